@@ -1,0 +1,1 @@
+"""From cached regions and a text corpus to recognised, explained actions."""

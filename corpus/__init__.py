@@ -1,0 +1,1 @@
+"""From action names to a searchable text corpus of visual entities."""

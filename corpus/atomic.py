@@ -1,0 +1,88 @@
+"""Files that are whole or absent: written beside the target, fsynced, renamed."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Yield a path beside `target`; on a clean exit it takes the target's place, else it is removed.
+
+    Args:
+        target: final path. Its folder is created.
+
+    Yields:
+        A path in the same folder (hence the same file system, which a rename needs) with the
+        same suffix, for the caller to write and close.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent
+    )
+    os.close(handle)
+    draft = Path(name)
+    try:
+        # mkstemp makes files private; a result should carry the mode the user's umask asks for.
+        draft.chmod(0o666 & ~_umask())
+        yield draft
+        _fsync(draft)
+        os.replace(draft, target)
+        _fsync(target.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            draft.unlink()
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `target`; on a clean exit it takes the target's place.
+
+    An existing `target` is replaced. Its old content is moved aside first and removed last, so
+    that a crash leaves one whole version or the other under a name.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    draft.chmod(0o777 & ~_umask())
+    try:
+        yield draft
+        for path in draft.rglob("*"):
+            _fsync(path)
+        _fsync(draft)
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+            os.replace(target, old)
+            os.replace(draft, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(draft, target)
+        _fsync(target.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` to `target` as indented JSON with sorted keys, atomically."""
+    with atomic_file(target) as draft:
+        draft.write_text(
+            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,365 @@
+"""The backbone: where open_clip is loaded, for its text tower, its image tower and their names.
+
+`extract` and `adapter` import it from here, so that one place decides which weights are right.
+"""
+
+import difflib
+import gzip
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.tokenizer import SimpleTokenizer, default_bpe
+from torch import Tensor, nn
+
+from corpus.errors import BadInput
+
+MINI = "alt-mini"
+DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-16", "openai"
+RANDOM = "none"
+_HERE = Path(__file__).parent / "backbones"
+_WAYS_ON = f"use --model {MINI}, or --pretrained with the path of a checkpoint you have"
+
+open_clip.add_model_config(_HERE / f"{MINI}.json")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a frame becomes the image tower's input; open_clip's evaluation transform, as data.
+
+    Attributes:
+        size: height and width of the tower's input, pixels.
+        mean, std: of the three colour channels, for pixel values in 0..1.
+        interpolation: "bicubic" or "bilinear".
+        resize_mode: "shortest" (resize the short side, crop the centre) or "squash".
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    resize_mode: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """An open_clip model, frozen, with all that decides what its embeddings mean.
+
+    Attributes:
+        name: "MODEL/PRETRAINED", for people.
+        model: the open_clip model in eval mode, float32, gradients off.
+        tokenizer: texts to token ids, (n, context) int64.
+        preprocess: what the image tower expects.
+        fingerprint: hex digest of the weights and of what the weights do not show (activation,
+            heads, input size). Equal fingerprints, equal embeddings; the name plays no part.
+        random: True when the weights mean nothing (`pretrained="none"`).
+    """
+
+    name: str
+    model: nn.Module
+    tokenizer: Callable[[Sequence[str]], Tensor]
+    preprocess: Preprocess
+    fingerprint: str
+    random: bool
+
+    @property
+    def dim(self) -> int:
+        """Size of the joint space, D."""
+        return int(self.encode_text(["a"]).shape[1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor on cosines that the backbone was trained with (about 100 for CLIP)."""
+        return float(self.model.logit_scale.detach().exp())
+
+    def to(self, device: torch.device | str) -> "Backbone":
+        """Move the weights to `device` and return self."""
+        self.model.to(device)
+        return self
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
+        """Embed texts into the joint space.
+
+        Args:
+            texts: any strings; each is cut to the tower's context (see `token_counts`).
+            batch_size: texts to a forward pass.
+
+        Returns:
+            (n, D) float32 on the CPU, each row of unit length.
+        """
+        rows = [
+            nn.functional.normalize(
+                self.model.encode_text(
+                    self.tokenizer(list(texts[start : start + batch_size])).to(self.device)
+                ).float(),
+                dim=-1,
+            ).cpu()
+            for start in range(0, len(texts), batch_size)
+        ]
+        # The clone leaves inference mode behind, so that callers may build a graph on the rows.
+        return torch.cat(rows).clone() if rows else torch.empty(0, self.dim)
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Count each text's tokens, start and end marks included, before any truncation."""
+        return [len(self.tokenizer.encode(text)) + 2 for text in texts]  # type: ignore[attr-defined]
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens of a text the tower reads."""
+        return int(self.model.context_length)  # type: ignore[arg-type]
+
+
+def load(
+    model: str = DEFAULT_MODEL,
+    pretrained: str | None = None,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Backbone:
+    """Load a backbone by open_clip's own names.
+
+    Args:
+        model: an open_clip model name ("ViT-B-16", "ViT-L/14"), or "alt-mini".
+        pretrained: an open_clip tag ("openai"), the path of a checkpoint (safetensors, or a
+            state dict that `weights_only` loading accepts), or "none" for random weights.
+            By default "openai", and the bundled weights for "alt-mini".
+        device: where to put the weights.
+        seed: of the random weights when `pretrained` is "none".
+
+    Returns:
+        The frozen backbone.
+
+    Raises:
+        BadInput: unknown model or tag, weights that cannot be had, that do not fit the model, or
+            that were trained with another activation than the model's.
+    """
+    model = model.replace("/", "-")
+    if model not in open_clip.list_models():
+        near = difflib.get_close_matches(model, open_clip.list_models(), n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "see open_clip's list of models"
+        raise BadInput(f"--model {model}", "open_clip knows no such model", hint)
+    tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
+    source, quick_gelu = _source(model, tag)
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            clip = open_clip.create_model(
+                model,
+                pretrained=source,
+                force_quick_gelu=quick_gelu,
+                weights_only=True,
+            )
+        except Exception as error:
+            raise _load_error(model, tag, source, error) from error
+    clip.eval().requires_grad_(False)
+    cfg = open_clip.get_model_preprocess_cfg(clip)
+    size = cfg["size"]
+    return Backbone(
+        name=f"{model}/{tag}",
+        model=clip.to(device),
+        tokenizer=_tokenizer(model),
+        preprocess=Preprocess(
+            size=(size, size) if isinstance(size, int) else (size[0], size[1]),
+            mean=tuple(cfg["mean"]),
+            std=tuple(cfg["std"]),
+            interpolation=cfg["interpolation"],
+            resize_mode=cfg["resize_mode"],
+        ),
+        fingerprint=fingerprint(clip),
+        random=source is None,
+    )
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Digest a CLIP model's weights and the facts of its graph that weights do not show.
+
+    Returns:
+        32 hex digits of SHA-256.
+    """
+    digest = hashlib.sha256()
+    for name, module in sorted(model.named_modules()):
+        if isinstance(module, nn.MultiheadAttention):
+            digest.update(f"{name} heads {module.num_heads}\n".encode())
+        elif type(module).__name__.endswith("GELU"):
+            digest.update(f"{name} {type(module).__name__}\n".encode())
+    visual = model.visual
+    digest.update(f"{visual.image_size} {getattr(visual, 'pool_type', '')}\n".encode())
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
+        digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]
+
+
+def _source(model: str, tag: str) -> tuple[str | None, bool]:
+    """Resolve a tag or path to what open_clip takes, and whether to force QuickGELU."""
+    if tag == RANDOM:
+        warnings.warn(
+            f"{model} has RANDOM weights (--pretrained none): fit for tests and benchmarks only",
+            stacklevel=3,
+        )
+        return None, False
+    if model == MINI and tag == "bundled":
+        weights = _HERE / f"{MINI}.safetensors"
+        if weights.is_file():
+            return str(weights), False
+        warnings.warn(f"{MINI} ships without trained weights: they are RANDOM", stacklevel=3)
+        return None, False
+    known = open_clip.get_pretrained_cfg(model, tag)
+    if known:
+        # open_clip itself only warns here, and the features would be wrong without an error.
+        return tag, bool(known.get("quick_gelu"))
+    path = Path(tag)
+    if not path.is_file():
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+        raise BadInput(
+            f"--pretrained {tag}",
+            f"neither a file nor a tag of {model} (tags: {tags})",
+            f"choose a tag, or {_WAYS_ON}",
+        )
+    _check_activation(model, path)
+    return str(path), False
+
+
+def _check_activation(model: str, path: Path) -> None:
+    """Refuse a checkpoint whose origin says another activation than `model` has."""
+    wanted = bool(open_clip.get_model_config(model).get("quick_gelu"))
+    needs, why = _trained_with_quick_gelu(path)
+    if needs is None or needs == wanted:
+        return
+    other = model.removesuffix("-quickgelu") if wanted else f"{model}-quickgelu"
+    raise BadInput(
+        path,
+        f"was trained {'with' if needs else 'without'} QuickGELU ({why}), and {model} "
+        f"{'uses' if wanted else 'does not use'} it: features would be wrong",
+        f"use --model {other}",
+    )
+
+
+def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
+    """Look for evidence of a checkpoint's activation: its digest, its neighbours, its keys.
+
+    Weights alone do not tell GELU from QuickGELU, so this is evidence of origin.
+    """
+    digest = _file_digest(path)
+    for name, tag in open_clip.list_pretrained():
+        cfg = open_clip.get_pretrained_cfg(name, tag)
+        marks = re.findall(r"(?<![0-9a-f])([0-9a-f]{64}|[0-9a-f]{8})(?=[/.])", cfg.get("url") or "")
+        if any(digest.startswith(mark) for mark in marks):
+            return bool(cfg.get("quick_gelu")), f"it is {name.removesuffix('-quickgelu')}/{tag}"
+    neighbour = path.parent / "open_clip_config.json"
+    if neighbour.is_file():
+        try:
+            return bool(json.loads(neighbour.read_text())["model_cfg"].get("quick_gelu")), (
+                f"{neighbour.name} beside it says so"
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            warnings.warn(f"{neighbour} is not an open_clip config; ignored", stacklevel=5)
+    if _has_openai_keys(path):
+        return True, "it has the keys of OpenAI's own checkpoints"
+    if any(path.name == Path(url).name for url in _quick_gelu_urls()):
+        warnings.warn(
+            f"{path.name} is the file name of weights trained with QuickGELU; "
+            "if that is what it is, the model's name must end in -quickgelu",
+            stacklevel=5,
+        )
+    return None, ""
+
+
+def _quick_gelu_urls() -> Iterator[str]:
+    for name, tag in open_clip.list_pretrained():
+        cfg = open_clip.get_pretrained_cfg(name, tag)
+        if cfg.get("quick_gelu") and cfg.get("url"):
+            yield cfg["url"]
+
+
+def _has_openai_keys(path: Path) -> bool:
+    """Tell whether a state dict carries the three integers that OpenAI stored in theirs."""
+    if path.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                keys = set(file.keys())
+        except Exception as error:
+            raise BadInput(path, f"not a safetensors file ({error})", _WAYS_ON) from error
+    else:
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:
+            raise BadInput(
+                path,
+                "not a state dict that can be loaded safely (pickled objects and TorchScript "
+                "archives are refused)",
+                "save its state_dict() as safetensors",
+            ) from error
+        state = state.get("state_dict", state) if isinstance(state, dict) else {}
+        keys = {str(key).removeprefix("module.") for key in state}
+    return {"input_resolution", "context_length", "vocab_size"} <= keys
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load_error(model: str, tag: str, source: str | None, error: Exception) -> BadInput:
+    if source is not None and Path(source).is_file():
+        reason = str(error).strip().splitlines()
+        detail = " ".join(line.strip() for line in reason[:2])[:200]
+        return BadInput(source, f"does not fit {model} ({detail})", "name the model it was made by")
+    cause = str(error.__cause__ or error).strip().splitlines()[-1:]
+    return BadInput(
+        f"{model}/{tag}",
+        f"weights cannot be downloaded ({' '.join(cause)[:160]})",
+        f"connect once to fill the cache, {_WAYS_ON}",
+    )
+
+
+def _tokenizer(model: str) -> Any:
+    """Return open_clip's tokenizer for `model`; a smaller vocabulary keeps CLIP's first merges.
+
+    CLIP's merges are ordered by frequency, so the first n of them are a tokenizer of their own
+    that still spells any text. A small text tower need not carry 49,408 embeddings.
+    """
+    text_cfg = open_clip.get_model_config(model)["text_cfg"]
+    full = open_clip.get_tokenizer(model)
+    vocabulary = text_cfg.get("vocab_size", 49408)
+    if not isinstance(full, SimpleTokenizer) or vocabulary >= full.vocab_size:
+        return full
+    merges = vocabulary - 2 * 256 - 2  # bytes, bytes that end a word, and two marks
+    with gzip.open(default_bpe(), "rt", encoding="utf-8") as file:
+        lines = [line for _, line in zip(range(merges + 1), file, strict=False)]
+    handle, path = tempfile.mkstemp(suffix=".txt.gz")
+    os.close(handle)
+    try:
+        Path(path).write_bytes(gzip.compress("".join(lines).rstrip("\n").encode()))
+        return SimpleTokenizer(bpe_path=path, context_length=text_cfg.get("context_length", 77))
+    finally:
+        Path(path).unlink()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back open_clip's log lines; what matters in them is in our errors."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

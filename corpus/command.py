@@ -1,0 +1,64 @@
+"""What every console command shares: where it speaks, and how it ends."""
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from corpus.errors import BadInput, RunFailed
+
+# Facts go to stdout, so that `--json` can be piped; progress, notes and warnings go to stderr.
+out = Console(highlight=False)
+notes = Console(stderr=True, highlight=False)
+
+
+def application(about: str) -> typer.Typer:
+    """Return a Typer application with the settings that all our commands share."""
+    return typer.Typer(
+        help=about,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print `value` to stdout as one indented JSON document."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run `app` on the process's arguments and exit: 0 done, 2 bad input or usage, 1 failed.
+
+    Errors that a user can mend are one line on stderr. Anything else is a defect of ours and
+    keeps its traceback.
+    """
+    try:
+        app()
+    except RunFailed as error:
+        _end(str(error), 1)
+    except BadInput as error:
+        _end(str(error), 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left: nothing to say, nobody to say it to
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        _end(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
+    sys.exit(0)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    notes.print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
+    sys.exit(code)
+
+
+def _escape(message: str) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(message.split()))

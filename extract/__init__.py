@@ -1,0 +1,1 @@
+"""From videos to a cache of region embeddings."""

@@ -1,0 +1,1 @@
+"""Compositions of the stages: the demo world, the mini backbone, the benchmarks."""
