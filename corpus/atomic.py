@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """Yield a path beside `target`; on a clean exit it takes the target's place, else it is removed.
+    """Yield a path beside `target` that takes its place on a clean exit, else is removed.
 
     Args:
         target: final path. Its folder is created.

@@ -10,16 +10,21 @@ import json
 import logging
 import os
 import re
+import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import open_clip
 import torch
+from huggingface_hub import constants as hub
 from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from torch import Tensor, nn
 
@@ -67,13 +72,13 @@ class Backbone:
     """
 
     name: str
-    model: nn.Module
+    model: open_clip.CLIP
     tokenizer: Callable[[Sequence[str]], Tensor]
     preprocess: Preprocess
     fingerprint: str
     random: bool
 
-    @property
+    @cached_property
     def dim(self) -> int:
         """Size of the joint space, D."""
         return int(self.encode_text(["a"]).shape[1])
@@ -123,7 +128,7 @@ class Backbone:
     @property
     def context_length(self) -> int:
         """How many tokens of a text the tower reads."""
-        return int(self.model.context_length)  # type: ignore[arg-type]
+        return int(self.model.context_length)
 
 
 def load(
@@ -156,7 +161,7 @@ def load(
         raise BadInput(f"--model {model}", "open_clip knows no such model", hint)
     tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
     source, quick_gelu = _source(model, tag)
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    with _quiet(), _fail_fast_offline(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
             clip = open_clip.create_model(
@@ -186,7 +191,7 @@ def load(
     )
 
 
-def fingerprint(model: nn.Module) -> str:
+def fingerprint(model: open_clip.CLIP) -> str:
     """Digest a CLIP model's weights and the facts of its graph that weights do not show.
 
     Returns:
@@ -247,7 +252,7 @@ def _check_activation(model: str, path: Path) -> None:
         path,
         f"was trained {'with' if needs else 'without'} QuickGELU ({why}), and {model} "
         f"{'uses' if wanted else 'does not use'} it: features would be wrong",
-        f"use --model {other}",
+        f"use --model {other}" if other in open_clip.list_models() else "name the model it is of",
     )
 
 
@@ -323,10 +328,9 @@ def _load_error(model: str, tag: str, source: str | None, error: Exception) -> B
         reason = str(error).strip().splitlines()
         detail = " ".join(line.strip() for line in reason[:2])[:200]
         return BadInput(source, f"does not fit {model} ({detail})", "name the model it was made by")
-    cause = str(error.__cause__ or error).strip().splitlines()[-1:]
     return BadInput(
         f"{model}/{tag}",
-        f"weights cannot be downloaded ({' '.join(cause)[:160]})",
+        "weights are not in the cache and cannot be downloaded",
         f"connect once to fill the cache, {_WAYS_ON}",
     )
 
@@ -352,6 +356,30 @@ def _tokenizer(model: str) -> Any:
         return SimpleTokenizer(bpe_path=path, context_length=text_cfg.get("context_length", 77))
     finally:
         Path(path).unlink()
+
+
+@contextmanager
+def _fail_fast_offline() -> Iterator[None]:
+    """Let the hub's client use its cache alone when the hub is out of reach.
+
+    Left to itself it retries a missing file for most of a minute before it gives up.
+    """
+    before = hub.HF_HUB_OFFLINE
+    hub.HF_HUB_OFFLINE = before or not _reachable()
+    try:
+        yield
+    finally:
+        hub.HF_HUB_OFFLINE = before
+
+
+def _reachable() -> bool:
+    if getproxies():
+        return True  # only the proxy can tell
+    try:
+        socket.create_connection((urlsplit(hub.ENDPOINT).hostname, 443), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -17,7 +17,7 @@ class BadInput(Exception):
         super().__init__(_one_line(f"{what}: {cause}; {mend}"))
 
     def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str]]:
-        # Errors cross process borders (decoding workers), and the default rebuilds from the message.
+        # Errors cross process borders; the default would rebuild one from its message.
         return type(self), (self.what, self.cause, self.mend)
 
 

@@ -1,0 +1,67 @@
+# The stages of ALT, left to right: make corpus features adapter. `make help` lists all targets.
+
+PYTHON     ?= python3
+VENV       ?= .venv
+BIN        := $(VENV)/bin
+
+LABELS     ?= k400
+MODEL      ?= ViT-B-16
+PRETRAINED ?= $(if $(filter alt-mini,$(MODEL)),bundled,openai)
+DATASET    ?= k400
+SPLIT      ?= train
+FEATURES   ?= artifacts/features/$(DATASET)-$(SPLIT).h5
+ROOT       ?=
+RUN        ?= runs/$(DATASET)
+
+empty      :=
+space      := $(empty) $(empty)
+comma      := ,
+CORPUS     ?= artifacts/corpus/$(subst $(space),-,$(strip $(LABELS)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup corpus features adapter demo test lint lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  variables: LABELS="k400 ucf101" MODEL=ViT-B-16 PRETRAINED=openai DATASET=k400 SPLIT=train ROOT=… FEATURES=… RUN=…'
+
+setup: $(VENV)/.ready  ## virtual environment, dependencies, spaCy model, WordNet; once
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "setup: $(PYTHON) is older than 3.11; run make setup PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock \
+	    || { echo "setup: dependencies cannot be installed; connect to a package registry and run make setup again" >&2; exit 2; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m corpus.fetch
+	@touch $@
+
+corpus: setup  ## text corpus of LABELS, embedded by MODEL/PRETRAINED
+	$(BIN)/alt-corpus build --labels "$(subst $(space),$(comma),$(strip $(LABELS)))" \
+	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(CORPUS)"
+
+features: setup  ## region features of DATASET's SPLIT (ROOT, or $$ALT_DATA/DATASET)
+	$(BIN)/alt-extract --dataset "$(DATASET)" $(if $(ROOT),--root "$(ROOT)") --split "$(SPLIT)" \
+	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(FEATURES)"
+
+adapter: setup  ## train the adapter on FEATURES
+	$(BIN)/alt-adapter train --features "$(FEATURES)" --out "$(RUN)"
+
+demo: setup  ## the whole path on a generated world, in minutes, with no download
+	$(BIN)/alt-demo run
+
+test: setup  ## the test suite
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock:  ## recompute requirements.lock from pyproject.toml (needs uv)
+	uv pip compile -q pyproject.toml --extra dev --extra model --universal --generate-hashes \
+	    --no-annotate --no-header --no-emit-index-url -o requirements.lock
+
+clean:  ## remove what tools leave behind; artifacts and runs stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,177 @@
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from corpus.backbone import Backbone, fingerprint, load
+from corpus.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def state(mini: Backbone) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in mini.model.state_dict().items()}
+
+
+def test_text_embeddings_are_unit_rows_in_the_joint_space(mini: Backbone) -> None:
+    embeddings = mini.encode_text(["a ball", "a dog on a beach", ""])
+    assert embeddings.shape == (3, mini.dim)
+    torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(3))
+
+
+def test_no_texts_give_no_rows(mini: Backbone) -> None:
+    assert mini.encode_text([]).shape == (0, mini.dim)
+
+
+def test_batches_do_not_change_embeddings(mini: Backbone) -> None:
+    texts = [f"{n} balls" for n in range(7)]
+    torch.testing.assert_close(mini.encode_text(texts, batch_size=2), mini.encode_text(texts))
+
+
+def test_token_counts_tell_which_texts_are_cut(mini: Backbone) -> None:
+    short, long = mini.token_counts(["a ball", "ball " * 100])
+    assert short == 4
+    assert long > mini.context_length
+
+
+def test_a_small_vocabulary_still_spells_any_text(mini: Backbone) -> None:
+    text = "playing didgeridoo & 太極拳"
+    tokens = mini.tokenizer.encode(text)  # type: ignore[attr-defined]
+    assert max(tokens) < mini.model.vocab_size
+    assert mini.tokenizer.decode(tokens).strip() == text  # type: ignore[attr-defined]
+
+
+def test_random_weights_say_so_and_are_the_same_each_time(mini: Backbone) -> None:
+    with pytest.warns(UserWarning, match="RANDOM"):
+        again = load("alt-mini", "none")
+    assert again.random
+    assert again.fingerprint == mini.fingerprint
+    with pytest.warns(UserWarning, match="RANDOM"):
+        assert load("alt-mini", "none", seed=1).fingerprint != mini.fingerprint
+
+
+def test_loading_leaves_the_random_state_alone() -> None:
+    before = torch.random.get_rng_state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load("alt-mini", "none")
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_fingerprint_is_of_the_weights_and_not_of_the_name(
+    mini: Backbone, state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    save_file(state, tmp_path / "any name.safetensors")
+    from_file = load("alt-mini", str(tmp_path / "any name.safetensors"))
+    assert from_file.fingerprint == mini.fingerprint
+    state["logit_scale"] = state["logit_scale"] + 1
+    save_file(state, tmp_path / "any name.safetensors")
+    changed = load("alt-mini", str(tmp_path / "any name.safetensors"))
+    assert changed.fingerprint != mini.fingerprint
+
+
+def test_the_fingerprint_sees_the_activation_that_weights_do_not_show(mini: Backbone) -> None:
+    import open_clip
+
+    torch.manual_seed(0)
+    plain = open_clip.create_model("alt-mini")
+    quick = open_clip.create_model("alt-mini", force_quick_gelu=True)
+    quick.load_state_dict(plain.state_dict())
+    assert fingerprint(plain) != fingerprint(quick)
+
+
+def test_openai_weights_under_a_plain_name_are_refused(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    marks = {"input_resolution": 112, "context_length": 40, "vocab_size": 4610}
+    path = tmp_path / "clip.pt"
+    torch.save(state | {name: torch.tensor(value) for name, value in marks.items()}, path)
+    with pytest.raises(BadInput, match=r"QuickGELU.*use --model ViT-B-16-quickgelu"):
+        load("ViT-B-16", str(path))
+
+
+def test_a_config_beside_the_checkpoint_betrays_quick_gelu(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    save_file(state, tmp_path / "open_clip_model.safetensors")
+    config = {"model_cfg": {"quick_gelu": True}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match=r"open_clip_config\.json beside it says so"):
+        load("alt-mini", str(tmp_path / "open_clip_model.safetensors"))
+
+
+def test_a_file_named_like_quick_gelu_weights_warns(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "ViT-B-16.pt"
+    torch.save(state, path)
+    with pytest.warns(UserWarning, match="file name of weights trained with QuickGELU"):
+        load("alt-mini", str(path))
+
+
+def test_a_tag_that_needs_quick_gelu_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import open_clip
+
+    asked: dict[str, object] = {}
+
+    def refuse(*args: object, **options: object) -> None:
+        asked.update(options)
+        raise RuntimeError("offline")
+
+    monkeypatch.setattr(open_clip, "create_model", refuse)
+    with pytest.raises(BadInput):
+        load("ViT-B-16", "openai")
+    assert asked["force_quick_gelu"] is True
+    with pytest.raises(BadInput):
+        load("ViT-B-16", "laion2b_s34b_b88k")
+    assert asked["force_quick_gelu"] is False
+
+
+def test_an_unknown_model_is_refused_with_near_names() -> None:
+    with pytest.raises(BadInput, match=r"--model ViT-B-17: .*ViT-B-16"):
+        load("ViT-B-17")
+
+
+def test_a_tag_of_no_model_is_refused_with_the_tags_there_are() -> None:
+    with pytest.raises(BadInput, match=r"nowhere\.pt: neither a file nor a tag.*openai"):
+        load("ViT-B-16", "nowhere.pt")
+
+
+def test_weights_that_cannot_be_downloaded_name_the_ways_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("corpus.backbone._reachable", lambda: False)
+    with pytest.raises(BadInput, match=r"cannot be downloaded.*--model alt-mini.*--pretrained"):
+        load("ViT-B-16", "laion2b_s34b_b88k")
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
+def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"not weights")
+    with pytest.raises(BadInput, match=r"a\.(pt|safetensors): not a"):
+        load("alt-mini", str(path))
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    class Boom:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "ran",))  # type: ignore[return-value]
+
+    path = tmp_path / "evil.pt"
+    torch.save({"state_dict": Boom()}, path)
+    with pytest.raises(BadInput, match="loaded safely"):
+        load("alt-mini", str(path))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_shape_are_refused_in_one_line(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(state, path)
+    with pytest.raises(BadInput, match=r"other\.safetensors: does not fit ViT-B-32") as caught:
+        load("ViT-B-32", str(path))
+    assert "\n" not in str(caught.value)
