@@ -1,0 +1,464 @@
+"""The feature cache, schema v1: one HDF5 file of region embeddings (design §4).
+
+A file begins with a user block of 512 bytes, which HDF5 readers skip: one line that says what the
+file is, with the SHA-256 of every byte after the block, so that any flipped byte can be found.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from corpus.errors import BadInput
+
+SCHEMA_VERSION = 1
+USER_BLOCK = 512
+_REMAKE = "make it again with alt-extract"
+_COLUMNS = ("video", "label", "split", "status", "error")
+# Attributes that hold more than one value, as JSON text.
+_NESTED = ("classes", "preprocess", "grid")
+# The format that HDF5 1.10 reads; fixed, so that a newer library writes the same bytes.
+_LIBVER = ("v110", "v110")
+# Ids that the HDF Group registered for the filters in hdf5plugin, and their options.
+_FILTERS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "lz4": {"compression": 32004},
+    "zstd": {"compression": 32015, "compression_opts": (3,)},
+}
+
+Dtype = Literal["float16", "int8"]
+Compression = Literal["none", "lz4", "zstd"]
+
+
+class PreprocessFacts(BaseModel):
+    """What was done to the pixels before the image tower saw them."""
+
+    model_config = ConfigDict(frozen=True)
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    resize_mode: str
+
+
+class CacheManifest(BaseModel):
+    """All that decides what a cache's numbers mean; its fields are the file's attributes.
+
+    Attributes:
+        dataset, split: as given to the extraction.
+        classes: class names; a label is an index into them.
+        clips: N, rows in the cache, failed ones included.
+        failed: how many of them have status "failed".
+        list_hash: SHA-256 of the rows' (video, label, split), in order.
+        backbone: "MODEL/PRETRAINED", for people; `model` and `pretrained` open it again.
+        fingerprint: of the weights; equal fingerprints, equal embeddings.
+        random_weights: True when the weights mean nothing.
+        merge: token pairs merged in each block, r.
+        frames: T, frames in a view.
+        views: "TxS", temporal × spatial views; V = T·S.
+        sampling: "centre" or "random" (TSN segments).
+        seed: of random sampling.
+        dim, regions, patches, grid: D, R, P and the patches' (rows, columns).
+        content_hash: SHA-256 of this manifest and of every row; the cache's identity.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    schema_version: int = SCHEMA_VERSION
+    dataset: str
+    split: str
+    classes: tuple[str, ...]
+    clips: int
+    failed: int = 0
+    list_hash: str = ""
+    backbone: str
+    model: str
+    pretrained: str
+    fingerprint: str
+    random_weights: bool
+    merge: int
+    frames: int
+    views: str
+    sampling: str
+    seed: int
+    preprocess: PreprocessFacts
+    dtype: Dtype
+    compression: Compression
+    dim: int
+    regions: int
+    patches: int
+    grid: tuple[int, int]
+    content_hash: str = ""
+
+    @property
+    def view_count(self) -> int:
+        """V, views of a clip."""
+        temporal, spatial = self.views.split("x")
+        return int(temporal) * int(spatial)
+
+    @property
+    def frame_count(self) -> int:
+        """V·T, frames stored for a clip."""
+        return self.view_count * self.frames
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row's words: which video, and how it went.
+
+    `error` says why a row failed; in an ok row it is empty, or notes what was passed over.
+    """
+
+    video: str
+    label: int
+    split: str
+    status: Literal["ok", "failed"]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Features:
+    """A row's tensors, as they are stored.
+
+    Attributes:
+        regions: (V·T, R, D) float16, or int8 with `regions_scale`.
+        region_size: (V·T, R) uint16, patches merged in each token.
+        patch_region: (V·T, P) uint8 or uint16, the token each patch ended in.
+        timestamps: (V·T,) float32, seconds from the video's first frame.
+        regions_scale: (V·T, R) float16 for int8, else None.
+    """
+
+    regions: NDArray[Any]
+    region_size: NDArray[np.uint16]
+    patch_region: NDArray[Any]
+    timestamps: NDArray[np.float32]
+    regions_scale: NDArray[np.float16] | None = None
+
+
+def quantise(
+    regions: NDArray[np.float32], dtype: Dtype
+) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
+    """Make region embeddings small.
+
+    Args:
+        regions: (..., R, D) float32.
+        dtype: "float16", or "int8": 127 steps each way to a token's largest value.
+
+    Returns:
+        The array to store, and for int8 its scale (..., R) float16, else None.
+
+    Raises:
+        ValueError: values that are not finite, or beyond float16's range.
+    """
+    peak = np.abs(regions).max(axis=-1, initial=0)  # (..., R)
+    if not peak.max(initial=0) < np.finfo(np.float16).max:  # also when it is not a number
+        raise ValueError("features are not finite in float16")
+    if dtype == "float16":
+        return regions.astype(np.float16), None
+    scale = (peak / 127).astype(np.float16)
+    # Rounded down, the scale would clip the peak: take float16's next value.
+    low = scale.astype(np.float32) * 127 < peak
+    scale = np.where(low, np.nextafter(scale, np.float16(np.inf)), scale).astype(np.float16)
+    divisor = np.where(scale > 0, scale, 1).astype(np.float32)[..., None]
+    return np.rint(regions / divisor).astype(np.int8), scale
+
+
+def row_digest(entry: Entry, features: Features | None) -> bytes:
+    """SHA-256 of one row's stored content."""
+    words = [entry.video, entry.label, entry.split, entry.status, entry.error]
+    digest = hashlib.sha256(json.dumps(words).encode())
+    if features is not None:
+        for value in vars(features).values():
+            if value is not None:
+                digest.update(value.tobytes())
+    return digest.digest()
+
+
+def finished(
+    manifest: CacheManifest, entries: Sequence[Entry], digests: Sequence[bytes]
+) -> CacheManifest:
+    """Fill in what only the rows can say: counts and hashes."""
+    rows = json.dumps([[e.video, e.label, e.split] for e in entries])
+    manifest = manifest.model_copy(
+        update={
+            "failed": sum(e.status == "failed" for e in entries),
+            "list_hash": hashlib.sha256(rows.encode()).hexdigest(),
+            "content_hash": "",
+        }
+    )
+    digest = hashlib.sha256(manifest.model_dump_json().encode())
+    digest.update(b"".join(digests))
+    return manifest.model_copy(update={"content_hash": digest.hexdigest()})
+
+
+class CacheWriter:
+    """Writes the rows of one cache, in order, into a new HDF5 file.
+
+    The bytes depend on the manifest and the rows alone. Write to a draft path, and rename it
+    after `close`; before that the file is no cache.
+
+    Args:
+        path: the file to create.
+        manifest: its facts. Counts and hashes are filled in by `close`.
+    """
+
+    def __init__(self, path: Path, manifest: CacheManifest) -> None:
+        self.path, self.manifest = path, manifest
+        self._entries: list[Entry] = []
+        self._digests: list[bytes] = []
+        load_filters(manifest.compression)
+        self._file = h5py.File(path, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
+        for name, (shape, dtype) in _tensors(manifest).items():
+            self._file.create_dataset(
+                name,
+                (manifest.clips, *shape),
+                dtype,
+                chunks=(1, *shape),
+                track_times=False,
+                **_FILTERS[manifest.compression],
+            )
+
+    def append(self, entry: Entry, features: Features | None) -> None:
+        """Write the next row; `features` is None exactly when the entry's status is "failed".
+
+        Raises:
+            ValueError: more rows than `manifest.clips`, or features that do not fit the manifest.
+        """
+        index = len(self._entries)
+        if index >= self.manifest.clips or (features is None) != (entry.status == "failed"):
+            raise ValueError(f"row {index} does not belong here: {entry}")
+        if features is not None:
+            for name, (shape, dtype) in _tensors(self.manifest).items():
+                value = getattr(features, name)
+                if value.shape != shape or value.dtype != dtype:
+                    raise ValueError(f"{name} is {value.dtype} {value.shape}, not {dtype} {shape}")
+                self._file[name][index] = value
+        self._digests.append(row_digest(entry, features))
+        self._entries.append(entry)
+
+    def close(self) -> CacheManifest:
+        """Write columns and attributes, seal the file, and return the finished manifest.
+
+        Raises:
+            ValueError: fewer rows than `manifest.clips`.
+        """
+        if len(self._entries) != self.manifest.clips:
+            raise ValueError(f"{len(self._entries)} rows, not {self.manifest.clips}")
+        for name in ("video", "split", "status", "error"):
+            self._file.create_dataset(name, data=self._texts(name), track_times=False)
+        labels = np.array([e.label for e in self._entries], dtype=np.int64)
+        self._file.create_dataset("label", data=labels, track_times=False)
+        self.manifest = finished(self.manifest, self._entries, self._digests)
+        for name, value in self.manifest.model_dump(mode="json").items():
+            self._file.attrs[name] = json.dumps(value) if name in _NESTED else value
+        self._file.close()
+        _seal(self.path)
+        return self.manifest
+
+    def abandon(self) -> None:
+        """Close the file as it is; what was written is no cache."""
+        self._file.close()
+
+    def _texts(self, name: str) -> NDArray[Any]:
+        # Fixed length: HDF5's heap of variable-length strings need not come out the same twice.
+        texts = [getattr(entry, name).encode() for entry in self._entries]
+        width = max(map(len, texts), default=0)
+        return np.array(texts, dtype=h5py.string_dtype("utf-8", max(width, 1)))
+
+
+def _tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Per-row shape and dtype of each tensor dataset."""
+    m, frames = manifest, manifest.frame_count
+    layout: dict[str, tuple[tuple[int, ...], Any]] = {
+        "regions": ((frames, m.regions, m.dim), np.int8 if m.dtype == "int8" else np.float16),
+        "region_size": ((frames, m.regions), np.uint16),
+        "patch_region": ((frames, m.patches), patch_dtype(m.regions)),
+        "timestamps": ((frames,), np.float32),
+    }
+    if m.dtype == "int8":
+        layout["regions_scale"] = ((frames, m.regions), np.float16)
+    return {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in layout.items()}
+
+
+def patch_dtype(regions: int) -> np.dtype[Any]:
+    """The smallest unsigned type that numbers `regions` tokens."""
+    return np.dtype(np.uint8 if regions <= 256 else np.uint16)
+
+
+def load_filters(compression: str) -> None:
+    """Register HDF5's compression filters with this process, when they are needed."""
+    if compression != "none":
+        import hdf5plugin  # noqa: F401  (registers on import)
+
+
+def digest_after_block(path: Path) -> str:
+    """SHA-256 of a cache file's bytes after its user block, as hex."""
+    with path.open("rb") as file:
+        file.seek(USER_BLOCK)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def user_block(digest: str) -> bytes:
+    """The first 512 bytes of a cache file whose other bytes have this digest."""
+    line = f"ALT feature cache, schema {SCHEMA_VERSION}; sha256 of what follows: {digest}\n"
+    return line.encode().ljust(USER_BLOCK, b"\0")
+
+
+def _seal(path: Path) -> None:
+    block = user_block(digest_after_block(path))
+    with path.open("r+b") as file:
+        file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class FeatureCache:
+    """A feature cache, read lazily: the file is opened in each process that reads rows.
+
+    Cheap to pickle (only the path travels), so it can sit in a data loader's dataset.
+
+    Args:
+        path: the cache file.
+
+    Raises:
+        BadInput: no such file, not HDF5, truncated, not a feature cache, or another schema.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        _ = self.manifest  # a wrong file is refused here, not in the middle of a run
+
+    def __len__(self) -> int:
+        return self.manifest.clips
+
+    def __repr__(self) -> str:
+        return f"FeatureCache({str(self.path)!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    @cached_property
+    def manifest(self) -> CacheManifest:
+        """The facts about the cache."""
+        with self._opened() as file:
+            version = file.attrs.get("schema_version")
+            if version is None:
+                raise BadInput(self.path, "HDF5, but not a feature cache", _REMAKE)
+            if version != SCHEMA_VERSION:
+                raise BadInput(
+                    self.path, f"schema version {version}, and this reads {SCHEMA_VERSION}", _REMAKE
+                )
+            try:
+                facts = dict(file.attrs.items())
+                facts |= {name: json.loads(facts[name]) for name in _NESTED if name in facts}
+                manifest = CacheManifest.model_validate(facts)
+            except (ValidationError, ValueError) as error:
+                reason = str(error).splitlines()[0]
+                raise BadInput(
+                    self.path, f"its attributes are damaged ({reason})", _REMAKE
+                ) from error
+            self._check_layout(file, manifest)
+            return manifest
+
+    def regions(self, index: int) -> NDArray[np.float32]:
+        """(V·T, R, D) float32 region embeddings, not normalised; token 0 is the class token.
+
+        Zeros where the row's status is "failed". Frame axis: view · T + frame.
+        """
+        stored = self._read("regions", index)
+        if self.manifest.dtype == "int8":
+            scale = self._read("regions_scale", index).astype(np.float32)
+            return stored.astype(np.float32) * scale[..., None]
+        return stored.astype(np.float32)
+
+    def region_size(self, index: int) -> NDArray[np.uint16]:
+        """(V·T, R) uint16: patches merged in each token."""
+        return self._read("region_size", index)
+
+    def patch_region(self, index: int) -> NDArray[Any]:
+        """(V·T, P) uint8 or uint16: the token each patch ended in, patches row by row."""
+        return self._read("patch_region", index)
+
+    def timestamps(self, index: int) -> NDArray[np.float32]:
+        """(V·T,) float32 seconds from the video's first frame."""
+        return self._read("timestamps", index)
+
+    def features(self, index: int) -> Features | None:
+        """One row's tensors as they are stored; None for a failed row."""
+        if self.status[index] == "failed":
+            return None
+        return Features(**{name: self._read(name, index) for name in _tensors(self.manifest)})
+
+    def entry(self, index: int) -> Entry:
+        """One row's words."""
+        return Entry(
+            video=self.videos[index],
+            label=int(self.labels[index]),
+            split=self.splits[index],
+            status="ok" if self.status[index] == "ok" else "failed",
+            error=self.errors[index],
+        )
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) class indices; −1 where a video has none."""
+        with self._opened() as file:
+            return file["label"][()]
+
+    @cached_property
+    def videos(self) -> list[str]:
+        """Paths relative to the dataset's root."""
+        return self._text("video")
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """The split each video came from."""
+        return self._text("split")
+
+    @cached_property
+    def status(self) -> list[str]:
+        """ "ok" or "failed"."""
+        return self._text("status")
+
+    @cached_property
+    def errors(self) -> list[str]:
+        """Why a row failed, or what was passed over in it; mostly empty."""
+        return self._text("error")
+
+    def _text(self, name: str) -> list[str]:
+        with self._opened() as file:
+            return [value.decode() for value in file[name][()]]
+
+    def _read(self, name: str, index: int) -> NDArray[Any]:
+        # An HDF5 handle must not cross a fork: each process opens its own.
+        if self.__dict__.get("_owner") != os.getpid():
+            load_filters(self.manifest.compression)
+            self._file, self._owner = self._opened(), os.getpid()
+        return self._file[name][index]
+
+    def _opened(self) -> h5py.File:
+        if not self.path.is_file():
+            raise BadInput(self.path, "no such feature cache", "make it with alt-extract")
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            cause = "truncated" if "truncated" in str(error) else "not an HDF5 file"
+            raise BadInput(self.path, f"{cause}, so not a feature cache", _REMAKE) from error
+
+    def _check_layout(self, file: h5py.File, manifest: CacheManifest) -> None:
+        for name, (shape, dtype) in _tensors(manifest).items():
+            if name not in file or file[name].shape != (manifest.clips, *shape):
+                raise BadInput(self.path, f"dataset {name} is missing or misshapen", _REMAKE)
+            if file[name].dtype != dtype:
+                raise BadInput(self.path, f"dataset {name} is not {dtype}", _REMAKE)
+        for name in _COLUMNS:
+            if name not in file or file[name].shape != (manifest.clips,):
+                raise BadInput(self.path, f"dataset {name} is missing or misshapen", _REMAKE)

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts, quantise
+
+
+@pytest.fixture
+def manifest() -> CacheManifest:
+    return CacheManifest(
+        dataset="folder",
+        split="all",
+        classes=("archery", "[odd] name"),
+        clips=3,
+        backbone="alt-mini/none",
+        model="alt-mini",
+        pretrained="none",
+        fingerprint="f" * 32,
+        random_weights=True,
+        merge=2,
+        frames=2,
+        views="1x2",
+        sampling="centre",
+        seed=0,
+        preprocess=PreprocessFacts(
+            size=(8, 8),
+            mean=(0.5, 0.5, 0.5),
+            std=(0.2, 0.2, 0.2),
+            interpolation="bicubic",
+            resize_mode="shortest",
+        ),
+        dtype="float16",
+        compression="none",
+        dim=6,
+        regions=5,
+        patches=9,
+        grid=(3, 3),
+    )
+
+
+WriteCache = Callable[..., list[np.ndarray]]
+
+
+@pytest.fixture
+def write_cache() -> WriteCache:
+    """Writes a cache whose row 1 failed; returns the float32 regions of the other rows."""
+
+    def write(path: Path, manifest: CacheManifest) -> list[np.ndarray]:
+        writer = CacheWriter(path, manifest)
+        made = []
+        for index in range(manifest.clips):
+            if index == 1:
+                writer.append(Entry("b/ü.mp4", 1, "all", "failed", "no video stream"), None)
+            else:
+                features, regions = random_features(manifest, index)
+                writer.append(Entry(f"a/{index}.mp4", 0, "all", "ok"), features)
+                made.append(regions)
+        writer.close()
+        return made
+
+    return write
+
+
+def random_features(manifest: CacheManifest, seed: int) -> tuple[Features, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    frames = manifest.frame_count
+    regions = rng.normal(size=(frames, manifest.regions, manifest.dim)).astype(np.float32)
+    stored, scale = quantise(regions, manifest.dtype)
+    patches = (frames, manifest.patches)
+    features = Features(
+        regions=stored,
+        region_size=rng.integers(1, 9, (frames, manifest.regions)).astype(np.uint16),
+        patch_region=rng.integers(0, manifest.regions, patches).astype(np.uint8),
+        timestamps=np.arange(frames, dtype=np.float32),
+        regions_scale=scale,
+    )
+    return features, regions

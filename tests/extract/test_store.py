@@ -1,0 +1,145 @@
+import hashlib
+import multiprocessing
+import pickle
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from corpus.errors import BadInput
+from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache, quantise
+
+
+def test_what_was_written_is_read_back(tmp_path: Path, manifest: CacheManifest, write_cache):
+    first, last = write_cache(tmp_path / "a.h5", manifest)
+    cache = FeatureCache(tmp_path / "a.h5")
+    assert len(cache) == 3
+    assert cache.manifest.classes == manifest.classes
+    assert cache.manifest.failed == 1
+    assert cache.videos == ["a/0.mp4", "b/ü.mp4", "a/2.mp4"]
+    assert cache.status == ["ok", "failed", "ok"]
+    assert cache.errors == ["", "no video stream", ""]
+    assert cache.labels.tolist() == [0, 1, 0]
+    assert cache.labels.dtype == np.int64
+    np.testing.assert_allclose(cache.regions(0), first, rtol=1e-3)
+    np.testing.assert_allclose(cache.regions(2), last, rtol=1e-3)
+    assert cache.regions(0).dtype == np.float32
+    assert not cache.regions(1).any()
+    assert cache.timestamps(2).tolist() == [0, 1, 2, 3]
+
+
+def test_the_file_follows_schema_v1(tmp_path: Path, manifest: CacheManifest, write_cache):
+    write_cache(tmp_path / "a.h5", manifest)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert {name: (file[name].shape, str(file[name].dtype)) for name in file} == {
+            "regions": ((3, 4, 5, 6), "float16"),
+            "region_size": ((3, 4, 5), "uint16"),
+            "patch_region": ((3, 4, 9), "uint8"),
+            "timestamps": ((3, 4), "float32"),
+            "label": ((3,), "int64"),
+            "video": ((3,), "|S8"),
+            "split": ((3,), "|S3"),
+            "status": ((3,), "|S6"),
+            "error": ((3,), "|S15"),
+        }
+        assert file["regions"].chunks == (1, 4, 5, 6)
+        assert file.attrs["schema_version"] == 1
+        assert set(CacheManifest.model_fields) == set(file.attrs)
+    head = (tmp_path / "a.h5").read_bytes()
+    said = head[:512].split(b": ")[1].split(b"\n")[0].decode()
+    assert said == hashlib.sha256(head[512:]).hexdigest()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
+def test_every_encoding_gives_the_same_bytes_twice(
+    tmp_path: Path, manifest: CacheManifest, write_cache, dtype: str, compression: str
+):
+    manifest = manifest.model_copy(update={"dtype": dtype, "compression": compression})
+    made = write_cache(tmp_path / "a.h5", manifest)
+    if (dtype, compression) == ("int8", "lz4"):
+        time.sleep(1.1)  # HDF5's own time stamps, were they on, count in seconds
+    write_cache(tmp_path / "b.h5", manifest)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    error = np.abs(FeatureCache(tmp_path / "a.h5").regions(0) - made[0]).max()
+    assert error < (0.02 if dtype == "int8" else 0.002)
+
+
+def test_the_content_hash_changes_with_any_row(tmp_path: Path, manifest: CacheManifest):
+    hashes = set()
+    for label in (0, 1):
+        writer = CacheWriter(tmp_path / f"{label}.h5", manifest.model_copy(update={"clips": 1}))
+        writer.append(Entry("a.mp4", label, "all", "failed", "x"), None)
+        hashes.add(writer.close().content_hash)
+    assert len(hashes) == 2
+
+
+def test_a_cache_crosses_a_pickle_and_a_fork(tmp_path: Path, manifest: CacheManifest, write_cache):
+    write_cache(tmp_path / "a.h5", manifest)
+    cache = FeatureCache(tmp_path / "a.h5")
+    here = cache.regions(0)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        there = pool.map(cache.regions, [0, 0, 0])
+    assert all((here == copy).all() for copy in there)
+    assert (pickle.loads(pickle.dumps(cache)).regions(0) == here).all()  # noqa: S301
+
+
+def test_rows_that_do_not_fit_are_refused(tmp_path: Path, manifest: CacheManifest):
+    writer = CacheWriter(tmp_path / "a.h5", manifest)
+    with pytest.raises(ValueError, match="does not belong"):
+        writer.append(Entry("a.mp4", 0, "all", "ok"), None)
+    with pytest.raises(ValueError, match="0 rows, not 3"):
+        writer.close()
+    writer.abandon()
+
+
+def test_files_that_are_no_cache_are_named_with_cause_and_mend(
+    tmp_path: Path, manifest: CacheManifest, write_cache
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    whole = (tmp_path / "a.h5").read_bytes()
+    cases = {"absent.h5": "no such", "text.h5": "not an HDF5 file", "cut.h5": "truncated"}
+    (tmp_path / "text.h5").write_text("hello")
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = [1]
+    cases["foreign.h5"] = "not a feature cache"
+    for name, change, cause in (
+        ("future.h5", lambda f: f.attrs.__setitem__("schema_version", 2), "schema version 2"),
+        ("lost.h5", lambda f: f.__delitem__("region_size"), "region_size is missing"),
+        ("broken.h5", lambda f: f.attrs.__setitem__("grid", "[3,"), "attributes are damaged"),
+        ("missing.h5", lambda f: f.attrs.__delitem__("merge"), "attributes are damaged"),
+    ):
+        (tmp_path / name).write_bytes(whole)
+        with h5py.File(tmp_path / name, "r+") as file:
+            change(file)
+        cases[name] = cause
+    for name, cause in cases.items():
+        with pytest.raises(BadInput, match=cause) as caught:
+            FeatureCache(tmp_path / name)
+        assert name in str(caught.value)
+        assert "alt-extract" in str(caught.value)
+
+
+@given(
+    hnp.arrays(
+        np.float32, (3, 4), elements=st.floats(-60000, 60000, width=32, allow_subnormal=False)
+    )
+)
+def test_int8_is_within_half_a_step_of_the_token_s_largest_value(regions: np.ndarray):
+    stored, scale = quantise(regions, "int8")
+    assert scale is not None
+    scale = scale.astype(np.float32)[:, None]
+    # Half a step, and float16's own rounding of a scale that may be subnormal.
+    assert (np.abs(stored * scale - regions) <= scale * 0.5001).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 70000])
+def test_values_float16_cannot_hold_are_refused(value: float):
+    with pytest.raises(ValueError, match="not finite in float16"):
+        quantise(np.array([[1, value]], dtype=np.float32), "float16")
