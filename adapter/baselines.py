@@ -1,0 +1,111 @@
+"""What ALT is measured against, on the same features with the same loop, and how each is built."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adapter.align import Align, Nudge
+from adapter.model import (
+    Adapter,
+    Clips,
+    EntityQueries,
+    Layer,
+    LearnedQueries,
+    Method,
+    ModelConfig,
+    Position,
+    Recogniser,
+    mean_class_token,
+)
+
+# In the order of a table: from what needs no training to what is proposed.
+TITLES: dict[Method, str] = {
+    "clip": "mean-pooled CLIP, no training",
+    "linear": "linear probe on class tokens",
+    "temporal": "temporal transformer on class tokens",
+    "alt-learned": "ALT without entities (learned queries)",
+    "alt-shuffled": "ALT with shuffled entities",
+    "alt": "ALT",
+}
+
+
+class MeanPooled(Recogniser):
+    """Zero-shot CLIP: the mean class token. It has nothing to train."""
+
+    def embed(self, clips: Clips) -> Tensor:
+        """Embed clips as (batch, dim)."""
+        return mean_class_token(clips.regions)
+
+
+class LinearProbe(Recogniser):
+    """One linear map of the mean class token, scored against the label texts.
+
+    For label texts that are linearly independent any linear classifier without bias can be
+    written so; unlike a plain one it can be asked about labels it was not trained on.
+    """
+
+    def __init__(self, dim: int, scale: float) -> None:
+        super().__init__(scale)
+        self.map = Nudge(dim)
+
+    def embed(self, clips: Clips) -> Tensor:
+        """Embed clips as (batch, dim)."""
+        return self.map(mean_class_token(clips.regions))
+
+
+class TemporalTransformer(Recogniser):
+    """Adapt, then align: self-attention over class tokens through time, as X-CLIP has it.
+
+    It is added to the mean class token by the gate that ALT has, and has ALT's layers.
+    """
+
+    def __init__(self, dim: int, scale: float, config: ModelConfig) -> None:
+        super().__init__(scale)
+        self.position = Position(dim, place=False)
+        self.layers = nn.ModuleList(
+            Layer(dim, config.mlp_ratio, config.dropout) for _ in range(config.layers)
+        )
+        self.project = Nudge(dim)
+        self.gate = nn.Parameter(torch.zeros(dim if config.gate == "channel" else 1))
+
+    def embed(self, clips: Clips) -> Tensor:
+        """Embed clips as (batch, dim)."""
+        x = F.normalize(clips.regions[:, :, 0].float(), dim=-1)  # (batch, frames, dim)
+        x = x + self.position(clips.place)[:, :, 0]
+        for layer in self.layers:
+            x = layer(x, x)
+        return mean_class_token(clips.regions) + self.gate * self.project(x.mean(dim=1))
+
+
+def build(
+    config: ModelConfig, entities: Tensor, regions: int, scale: float, seed: int = 0
+) -> Recogniser:
+    """Make an untrained recogniser.
+
+    Args:
+        config: which method, and its shape.
+        entities: (K, D) unit rows, the text corpus.
+        regions: R, tokens of a frame; as many learned queries stand in for entities.
+        scale: of the backbone's cosines.
+        seed: of the weights and, for "alt-shuffled", of the permutation.
+
+    Returns:
+        The recogniser, in training mode.
+    """
+    dim = entities.shape[1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        match config.method:
+            case "clip":
+                return MeanPooled(scale)
+            case "linear":
+                return LinearProbe(dim, scale)
+            case "temporal":
+                return TemporalTransformer(dim, scale, config)
+            case "alt-learned":
+                return Adapter(LearnedQueries(regions, dim), dim, scale, config)
+            case "alt" | "alt-shuffled":
+                shuffled = config.method == "alt-shuffled"
+                order = torch.randperm(len(entities)) if shuffled else None
+                align = Align(entities, scale, config.top_k, config.hard, order)
+                return Adapter(EntityQueries(align), dim, scale, config)

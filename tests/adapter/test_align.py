@@ -1,0 +1,86 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from adapter import align
+from adapter.align import Align, straight_through
+
+
+def units(*shape: int) -> torch.Tensor:
+    return F.normalize(torch.randn(*shape), dim=-1)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40), st.floats(0.01, 100))
+@settings(max_examples=50, deadline=None)
+def test_straight_through_is_exactly_one_hot_going_forward(seed: int, k: int, sharp: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    soft = (sharp * torch.randn(17, k, generator=generator)).softmax(-1)
+    hard = straight_through(soft)
+    assert torch.equal(hard, F.one_hot(soft.argmax(-1), k).float())
+
+
+def test_straight_through_has_exactly_the_gradient_of_the_softmax() -> None:
+    logits, target = torch.randn(31, 9), torch.randn(31, 9)
+    through, plain = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    (straight_through(through.softmax(-1)) * target).sum().backward()
+    (plain.softmax(-1) * target).sum().backward()
+    assert torch.equal(through.grad, plain.grad)
+
+
+def test_untrained_alignment_is_the_nearest_text_of_the_backbone() -> None:
+    entities, regions = units(50, 32), 7 * torch.randn(2, 3, 5, 32)
+    aligned = Align(entities, scale=100.0).eval()(regions)
+    nearest = (F.normalize(regions, dim=-1) @ entities.T).argmax(-1)
+    assert torch.equal(aligned.entity, nearest)
+    assert torch.equal(aligned.text, entities[nearest])
+
+
+def test_training_explores_other_entities_and_never_beyond_the_top_k() -> None:
+    entities, regions = units(50, 32), torch.randn(400, 32)
+    model = Align(entities, scale=3.0, top_k=4).train()
+    chosen = model(regions).entity
+    candidates = (F.normalize(regions, dim=-1) @ entities.T).topk(4).indices
+    assert (candidates == chosen[:, None]).any(-1).all()
+    assert 0.2 < (chosen != candidates[:, 0]).float().mean() < 0.8
+
+
+def test_training_moves_both_projections() -> None:
+    model = Align(units(50, 32), scale=10.0).train()
+    model(torch.randn(40, 32)).text.square().mul(torch.randn(40, 32)).sum().backward()
+    for side in (model.region_side, model.entity_side):
+        assert side.change.weight.grad.abs().sum() > 0
+
+
+def test_alignment_in_parts_is_the_alignment_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, regions = Align(units(50, 32), scale=10.0).eval(), torch.randn(6, 7, 32)
+    results = []
+    for held in (2**20, 50 * 8):  # all at once; eight regions at a time
+        monkeypatch.setattr(align, "_HELD", held)
+        model.zero_grad()
+        given_regions = regions.clone().requires_grad_()
+        aligned = model(given_regions)
+        aligned.text.cumsum(-1).square().sum().backward()
+        results.append((aligned, given_regions.grad, model.entity_side.change.weight.grad.clone()))
+    (whole, *whole_grads), (parts, *parts_grads) = results
+    assert torch.equal(whole.entity, parts.entity)
+    assert torch.equal(whole.text, parts.text)
+    for one, other in zip(whole_grads, parts_grads, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_shuffled_entities_keep_the_match_and_change_the_text() -> None:
+    entities, regions = units(20, 16), torch.randn(30, 16)
+    order = torch.arange(20).roll(1)
+    plain = Align(entities, scale=10.0).eval()(regions)
+    shuffled = Align(entities, scale=10.0, order=order).eval()(regions)
+    assert torch.equal(plain.entity, shuffled.entity)
+    assert torch.equal(shuffled.text, entities[order[plain.entity]])
+
+
+def test_soft_alignment_is_a_mixture_of_the_texts() -> None:
+    entities, regions = units(20, 16), torch.randn(30, 16)
+    aligned = Align(entities, scale=10.0, top_k=20, hard=False).eval()(regions)
+    weights = (10 * F.normalize(regions, dim=-1) @ entities.T).softmax(-1)
+    torch.testing.assert_close(aligned.text, weights @ entities)
