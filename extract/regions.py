@@ -1,0 +1,149 @@
+"""The region encoder: a CLIP image tower that merges tokens as it goes (paper §3.3).
+
+It reads open_clip's `VisionTransformer` as it is, with its own weights and nothing patched. Every
+block attends, merges r pairs of tokens, then runs its MLP; at the end every token, not the class
+token alone, goes through the tower's last norm and projection into the joint space.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from open_clip.transformer import ResidualAttentionBlock, Transformer, VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from corpus.errors import BadInput
+from extract import tome
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What the encoder sees in a batch of images.
+
+    Attributes:
+        tokens: (B, R, D) in the joint space, not normalised; token 0 is the class token.
+        size: (B, R) float32, how many of the first 1 + P tokens each one stands for.
+        source: (B, P) int64, the token that each patch ended in, patches row by row.
+    """
+
+    tokens: Tensor
+    size: Tensor
+    source: Tensor
+
+
+class RegionEncoder(nn.Module):
+    """Images to region embeddings, through an open_clip image tower.
+
+    Args:
+        model: an open_clip CLIP model, or its image tower. In eval mode; it is not changed.
+        merge: token pairs to merge in each block, r. With 0, the class token equals open_clip's
+            `encode_image`.
+        dtype: precision of the computation. Other than the tower's own, the tower is copied.
+
+    Attributes:
+        grid: rows and columns of patches.
+        patches: P.
+        regions: R, tokens left at the end, the class token included.
+        dim: D, size of the joint space.
+
+    Raises:
+        BadInput: the tower is not a plain vision transformer, or `merge` is negative.
+    """
+
+    def __init__(
+        self, model: nn.Module, merge: int = 8, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__()
+        if merge < 0:
+            raise BadInput(f"--merge {merge}", "cannot be negative", "use 0 to merge nothing")
+        visual = _vision_transformer(getattr(model, "visual", model))
+        if next(visual.parameters()).dtype != dtype:
+            visual = copy.deepcopy(visual).to(dtype)
+        self.visual, self.merge, self.dtype = visual, merge, dtype
+        self.grid = (int(visual.grid_size[0]), int(visual.grid_size[1]))
+        self.patches = self.grid[0] * self.grid[1]
+        self.regions = 1 + self.patches
+        for _ in _blocks(visual):
+            self.regions -= min(merge, tome.most(self.regions))
+        self.dim = int(visual.proj.shape[1])
+
+    def forward(self, images: Tensor) -> Regions:
+        """Encode images.
+
+        Args:
+            images: (B, 3, H, W), normalised as the backbone's preprocessing says.
+        """
+        x = self._embed(images.to(self.dtype))  # (B, 1 + P, width)
+        size = torch.ones(x.shape[:2], device=x.device)
+        source = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        for block in _blocks(self.visual):
+            # Before the first merge the bias is zero everywhere, so it is left out.
+            x, keys = _attend(block, x, size.log() if x.shape[1] <= self.patches else None)
+            if self.merge:
+                step = tome.match(keys, self.merge)
+                x, size = step.tokens(x, size)
+                source = step.source().gather(1, source)
+            x = x + block.ls_2(block.mlp(block.ln_2(x)))
+        tokens = self.visual.ln_post(x) @ self.visual.proj
+        return Regions(tokens, size, source[:, 1:])
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """Images to the first block's input: patches, class token, positions, norm."""
+        visual = self.visual
+        x = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, P, width)
+        first = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        x = torch.cat([first, x], dim=1) + visual.positional_embedding.to(x.dtype)
+        return visual.ln_pre(x)
+
+
+def _attend(block: ResidualAttentionBlock, x: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Run the attention half of a block with its own weights.
+
+    Args:
+        block: of the tower.
+        x: (B, N, width) tokens.
+        bias: (B, N) log of the tokens' sizes: what a token stands for counts that many times as
+            a key ("proportional attention", ToMe §3).
+
+    Returns:
+        x after attention, and the keys' mean over heads (B, N, width / heads).
+    """
+    attn = block.attn
+    qkv = functional.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
+    q, k, v = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, N, C)
+    # The bias goes in as the mask: the attention kernel stays a fused one.
+    mask = None if bias is None else bias.to(q.dtype)[:, None, None, :]
+    out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return x + block.ls_1(attn.out_proj(out.transpose(1, 2).flatten(2))), k.mean(dim=1)
+
+
+def _blocks(visual: VisionTransformer) -> Any:
+    transformer: Any = visual.transformer
+    return transformer.resblocks
+
+
+def _vision_transformer(visual: nn.Module) -> VisionTransformer:
+    """Return `visual` if it is a tower this encoder computes rightly, or say why it is not."""
+    mend = "use an open_clip ViT such as ViT-B-32, ViT-B-16 or ViT-L-14"
+    if type(visual) is not VisionTransformer:
+        raise BadInput(
+            "--model",
+            f"its image tower is a {type(visual).__name__}, not a VisionTransformer",
+            mend,
+        )
+    blocks = {type(block) for block in visual.transformer.resblocks}
+    for wrong, cause in (
+        (visual.attn_pool is not None, "pools by attention"),
+        (visual.pool_type != "tok", f"pools by {visual.pool_type!r}, not by its class token"),
+        (visual.final_ln_after_pool, "norms after pooling"),
+        (visual.proj is None, "has no projection into the joint space"),
+        (
+            type(visual.transformer) is not Transformer or blocks != {ResidualAttentionBlock},
+            "has blocks of its own making",
+        ),
+    ):
+        if wrong:
+            raise BadInput("--model", f"its image tower {cause}", mend)
+    return visual
