@@ -1,0 +1,332 @@
+"""Clips to learn from: feature caches as one data set, in memory when they fit, else streamed."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adapter.model import PLACE, Clips
+from corpus.errors import BadInput
+from corpus.labels import readable
+from extract.store import CacheManifest, FeatureCache
+
+HELD_OUT = frozenset({"val", "validation", "test"})
+_MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
+_AHEAD = 2  # batches
+# Facts that must agree for features to be comparable.
+_SHARED_FACTS = ("fingerprint", "preprocess", "merge", "frames", "view_count", "regions", "dim")
+
+
+class Store(Protocol):
+    """Where the features of rows are."""
+
+    def fetch(self, rows: Tensor, views: Tensor) -> Clips:
+        """Read view `views[j]` of row `rows[j]` for all j."""
+        ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """All features as two tensors, on any device.
+
+    Attributes:
+        clips: regions (N, V, T, R, D) and place (N, V, T, R, 3), both float16.
+    """
+
+    clips: Clips
+
+    def fetch(self, rows: Tensor, views: Tensor) -> Clips:
+        """Index both tensors."""
+        device = self.clips.regions.device
+        rows, views = rows.to(device), views.to(device)
+        return Clips(*(tensor[rows, views] for tensor in self.clips))
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Features read from the caches as they are asked for, a clip at a time.
+
+    Attributes:
+        caches: open lazily, so that each worker has handles of its own.
+        rows: for each row of the store, which cache and which row of it.
+    """
+
+    caches: Sequence[FeatureCache]
+    rows: Sequence[tuple[int, int]]
+
+    def fetch(self, rows: Tensor, views: Tensor) -> Clips:
+        """Read each row's chunk and take the view from it."""
+        read = [self.read(row) for row in rows.tolist()]
+        return Clips(
+            *(
+                torch.stack([clip[view] for clip, view in zip(column, views.tolist(), strict=True)])
+                for column in zip(*read, strict=True)
+            )
+        )
+
+    def read(self, row: int) -> Clips:
+        """Read all views of one row: regions (V, T, R, D) and place (V, T, R, 3), float16."""
+        cache = self.caches[self.rows[row][0]]
+        return clip_of(cache, self.rows[row][1])
+
+
+def clip_of(cache: FeatureCache, row: int) -> Clips:
+    """Read one row of a cache: regions (V, T, R, D) and place (V, T, R, 3), float16."""
+    facts = cache.manifest
+    regions = cache.regions(row).astype(np.float16)
+    where = place(cache.patch_region(row), facts.grid, facts.regions).astype(np.float16)
+    shape = (facts.view_count, facts.frames)
+    return Clips(
+        torch.from_numpy(regions).unflatten(0, shape), torch.from_numpy(where).unflatten(0, shape)
+    )
+
+
+def place(
+    patch_region: NDArray[np.integer], grid: tuple[int, int], regions: int
+) -> NDArray[np.float32]:
+    """Say where each region is.
+
+    Args:
+        patch_region: (frames, P), the token that each patch ended in; patches in rows.
+        grid: rows and columns of patches, P in all.
+        regions: R, tokens of a frame.
+
+    Returns:
+        (frames, R, 3): mean column and row of its patches from −1 to 1, and the square root of its
+        share of the frame. The class token is everywhere: (0, 0, 1).
+    """
+    frames, patches = patch_region.shape
+    rows, columns = grid
+    down, across = np.divmod(np.arange(patches), columns)
+    token = (patch_region.astype(np.int64) + regions * np.arange(frames)[:, None]).ravel()
+
+    def total(values: NDArray[np.float64]) -> NDArray[Any]:
+        weights = np.tile(values, frames)
+        return np.bincount(token, weights, minlength=frames * regions).reshape(frames, regions)
+
+    count = total(np.ones(patches))
+    held = np.maximum(count, 1)
+    where = np.stack(
+        [
+            total((2 * across + 1) / columns - 1) / held,
+            total((2 * down + 1) / rows - 1) / held,
+            np.sqrt(count / patches),
+        ],
+        axis=-1,
+    )
+    where[:, 0] = (0, 0, 1)
+    assert where.shape[-1] == PLACE
+    return where.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """Labelled clips. An item is one view of one clip: item `i · views + v`.
+
+    Attributes:
+        store: where the features are.
+        rows: (N,) rows of the store.
+        labels: (N,) int64, indices into `classes`.
+        videos, splits: of each clip.
+        classes: names of the labels.
+        facts: the manifest of the first cache; the facts that matter agree in all.
+        left_out: rows not used, counted by reason.
+    """
+
+    store: Store
+    rows: Tensor
+    labels: Tensor
+    videos: tuple[str, ...]
+    splits: tuple[str, ...]
+    classes: tuple[str, ...]
+    facts: CacheManifest
+    left_out: Counter[str]
+
+    @property
+    def views(self) -> int:
+        """V, views of each clip."""
+        return self.facts.view_count
+
+    def __len__(self) -> int:
+        """N, clips."""
+        return len(self.rows)
+
+    def fetch(self, items: Tensor) -> tuple[Clips, Tensor]:
+        """Read a batch of items: clips (batch, T, R, ·) float16 and labels (batch,)."""
+        clip = items.div(self.views, rounding_mode="floor")
+        return self.store.fetch(self.rows[clip], items % self.views), self.labels[clip]
+
+    def batches(self, parts: Iterable[Tensor]) -> Iterator[tuple[Clips, Tensor]]:
+        """Read batches of items in the order given.
+
+        One thread reads ahead. It needs no handle in another process, which HDF5 takes ill, and
+        the bytes and their order are the same as without it.
+        """
+        with ThreadPoolExecutor(1) as reader:
+            ahead: deque[Future[tuple[Clips, Tensor]]] = deque()
+            for part in parts:
+                ahead.append(reader.submit(self.fetch, part))
+                if len(ahead) > _AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def subset(self, keep: Sequence[int] | Tensor) -> "ClipSet":
+        """Return the clips at these positions, in this order."""
+        keep = torch.as_tensor(keep, dtype=torch.int64)
+        return replace(
+            self,
+            rows=self.rows[keep],
+            labels=self.labels[keep],
+            videos=tuple(self.videos[i] for i in keep.tolist()),
+            splits=tuple(self.splits[i] for i in keep.tolist()),
+        )
+
+    def relabelled(self, classes: Sequence[str], source: object = "the labels") -> "ClipSet":
+        """Return the same clips with their labels as indices into `classes`.
+
+        Args:
+            classes: names; they match as they read, so that "HorseRiding" is "horse riding".
+            source: where they come from, for the error.
+
+        Raises:
+            BadInput: a class that has clips is not among them.
+        """
+        index = {readable(name): i for i, name in enumerate(classes)}
+        used = sorted(set(self.labels.tolist()))
+        absent = [self.classes[i] for i in used if readable(self.classes[i]) not in index]
+        if absent:
+            more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+            raise BadInput(
+                source,
+                f"{', '.join(map(repr, absent[:3]))}{more} of the data "
+                f"{'is' if len(absent) == 1 else 'are'} not among its {len(classes)} labels",
+                "add them, or choose the label set that the data was labelled with",
+            )
+        table = torch.tensor([index.get(readable(name), -1) for name in self.classes])
+        return replace(self, labels=table[self.labels], classes=tuple(classes))
+
+    def seen_classes(self) -> tuple[str, ...]:
+        """Return the classes that have a clip, in their order."""
+        return tuple(self.classes[i] for i in sorted(set(self.labels.tolist())))
+
+    def to(self, device: torch.device | str) -> "ClipSet":
+        """Move features to a device, where they are in memory; elsewhere return self."""
+        if not isinstance(self.store, InMemory):
+            return self
+        return replace(self, store=InMemory(self.store.clips.to(device)))
+
+
+def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
+    """Open feature caches as one set of labelled clips.
+
+    Args:
+        paths: of caches made by the same backbone with the same settings.
+        in_memory: read everything now, or stream; by default, whether half of the free memory
+            holds it.
+
+    Returns:
+        Every row that has features and a label; the others are counted in `left_out`.
+
+    Raises:
+        BadInput: a file that is no cache, caches that differ in a fact that matters, no usable row.
+    """
+    caches = [FeatureCache(path) for path in paths]
+    facts = caches[0].manifest
+    for cache in caches:
+        for fact in _SHARED_FACTS:
+            ours, theirs = getattr(facts, fact), getattr(cache.manifest, fact)
+            if ours != theirs:
+                raise BadInput(
+                    cache.path,
+                    f"its {fact} is {theirs}, that of {caches[0].path} is {ours}",
+                    "extract both with the same backbone and settings",
+                )
+    classes: dict[str, tuple[int, str]] = {}
+    rows: list[tuple[int, int]] = []
+    labels: list[int] = []
+    videos: list[str] = []
+    splits: list[str] = []
+    left_out: Counter[str] = Counter()
+    for number, cache in enumerate(caches):
+        own = [
+            classes.setdefault(readable(name), (len(classes), name))[0]
+            for name in cache.manifest.classes
+        ]
+        table = zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)
+        for row, (video, label, split, status) in enumerate(table):
+            if status != "ok":
+                left_out["failed"] += 1
+            elif label < 0:
+                left_out["unlabelled"] += 1
+            else:
+                rows.append((number, row))
+                labels.append(own[label])
+                videos.append(video)
+                splits.append(split)
+    if not rows:
+        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no rows"
+        raise BadInput(
+            caches[0].path,
+            f"holds no clip with features and a label ({counts})",
+            "extract it again",
+        )
+    streamed = Streamed(caches, rows)
+    frames = facts.view_count * facts.frames
+    size = 2 * len(rows) * frames * facts.regions * (facts.dim + PLACE)
+    if in_memory is None:
+        in_memory = size < _MEMORY_SHARE * psutil.virtual_memory().available
+    return ClipSet(
+        store=_read_all(streamed, len(rows), facts) if in_memory else streamed,
+        rows=torch.arange(len(rows)),
+        labels=torch.tensor(labels),
+        videos=tuple(videos),
+        splits=tuple(splits),
+        classes=tuple(name for _, name in classes.values()),
+        facts=facts,
+        left_out=left_out,
+    )
+
+
+def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipSet, ClipSet | None]:
+    """Set a part of the training clips aside, to choose the best epoch by.
+
+    Args:
+        clips: to divide.
+        share: of each class, rounded down.
+        least: clips that a choice can be based on.
+
+    Returns:
+        The clips to train on and those held out, the same in every run; None for the latter, and
+        all of the former, where they would be fewer than `least`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    held: list[int] = []
+    for label in range(len(clips.classes)):
+        members = (clips.labels == label).nonzero()[:, 0]
+        order = torch.randperm(len(members), generator=generator)
+        held += members[order[: int(share * len(members))]].tolist()
+    if len(held) < least:
+        return clips, None
+    kept = sorted(set(range(len(clips))) - set(held))
+    return clips.subset(kept), clips.subset(sorted(held))
+
+
+def _read_all(store: Streamed, count: int, facts: CacheManifest) -> InMemory:
+    shape = (count, facts.view_count, facts.frames, facts.regions)
+    clips = Clips(
+        torch.empty(*shape, facts.dim, dtype=torch.float16),
+        torch.empty(*shape, PLACE, dtype=torch.float16),
+    )
+    for row in range(count):
+        for whole, one in zip(clips, store.read(row), strict=True):
+            whole[row] = one
+    return InMemory(clips)

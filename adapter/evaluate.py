@@ -1,0 +1,99 @@
+"""Scores of a recogniser on a set of clips, every clip counted once."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from adapter.data import ClipSet
+from adapter.model import Recogniser
+
+
+class Metrics(BaseModel):
+    """Scores on one set of clips; shares are between 0 and 1.
+
+    Attributes:
+        top1, top5: share of clips whose label is first, or among the first five (or all, where
+            the labels are fewer).
+        mean_class: mean over the classes that have clips of the share right within each.
+        calibration_error: expected calibration error, 15 bins.
+        clips: N.
+        labels: C, labels to choose from.
+        list_hash: of the clips' names and labels in order: what N clips these were.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    top1: float
+    top5: float
+    mean_class: float
+    calibration_error: float
+    clips: int
+    labels: int
+    list_hash: str
+
+
+@torch.inference_mode()
+def probabilities(
+    model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int = 32
+) -> Tensor:
+    """Score clips: softmax over the labels in each view, then the mean over views.
+
+    Args:
+        model: on any device.
+        clips: N of them.
+        labels: (C, D) unit rows.
+        batch_size: views to a forward pass.
+
+    Returns:
+        (N, C) float32 on the CPU.
+    """
+    device = model.log_scale.device
+    labels, trained = labels.to(device), model.training
+    model.eval()
+    rows = [
+        model(batch.to(device), labels).softmax(dim=-1).cpu()
+        for batch, _ in clips.batches(torch.arange(len(clips) * clips.views).split(batch_size))
+    ]
+    model.train(trained)
+    return torch.cat(rows).unflatten(0, (len(clips), clips.views)).mean(dim=1)
+
+
+def measure(chances: Tensor, clips: ClipSet) -> Metrics:
+    """Compare probabilities with the truth.
+
+    Args:
+        chances: (N, C).
+        clips: the N clips, labelled with indices into the same C labels.
+    """
+    from torchmetrics.functional.classification import (  # seconds to import
+        multiclass_accuracy,
+        multiclass_calibration_error,
+    )
+
+    truth, count = clips.labels, chances.shape[1]
+    # Labels without clips take part in the choice, and have no accuracy of their own.
+    each = multiclass_accuracy(chances, truth, count, average=None)
+    there = torch.bincount(truth, minlength=count) > 0
+    top5 = multiclass_accuracy(chances, truth, count, average="micro", top_k=min(5, count))
+    return Metrics(
+        top1=float(multiclass_accuracy(chances, truth, count, average="micro")),
+        top5=float(top5),
+        mean_class=float(each[there].mean()),
+        calibration_error=float(multiclass_calibration_error(chances, truth, count, n_bins=15)),
+        clips=len(clips),
+        labels=count,
+        list_hash=list_hash(clips.videos, [clips.classes[i] for i in truth.tolist()]),
+    )
+
+
+def evaluate(model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int = 32) -> Metrics:
+    """Score a recogniser on clips; `probabilities`, then `measure`."""
+    return measure(probabilities(model, clips, labels, batch_size), clips)
+
+
+def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
+    """Digest which videos, labelled how, in what order: 16 hex digits of SHA-256."""
+    lines = "".join(f"{video}\t{label}\n" for video, label in zip(videos, labels, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -1,0 +1,182 @@
+"""What a run works on: clips, labels and corpus, checked against one backbone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from adapter.data import ClipSet, hold_out, open_clips
+from adapter.text import DEFAULT_PROMPTS, label_text
+from corpus.backbone import Backbone, load
+from corpus.errors import BadInput
+from corpus.index import Corpus, fitting
+from corpus.labels import LabelSet
+from extract.store import CacheManifest
+
+CORPORA = Path("artifacts/corpus")
+VAL, TEST = frozenset({"val", "valid", "validation"}), frozenset({"test", "testing"})
+Validation = Literal["given", "split", "held out", "none"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a recogniser is trained with.
+
+    Attributes:
+        clips: to train on.
+        val: to choose the best epoch by; None where there are too few clips to spare any.
+        validation: where `val` comes from.
+        backbone: that made the features; frozen.
+        corpus: text corpus in the backbone's joint space.
+        prompts: that labels were put into.
+        labels: (C, D) unit rows, the text of each of `clips.classes`.
+    """
+
+    clips: ClipSet
+    val: ClipSet | None
+    validation: Validation
+    backbone: Backbone
+    corpus: Corpus
+    prompts: tuple[str, ...]
+    labels: Tensor
+
+    @property
+    def entities(self) -> Tensor:
+        """(K, D) unit rows, the corpus."""
+        return torch.from_numpy(self.corpus.embeddings)
+
+
+def open_task(
+    features: Sequence[Path],
+    val: Sequence[Path] = (),
+    corpus: Path | None = None,
+    prompts: Sequence[str] = DEFAULT_PROMPTS,
+    device: str = "cpu",
+    corpora: Path = CORPORA,
+) -> Task:
+    """Open all that training needs.
+
+    Args:
+        features: caches to train on. Rows of a validation or test split are not trained on.
+        val: caches to choose the best epoch by. Without any: the features' own validation split,
+            else a tenth of each class, else nothing (`adapter.data.hold_out`).
+        corpus: folder of a corpus. Without it, one in `corpora` that covers the classes for this
+            backbone, else one built for them and saved there.
+        prompts: for labels.
+        device: for the text tower.
+        corpora: where corpora are kept.
+
+    Raises:
+        BadInput: features that cannot be used, a backbone that cannot be had or is not the one
+            that made them, a corpus of another backbone.
+    """
+    everything = open_clips(features)
+    clips, held = _training_part(everything, features[0])
+    validation: Validation = "split" if held is not None else "none"
+    if val:
+        held = open_clips(val)
+        same_features(held.facts, clips.facts, val[0])
+        held = held.relabelled(clips.classes, f"{features[0]} (which {val[0]} is to validate)")
+        validation = "given"
+    elif held is None:
+        clips, held = hold_out(clips)
+        validation = "held out" if held is not None else "none"
+    backbone = backbone_of(clips.facts, features[0], device)
+    return Task(
+        clips=clips,
+        val=held,
+        validation=validation,
+        backbone=backbone,
+        corpus=_corpus(clips, backbone, corpus, corpora),
+        prompts=tuple(prompts),
+        labels=label_text(clips.classes, backbone, prompts),
+    )
+
+
+def backbone_of(facts: CacheManifest, source: object, device: str = "cpu") -> Backbone:
+    """Open the backbone that made a cache.
+
+    Args:
+        facts: the cache's manifest.
+        source: the cache or run, for the error.
+        device: for the weights.
+
+    Raises:
+        BadInput: it cannot be had, or has other weights by now.
+    """
+    backbone = load(facts.model, facts.pretrained, device, facts.seed if _random(facts) else 0)
+    if backbone.fingerprint != facts.fingerprint:
+        raise BadInput(
+            source,
+            f"was made by other weights ({facts.fingerprint[:8]}) than {backbone.name} has here "
+            f"({backbone.fingerprint[:8]})",
+            "extract again, or bring the weights back",
+        )
+    return backbone
+
+
+def same_features(facts: CacheManifest, expected: CacheManifest, source: object) -> None:
+    """Refuse features that a recogniser trained on others cannot read.
+
+    Raises:
+        BadInput: another backbone or another number of merged tokens.
+    """
+    if facts.fingerprint != expected.fingerprint:
+        raise BadInput(
+            source,
+            f"its features are of {facts.backbone} ({facts.fingerprint[:8]}), not of "
+            f"{expected.backbone} ({expected.fingerprint[:8]})",
+            "extract again with the backbone that the run was trained with",
+        )
+    if (facts.merge, facts.preprocess) != (expected.merge, expected.preprocess):
+        raise BadInput(
+            source,
+            f"merges {facts.merge} tokens in each block or prepares pixels otherwise; "
+            f"the run was trained with {expected.merge}",
+            "extract again with the same --merge",
+        )
+
+
+def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | None]:
+    """Divide by the rows' own splits: what to train on, and the validation split if there is one."""
+    splits = [split.lower() for split in clips.splits]
+    val = [i for i, split in enumerate(splits) if split in VAL]
+    rest = [i for i, split in enumerate(splits) if split not in VAL | TEST]
+    if not rest:
+        raise BadInput(
+            source,
+            f"all its rows are of split {', '.join(sorted(set(clips.splits)))}: none to train on",
+            "extract with --split train, or give the file to eval",
+        )
+    if len(rest) == len(clips):
+        return clips, None
+    left_out = clips.left_out.copy()
+    left_out["of a test split"] += len(clips) - len(rest) - len(val)
+    kept = replace(clips.subset(rest), left_out=+left_out)
+    return kept, clips.subset(val) if val else None
+
+
+def _corpus(clips: ClipSet, backbone: Backbone, folder: Path | None, corpora: Path) -> Corpus:
+    if folder is None:
+        folder = fitting(clips.classes, backbone.fingerprint, corpora)
+    if folder is not None:
+        corpus = Corpus.load(folder)
+        made_by = corpus.manifest.fingerprint
+        if made_by != backbone.fingerprint:
+            raise BadInput(
+                folder,
+                f"was embedded by another backbone ({made_by[:8]}) than the features "
+                f"({backbone.fingerprint[:8]}, {backbone.name})",
+                "build the corpus with the features' --model and --pretrained",
+            )
+        return corpus
+    corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
+    corpus.save(corpora / f"{clips.facts.dataset}-{corpus.id[:8]}")
+    return corpus
+
+
+def _random(facts: CacheManifest) -> bool:
+    return facts.pretrained == "none"

@@ -1,0 +1,109 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from corpus.backbone import Backbone
+from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts, quantise
+
+FRAMES, REGIONS, GRID = 4, 5, (2, 3)
+
+
+def manifest(backbone: Backbone | None = None, **facts: object) -> CacheManifest:
+    """A manifest of a small cache, as if made by `backbone`."""
+    model, pretrained = backbone.name.split("/") if backbone else ("toy", "none")
+    preprocess = PreprocessFacts(
+        size=(112, 112),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        interpolation="bicubic",
+        resize_mode="shortest",
+    )
+    default: dict[str, object] = {
+        "dataset": "folder",
+        "split": "train",
+        "classes": ("a", "b"),
+        "clips": 0,
+        "backbone": f"{model}/{pretrained}",
+        "model": model,
+        "pretrained": pretrained,
+        "fingerprint": backbone.fingerprint if backbone else "toy",
+        "random_weights": True,
+        "merge": 0,
+        "frames": FRAMES,
+        "views": "1x1",
+        "sampling": "centre",
+        "seed": 0,
+        "preprocess": preprocess,
+        "dtype": "float16",
+        "compression": "none",
+        "dim": backbone.dim if backbone else 32,
+        "regions": REGIONS,
+        "patches": GRID[0] * GRID[1],
+        "grid": GRID,
+    }
+    return CacheManifest.model_validate(default | facts)
+
+
+WriteCache = Callable[..., Path]
+
+
+@pytest.fixture
+def write_cache(tmp_path: Path) -> WriteCache:
+    """Write a cache of synthetic clips: those of a class are near its direction, with noise."""
+
+    def write(
+        name: str = "feats.h5",
+        classes: Sequence[str] = ("archery", "hugging", "singing", "cleaning pool"),
+        per_class: int = 4,
+        split: str = "train",
+        noise: float = 1.0,
+        seed: int = 0,
+        failed: int = 0,
+        unlabelled: int = 0,
+        backbone: Backbone | None = None,
+        directions: torch.Tensor | None = None,
+        **facts: object,
+    ) -> Path:
+        rows = len(classes) * per_class
+        made = manifest(
+            backbone,
+            classes=tuple(classes),
+            clips=rows + failed + unlabelled,
+            failed=failed,
+            **facts,
+        )
+        generator = torch.Generator().manual_seed(seed)
+        if directions is None:
+            directions = torch.randn(
+                len(classes), made.dim, generator=torch.Generator().manual_seed(9)
+            )
+        directions = F.normalize(directions, dim=-1)
+        path = tmp_path / name
+        writer = CacheWriter(path, made)
+        for row in range(rows + unlabelled):
+            label = row % len(classes) if row < rows else -1
+            shape = (made.frame_count, made.regions, made.dim)
+            spread = noise * torch.randn(shape, generator=generator) / made.dim**0.5
+            regions, scale = quantise((3 * (directions[label] + spread)).numpy(), made.dtype)
+            drawn = torch.randint(
+                1, made.regions, (made.frame_count, made.patches), generator=generator
+            )
+            sizes = F.one_hot(drawn, made.regions).sum(1).numpy().astype(np.uint16)
+            features = Features(
+                regions=regions,
+                region_size=sizes,
+                patch_region=drawn.numpy().astype(np.uint8),
+                timestamps=np.arange(made.frame_count, dtype=np.float32),
+                regions_scale=scale,
+            )
+            writer.append(Entry(f"{split}/{row:04}.mp4", label, split, "ok"), features)
+        for row in range(failed):
+            writer.append(Entry(f"{split}/broken{row}.mp4", 0, split, "failed", "no frames"), None)
+        writer.close()
+        return path
+
+    return write

@@ -1,0 +1,50 @@
+import torch
+
+from adapter.augment import draw_mix, drop_frames, drop_regions
+from adapter.model import Clips
+
+
+def numbered(batch: int = 4, frames: int = 6, regions: int = 9) -> Clips:
+    """Clips in which each token says where it is."""
+    index = torch.stack(
+        torch.meshgrid(*(torch.arange(n) for n in (batch, frames, regions)), indexing="ij"), dim=-1
+    ).float()
+    return Clips(index, index)
+
+
+def test_a_dropped_frame_is_replaced_by_the_last_one_kept() -> None:
+    clips = drop_frames(numbered(64), 0.5, torch.Generator().manual_seed(0))
+    shown = clips.regions[:, :, 0, 1]  # which frame stands in each place
+    assert (shown[:, 0] == 0).all()
+    assert (shown <= torch.arange(6)).all()
+    assert (shown.diff() >= 0).all()
+    repeats = (shown[:, 1:] != torch.arange(1, 6)).float().mean()
+    assert 0.4 < repeats < 0.6
+    assert torch.equal(clips.regions, clips.place)
+
+
+def test_dropping_regions_keeps_the_class_token_and_as_many_others_everywhere() -> None:
+    clips = drop_regions(numbered(), 0.25, torch.Generator().manual_seed(0))
+    assert clips.regions.shape == (4, 6, 7, 3)
+    kept = clips.regions[..., 2]
+    assert (kept[..., 0] == 0).all()
+    assert (kept.diff(dim=-1) > 0).all()  # no region twice, and in their order
+    assert torch.equal(clips.regions, clips.place)
+    assert len({tuple(frame.tolist()) for frame in kept.flatten(0, 1)}) > 1
+
+
+def test_a_rate_of_zero_changes_nothing() -> None:
+    clips, generator = numbered(), torch.Generator()
+    assert drop_regions(drop_frames(clips, 0, generator), 0, generator) is clips
+    assert draw_mix(4, 0, generator) is None
+
+
+def test_mixup_keeps_at_least_half_of_each_clip() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shares = []
+    for _ in range(200):
+        order, share = draw_mix(8, 0.4, generator)
+        assert sorted(order.tolist()) == list(range(8))
+        shares.append(share)
+    assert 0.5 <= min(shares) < 0.6
+    assert max(shares) > 0.95

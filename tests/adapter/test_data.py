@@ -1,0 +1,135 @@
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adapter.data import hold_out, open_clips, place
+from corpus.errors import BadInput
+from extract.store import FeatureCache
+
+
+def test_a_clip_set_has_every_good_row_and_counts_the_others(write_cache) -> None:
+    clips = open_clips([write_cache(failed=2, unlabelled=3)])
+    assert len(clips) == 16
+    assert clips.left_out == Counter(failed=2, unlabelled=3)
+    assert clips.classes == ("archery", "hugging", "singing", "cleaning pool")
+
+
+def test_items_are_views_of_clips_in_the_order_of_the_cache(write_cache) -> None:
+    path = write_cache(views="2x3")
+    clips, cache = open_clips([path]), FeatureCache(path)
+    batch, labels = clips.fetch(torch.tensor([7 * 6 + 4, 2 * 6]))
+    assert torch.equal(labels, torch.tensor(cache.labels[[7, 2]]))
+    expected = cache.regions(7)[4 * 4 : 5 * 4]
+    assert torch.equal(batch.regions[0].float(), torch.from_numpy(expected))
+    expected = place(cache.patch_region(2), (2, 3), 5)[:4].astype(np.float16)
+    assert torch.equal(batch.place[1], torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_streamed_and_in_memory_clips_are_the_same_bytes_in_the_same_order(
+    write_cache, dtype: str
+) -> None:
+    path = write_cache(views="1x3", dtype=dtype)
+    order = torch.randperm(16 * 3).split(5)
+    streams = [list(open_clips([path], in_memory=held).batches(order)) for held in (True, False)]
+    assert len(streams[0]) == 10
+    for (one, labels), (other, other_labels) in zip(*streams, strict=True):
+        assert torch.equal(one.regions, other.regions)
+        assert torch.equal(one.place, other.place)
+        assert torch.equal(labels, other_labels)
+
+
+def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_cache) -> None:
+    one = write_cache("one.h5", classes=("archery", "HorseRiding"))
+    other = write_cache("other.h5", classes=("horse_riding", "singing"), seed=1)
+    clips = open_clips([one, other])
+    assert clips.classes == ("archery", "HorseRiding", "singing")
+    assert torch.bincount(clips.labels).tolist() == [4, 8, 4]
+    batch, _ = clips.fetch(torch.tensor([9]))
+    assert torch.equal(batch.regions[0].float(), torch.from_numpy(FeatureCache(other).regions(1)))
+
+
+@pytest.mark.parametrize("fact", [{"fingerprint": "other"}, {"frames": 8}, {"merge": 2}])
+def test_caches_made_differently_are_refused(write_cache, fact: dict[str, object]) -> None:
+    one, other = write_cache("one.h5"), write_cache("other.h5", **fact)
+    with pytest.raises(BadInput, match=r"other\.h5: its (fingerprint|frames|merge) is"):
+        open_clips([one, other])
+
+
+def test_a_cache_without_a_usable_clip_is_refused(write_cache) -> None:
+    path = write_cache(per_class=0, failed=2)
+    with pytest.raises(BadInput, match=r"no clip with features and a label \(2 failed\)"):
+        open_clips([path])
+
+
+def test_a_truncated_cache_is_refused(write_cache) -> None:
+    path = write_cache()
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(BadInput, match=r"feats\.h5"):
+        open_clips([path])
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "feats.h5").write_text("not features")
+    with pytest.raises(BadInput, match=r"feats\.h5"):
+        open_clips([tmp_path / "feats.h5"])
+
+
+def test_a_class_of_the_data_that_the_labels_lack_is_named(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    with pytest.raises(BadInput, match=r"mine\.txt: 'singing' of the data is not among its 3"):
+        clips.relabelled(["hugging", "archery", "cleaning_pool"], "mine.txt")
+
+
+def test_labels_are_matched_by_name_and_not_by_position(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    wanted = ["yoga", "Singing", "cleaning_pool", "hugging", "archery"]
+    again = clips.relabelled(wanted)
+    assert [wanted[i].lower().replace("_", " ") for i in again.labels.tolist()] == [
+        clips.classes[i] for i in clips.labels.tolist()
+    ]
+
+
+def test_a_class_without_clips_need_not_be_among_the_labels(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    some = clips.subset((clips.labels < 2).nonzero()[:, 0])
+    assert some.seen_classes() == ("archery", "hugging")
+    assert set(some.relabelled(["hugging", "archery"]).labels.tolist()) == {0, 1}
+
+
+def test_a_subset_keeps_each_clip_with_its_label_and_name(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    some = clips.subset([5, 2])
+    assert some.videos == (clips.videos[5], clips.videos[2])
+    batch, labels = some.fetch(torch.tensor([0, 1]))
+    expected, expected_labels = clips.fetch(torch.tensor([5, 2]))
+    assert torch.equal(batch.regions, expected.regions)
+    assert torch.equal(labels, expected_labels)
+
+
+def test_a_tenth_of_each_class_is_held_out_and_always_the_same(write_cache) -> None:
+    clips = open_clips([write_cache(per_class=60)])
+    kept, held = hold_out(clips)
+    assert torch.bincount(held.labels).tolist() == [6, 6, 6, 6]
+    assert set(kept.videos) | set(held.videos) == set(clips.videos)
+    assert not set(kept.videos) & set(held.videos)
+    assert hold_out(clips)[1].videos == held.videos
+
+
+def test_nothing_is_held_out_of_a_few_clips(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    kept, held = hold_out(clips)
+    assert held is None
+    assert kept is clips
+
+
+def test_place_is_the_mean_of_the_patches_and_the_root_of_their_share() -> None:
+    # 2 × 3 patches: token 1 has the left column, token 2 the rest, token 3 nothing.
+    where = place(np.array([[1, 2, 2, 1, 2, 2]]), (2, 3), 4)
+    np.testing.assert_allclose(where[0, 0], [0, 0, 1])
+    np.testing.assert_allclose(where[0, 1], [-2 / 3, 0, (2 / 6) ** 0.5], rtol=1e-6)
+    np.testing.assert_allclose(where[0, 2], [1 / 3, 0, (4 / 6) ** 0.5], rtol=1e-6)
+    np.testing.assert_allclose(where[0, 3], [0, 0, 0])

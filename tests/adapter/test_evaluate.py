@@ -1,0 +1,64 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from adapter.baselines import build
+from adapter.data import open_clips
+from adapter.evaluate import list_hash, measure, probabilities
+from adapter.model import ModelConfig
+
+ENTITIES = F.normalize(torch.randn(9, 32, generator=torch.Generator().manual_seed(1)), dim=-1)
+
+
+def test_probabilities_are_the_mean_over_views_of_each_views_softmax(write_cache) -> None:
+    clips = open_clips([write_cache(views="2x1", noise=3)])
+    model = build(ModelConfig(), ENTITIES, 5, 20.0)
+    labels = F.normalize(torch.randn(4, 32), dim=-1)
+    chances = probabilities(model, clips, labels, batch_size=5)
+    model.eval()
+    one = model(clips.fetch(torch.tensor([6]))[0], labels).softmax(-1)
+    two = model(clips.fetch(torch.tensor([7]))[0], labels).softmax(-1)
+    torch.testing.assert_close(chances[3:4], (one + two) / 2)
+    torch.testing.assert_close(chances.sum(1), torch.ones(16))
+
+
+def test_every_clip_is_scored_once_whatever_the_batch_size(write_cache) -> None:
+    clips = open_clips([write_cache(per_class=5, noise=3)])
+    model = build(ModelConfig(method="clip"), ENTITIES, 5, 20.0)
+    labels = F.normalize(torch.randn(4, 32), dim=-1)
+    whole = probabilities(model, clips, labels, batch_size=100)
+    assert whole.shape == (20, 4)
+    for size in (1, 7, 20):
+        torch.testing.assert_close(probabilities(model, clips, labels, size), whole)
+
+
+def test_metrics_on_a_case_counted_by_hand(write_cache) -> None:
+    clips = open_clips([write_cache(per_class=2)])  # labels 0 1 2 3 0 1 2 3
+    clips = clips.subset([0, 4, 1, 2]).relabelled(
+        ["archery", "hugging", "singing", "cleaning pool", "yoga", "zumba", "welding"]
+    )
+    chances = torch.full((4, 7), 0.05)
+    chances[torch.arange(3), torch.tensor([0, 0, 1])] = 0.7  # three right
+    chances[3] = torch.tensor([0.02, 0.02, 0, 0.02, 0.02, 0.02, 0.9])  # one wrong, its own last
+    scores = measure(chances, clips)
+    assert scores.top1 == pytest.approx(3 / 4)
+    assert scores.top5 == pytest.approx(3 / 4)
+    assert scores.mean_class == pytest.approx(2 / 3)  # of three classes with clips, not of seven
+    assert (scores.clips, scores.labels) == (4, 7)
+    assert scores.calibration_error == pytest.approx(3 / 4 * abs(1 - 0.7) + 1 / 4 * 0.9, abs=1e-5)
+
+
+def test_top5_of_fewer_than_five_labels_is_all_of_them(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    assert measure(torch.full((16, 4), 0.25), clips).top5 == 1
+
+
+def test_the_list_hash_depends_on_names_labels_and_order() -> None:
+    one = list_hash(["a.mp4", "b.mp4"], ["x", "y"])
+    assert one == list_hash(["a.mp4", "b.mp4"], ["x", "y"])
+    others = [
+        list_hash(["a.mp4", "c.mp4"], ["x", "y"]),
+        list_hash(["a.mp4", "b.mp4"], ["x", "x"]),
+        list_hash(["b.mp4", "a.mp4"], ["y", "x"]),
+    ]
+    assert len({one, *others}) == 4

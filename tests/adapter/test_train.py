@@ -1,0 +1,117 @@
+import copy
+import io
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from adapter.baselines import build
+from adapter.data import ClipSet, open_clips
+from adapter.evaluate import evaluate
+from adapter.model import ModelConfig, Recogniser
+from adapter.train import Progress, TrainConfig, fit, train
+
+DIM = 32
+CLASSES = ("archery", "hugging", "singing", "cleaning pool")
+LABELS = F.normalize(torch.randn(4, DIM, generator=torch.Generator().manual_seed(3)), dim=-1)
+ENTITIES = F.normalize(torch.randn(40, DIM, generator=torch.Generator().manual_seed(1)), dim=-1)
+QUICK = TrainConfig(epochs=4, batch_size=6, mixup=0.4)
+
+
+def recogniser(method: str = "alt", seed: int = 0) -> Recogniser:
+    return build(ModelConfig.model_validate({"method": method}), ENTITIES, 5, 100.0, seed)
+
+
+@pytest.fixture
+def clips(write_cache) -> ClipSet:
+    return open_clips([write_cache(per_class=4, views="1x2")])
+
+
+def saved(progress: Progress) -> Progress:
+    """Progress as it comes back from a checkpoint file."""
+    file = io.BytesIO()
+    torch.save(vars(progress), file)
+    file.seek(0)
+    return Progress(**torch.load(file, weights_only=True))
+
+
+def same(one: Progress, other: Progress) -> bool:
+    return one.history == other.history and all(
+        torch.equal(value, other.weights[name]) for name, value in one.weights.items()
+    )
+
+
+@pytest.mark.parametrize("method", ["linear", "temporal", "alt-learned", "alt-shuffled", "alt"])
+def test_sixteen_clips_are_learned_by_heart(clips: ClipSet, method: str) -> None:
+    # Labels far from their clips: nothing is right before training.
+    config = TrainConfig(epochs=60, batch_size=16, lr=5e-3, label_smoothing=0, weight_decay=0)
+    model = recogniser(method)
+    assert evaluate(model, clips, LABELS).top1 < 1
+    train(model, clips, LABELS, config)
+    assert evaluate(model, clips, LABELS).top1 == 1
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit(clips: ClipSet) -> None:
+    runs = [copy.deepcopy(train(recogniser(), clips, LABELS, QUICK, clips)) for _ in range(2)]
+    assert same(*runs)
+    other = train(recogniser(), clips, LABELS, QUICK.model_copy(update={"seed": 1}), clips)
+    assert not same(runs[0], other)
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(clips: ClipSet, stop: int) -> None:
+    whole = copy.deepcopy(list(fit(recogniser(), clips, LABELS, QUICK, clips))[-1])
+    for progress in fit(recogniser(), clips, LABELS, QUICK, clips):
+        if progress.epoch == stop:
+            kept = saved(progress)
+            break
+    torch.rand(7)  # a new process has another generator state
+    *_, resumed = fit(recogniser(seed=5), clips, LABELS, QUICK, clips, progress=kept)
+    assert same(whole, resumed)
+    assert resumed.best_epoch == whole.best_epoch
+    assert all(torch.equal(value, resumed.best[name]) for name, value in whole.best.items())
+
+
+def test_streamed_clips_train_to_the_same_bits_as_clips_in_memory(write_cache) -> None:
+    path = write_cache()
+    runs = [
+        train(recogniser(), open_clips([path], in_memory=held), LABELS, QUICK)
+        for held in (True, False)
+    ]
+    assert same(*runs)
+
+
+def test_the_best_epoch_is_that_of_the_validation_clips(write_cache) -> None:
+    clips = open_clips([write_cache(noise=4)])
+    val = open_clips([write_cache("val.h5", noise=4, seed=1, split="val")])
+    config = TrainConfig(epochs=8, batch_size=8, lr=5e-3)
+    model = recogniser()
+    progress = train(model, clips, LABELS, config, val)
+    scores = [(record["val_top1"], -record["val_loss"]) for record in progress.history]
+    assert scores[progress.best_epoch - 1] == max(scores)
+    assert evaluate(model, val, LABELS).top1 == max(scores)[0]
+
+
+def test_without_validation_clips_the_last_epoch_is_the_best(clips: ClipSet) -> None:
+    progress = train(recogniser(), clips, LABELS, QUICK)
+    assert progress.best_epoch == QUICK.epochs
+    assert all(torch.equal(value, progress.weights[name]) for name, value in progress.best.items())
+
+
+def test_the_learning_rate_rises_then_falls(clips: ClipSet, monkeypatch) -> None:
+    rates = []
+    step = torch.optim.AdamW.step
+
+    def watched(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    train(recogniser(), clips, LABELS, TrainConfig(epochs=10, batch_size=6, lr=1e-3))
+    assert len(rates) == 30
+    peak = rates.index(max(rates))
+    assert peak == 3
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates[:3] == sorted(rates[:3])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[-1] < 3e-5
