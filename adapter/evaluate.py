@@ -2,13 +2,23 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from adapter.data import ClipSet
+from adapter.baselines import MeanPooled
+from adapter.data import ClipSet, open_clips
 from adapter.model import Recogniser
+from adapter.statistics import paired
+from adapter.task import same_features
+
+if TYPE_CHECKING:
+    from adapter.runs import Run
 
 
 class Metrics(BaseModel):
@@ -97,3 +107,55 @@ def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
     """Digest which videos, labelled how, in what order: 16 hex digits of SHA-256."""
     lines = "".join(f"{video}\t{label}\n" for video, label in zip(videos, labels, strict=True))
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def evaluate_run(
+    run: "Run",
+    features: Sequence[Path],
+    labels: Path | None = None,
+    baselines: bool = True,
+    batch_size: int = 32,
+) -> dict[str, Any]:
+    """Score a trained run on caches.
+
+    Args:
+        run: the run.
+        features: caches of the same backbone.
+        labels: a label set's name or file to choose from, in place of the run's own.
+        baselines: also score mean-pooled CLIP on the same clips, and the difference.
+        batch_size: views to a forward pass.
+
+    Returns:
+        `Metrics`, which labels were chosen from, rows left out and, for each baseline, its
+        `Metrics` and the paired difference in top-1 (`adapter.statistics.paired`).
+
+    Raises:
+        BadInput: features of another backbone, classes that the labels lack.
+    """
+    clips = open_clips(features)
+    same_features(clips.facts, run.config.features, features[0])
+    chosen = run.vocabulary.choose(labels, clips)
+    clips = clips.relabelled(chosen.names, chosen.source)
+    chances = probabilities(run.model, clips, chosen.text, batch_size)
+    result: dict[str, Any] = measure(chances, clips).model_dump() | {
+        "run": str(run.folder),
+        "method": run.config.model.method,
+        "label_set": {"source": chosen.source, "hash": chosen.hash, "new": chosen.new},
+        "prompts": list(run.config.prompts),
+        "views": clips.facts.views,
+        "left_out": dict(clips.left_out),
+    }
+    if baselines:
+        clip = MeanPooled(run.config.scale).to(chosen.text.device)
+        theirs = probabilities(clip, clips, chosen.text, batch_size)
+        difference = paired(_right(chances, clips), _right(theirs, clips))
+        result["baselines"] = {
+            "clip": measure(theirs, clips).model_dump()
+            | {"difference": difference.difference, "interval": difference.interval}
+            | {"p": difference.p}
+        }
+    return result
+
+
+def _right(chances: Tensor, clips: ClipSet) -> NDArray[np.float64]:
+    return (chances.argmax(dim=-1) == clips.labels).double().numpy()

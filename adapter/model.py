@@ -39,12 +39,12 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     method: Method = "alt"
-    layers: int = Field(2, ge=0)
-    mlp_ratio: float = Field(2.0, gt=0)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    top_k: int = Field(16, ge=1)
+    layers: int = Field(default=2, ge=0)
+    mlp_ratio: float = Field(default=2.0, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    top_k: int = Field(default=16, ge=1)
     hard: bool = True
-    temporal_kernel: int = Field(3, ge=0)
+    temporal_kernel: int = Field(default=3, ge=0)
     place: bool = True
     gate: Literal["scalar", "channel"] = "scalar"
 

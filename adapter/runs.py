@@ -25,8 +25,9 @@ from torch import Tensor
 
 from adapter.baselines import build
 from adapter.evaluate import evaluate
+from adapter.labelling import Vocabulary
 from adapter.model import ModelConfig, Recogniser
-from adapter.task import Task, Validation
+from adapter.task import Task, Validation, backbone_of
 from adapter.train import Progress, TrainConfig, fit
 from corpus.atomic import atomic_file, write_json
 from corpus.errors import BadInput
@@ -96,6 +97,16 @@ class Run:
     model: Recogniser
     labels: Tensor
     entities: tuple[Named, ...]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The run's labels, and the way to new ones."""
+        return Vocabulary(
+            self.config.labels,
+            self.labels,
+            self.config.prompts,
+            lambda: backbone_of(self.config.features, self.folder, str(self.labels.device)),
+        )
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "Run":
@@ -192,6 +203,17 @@ def train_run(
             report(record)
     events.close()
     return _finish(out, progress, recogniser, task)
+
+
+def free_name(root: Path, name: str, resume: bool = False) -> Path:
+    """Return root/name, or root/name-2 and so on: the first that is free, or the last to resume."""
+    number, found = 1, root / name
+    while (following := found).exists():
+        number += 1
+        found = root / f"{name}-{number}"
+        if resume and not found.exists():
+            return following
+    return found
 
 
 def _config(task: Task, model: ModelConfig, train: TrainConfig) -> RunConfig:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from corpus.index import Corpus, fitting
 from torch import Tensor
 
 from adapter.data import ClipSet, hold_out, open_clips
+from adapter.labelling import Vocabulary
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
-from corpus.index import Corpus, fitting
 from corpus.labels import LabelSet
 from extract.store import CacheManifest
 
@@ -44,9 +45,32 @@ class Task:
     labels: Tensor
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """The task's labels, and the way to new ones."""
+        return Vocabulary(self.clips.classes, self.labels, self.prompts, lambda: self.backbone)
+
+    @property
     def entities(self) -> Tensor:
         """(K, D) unit rows, the corpus."""
         return torch.from_numpy(self.corpus.embeddings)
+
+    def describe(self) -> list[str]:
+        """Say in a few lines what will be trained on, and what will not."""
+        chosen_by = {
+            "given": "validation clips as given",
+            "split": "clips of the validation split",
+            "held out": "clips held out, a tenth of each class",
+            "none": "no clip to validate with: the last epoch is the best",
+        }[self.validation]
+        count = f"{len(self.val)} " if self.val is not None else ""
+        lines = [
+            f"{len(self.clips)} clips of {len(self.clips.seen_classes())} classes, "
+            f"{self.clips.facts.views} views, features of {self.backbone.name}",
+            count + chosen_by,
+            f"{len(self.corpus.entities)} entities (corpus {self.corpus.id[:8]})",
+        ]
+        left_out = (f"{n} rows left out: {reason}" for reason, n in self.clips.left_out.items())
+        return [*lines, *left_out]
 
 
 def open_task(
@@ -107,7 +131,7 @@ def backbone_of(facts: CacheManifest, source: object, device: str = "cpu") -> Ba
     Raises:
         BadInput: it cannot be had, or has other weights by now.
     """
-    backbone = load(facts.model, facts.pretrained, device, facts.seed if _random(facts) else 0)
+    backbone = load(facts.model, facts.pretrained, device)
     if backbone.fingerprint != facts.fingerprint:
         raise BadInput(
             source,
@@ -141,7 +165,7 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
 
 
 def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | None]:
-    """Divide by the rows' own splits: what to train on, and the validation split if there is one."""
+    """Divide by the rows' own splits: what to train on, and the validation split, if any."""
     splits = [split.lower() for split in clips.splits]
     val = [i for i, split in enumerate(splits) if split in VAL]
     rest = [i for i, split in enumerate(splits) if split not in VAL | TEST]
@@ -176,7 +200,3 @@ def _corpus(clips: ClipSet, backbone: Backbone, folder: Path | None, corpora: Pa
     corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
     corpus.save(corpora / f"{clips.facts.dataset}-{corpus.id[:8]}")
     return corpus
-
-
-def _random(facts: CacheManifest) -> bool:
-    return facts.pretrained == "none"

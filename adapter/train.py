@@ -43,18 +43,18 @@ class TrainConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    epochs: int = Field(30, ge=1)
-    batch_size: int = Field(32, ge=1)
-    lr: float = Field(5e-4, gt=0)
-    fast: float = Field(10.0, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    clip_norm: float = Field(1.0, gt=0)
-    frame_dropout: float = Field(0.1, ge=0, lt=1)
-    region_dropout: float = Field(0.2, ge=0, lt=1)
-    mixup: float = Field(0.0, ge=0)
-    seed: int = Field(0, ge=0)
+    epochs: int = Field(default=30, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    lr: float = Field(default=5e-4, gt=0)
+    fast: float = Field(default=10.0, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    clip_norm: float = Field(default=1.0, gt=0)
+    frame_dropout: float = Field(default=0.1, ge=0, lt=1)
+    region_dropout: float = Field(default=0.2, ge=0, lt=1)
+    mixup: float = Field(default=0.0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 @dataclass

@@ -1,0 +1,141 @@
+"""Multiply-adds of the encoder and of the adapter, counted on the meta device: no weight is made.
+
+Papers write "GFLOPs" for billions of multiply-adds; so is it here.
+"""
+
+import logging
+from typing import Any
+
+import open_clip
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from adapter.baselines import build
+from adapter.model import PLACE, Clips, ModelConfig
+from corpus.errors import BadInput
+from extract.regions import RegionEncoder
+
+PAPER_GMACS = 4947.0  # ViT-L/14, Kinetics-400 (paper, table 1)
+
+
+class Cost(BaseModel):
+    """What one video costs, in billions of multiply-adds.
+
+    Attributes:
+        model, merge, frames, views, entities: what was counted.
+        regions: R, tokens of a frame that come out of the encoder.
+        encoder_frame: the image tower on one frame.
+        encoder_frame_unmerged: the same with nothing merged.
+        encoder: on all frames of all views.
+        adapter: on all views.
+        total: of both.
+        operators: the total by operator of PyTorch.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    merge: int
+    frames: int
+    views: int
+    entities: int
+    regions: int
+    encoder_frame: float
+    encoder_frame_unmerged: float
+    encoder: float
+    adapter: float
+    total: float
+    operators: dict[str, float]
+
+
+def cost(
+    model: str,
+    merge: int,
+    frames: int,
+    views: int,
+    entities: int = 5000,
+    config: ModelConfig | None = None,
+) -> Cost:
+    """Count the multiply-adds of recognising one video.
+
+    Args:
+        model: an open_clip model name.
+        merge: token pairs merged in each block, r.
+        frames: T, frames in a view.
+        views: V.
+        entities: K, size of the text corpus; every region is compared with every entity.
+        config: the adapter's shape.
+
+    Raises:
+        BadInput: no such model, or its image tower is not a plain vision transformer.
+    """
+    visual = _tower(model)
+    encoder = RegionEncoder(visual, merge)
+    per_frame = _encoder_operators(visual, merge)
+    per_view = _adapter_operators(
+        config or ModelConfig(), encoder.dim, encoder.regions, frames, entities
+    )
+    operators = {
+        name: frames * views * per_frame.get(name, 0) + views * per_view.get(name, 0)
+        for name in per_frame.keys() | per_view.keys()
+    }
+    encoder_total = frames * views * sum(per_frame.values())
+    adapter_total = views * sum(per_view.values())
+    return Cost(
+        model=model,
+        merge=merge,
+        frames=frames,
+        views=views,
+        entities=entities,
+        regions=encoder.regions,
+        encoder_frame=sum(per_frame.values()),
+        encoder_frame_unmerged=sum(_encoder_operators(visual, 0).values()),
+        encoder=encoder_total,
+        adapter=adapter_total,
+        total=encoder_total + adapter_total,
+        operators=dict(sorted(operators.items(), key=lambda item: -item[1])),
+    )
+
+
+def _tower(model: str) -> nn.Module:
+    model = model.replace("/", "-")
+    if model not in open_clip.list_models():
+        raise BadInput(
+            f"--model {model}", "open_clip knows no such model", "see its list of models"
+        )
+    quiet = logging.getLogger().level
+    logging.getLogger().setLevel(logging.ERROR)  # "no pretrained weights": none are wanted
+    try:
+        with torch.device("meta"):
+            clip = open_clip.create_model(model, pretrained=None, device="meta")
+    finally:
+        logging.getLogger().setLevel(quiet)
+    return clip.visual.eval()
+
+
+def _encoder_operators(visual: Any, merge: int) -> dict[str, float]:
+    """Count one frame through the region encoder."""
+    height, width = visual.image_size
+    images = torch.empty(1, 3, height, width, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        RegionEncoder(visual, merge)(images)
+    return _gmacs(counter)
+
+
+def _adapter_operators(
+    config: ModelConfig, dim: int, regions: int, frames: int, entities: int
+) -> dict[str, float]:
+    """Count one view through the adapter; its z ends where labels are compared with it."""
+    with torch.device("meta"):
+        adapter = build(config, torch.empty(entities, dim), regions, scale=100.0).eval()
+        clips = Clips(torch.empty(1, frames, regions, dim), torch.empty(1, frames, regions, PLACE))
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            adapter.embed(clips)
+    return _gmacs(counter)
+
+
+def _gmacs(counter: FlopCounterMode) -> dict[str, float]:
+    """Billions of multiply-adds by operator; the counter has two operations for each."""
+    counts = counter.get_flop_counts()["Global"]
+    return {str(name).removeprefix("aten."): count / 2e9 for name, count in counts.items()}

@@ -1,0 +1,92 @@
+"""Which labels a recogniser is asked to choose from: its own, those of the data, or new ones."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from adapter.data import ClipSet
+from adapter.text import label_text
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+from corpus.labels import load_labels, readable
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """Labels to choose from.
+
+    Attributes:
+        names: C of them.
+        text: (C, D) unit rows.
+        source: "run", "features", or the file they were read from.
+        new: how many of them were not trained on.
+    """
+
+    names: tuple[str, ...]
+    text: Tensor
+    source: str
+    new: int
+
+    @property
+    def hash(self) -> str:
+        """Digest of the names in order: 16 hex digits of SHA-256."""
+        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The labels a recogniser was trained on, and the way to embed others like them.
+
+    Attributes:
+        names: of the labels trained on.
+        text: (C, D) unit rows.
+        prompts: that they were put into, and others will be.
+        backbone: opens the text tower; called only when a label is new.
+    """
+
+    names: tuple[str, ...]
+    text: Tensor
+    prompts: tuple[str, ...]
+    backbone: Callable[[], Backbone]
+
+    def choose(self, file: Path | None = None, clips: ClipSet | None = None) -> Labelling:
+        """Decide on the labels.
+
+        Args:
+            file: a label set's name or file; it decides when given.
+            clips: to be scored. Without a file, the labels trained on when they cover the clips'
+                classes, else all classes of the clips' caches: the vocabulary is open.
+
+        Raises:
+            BadInput: the file cannot be used, or the backbone is needed and cannot be had.
+        """
+        if file is not None:
+            sets = load_labels(str(file))
+            return self.embed([label for labels in sets for label in labels.labels], str(file))
+        if clips is not None:
+            known = {readable(label) for label in self.names}
+            if not {readable(label) for label in clips.seen_classes()} <= known:
+                return self.embed(clips.classes, "features")
+        return Labelling(self.names, self.text, "run", 0)
+
+    def embed(self, names: Sequence[str], source: str) -> Labelling:
+        """Embed labels; those trained on keep their embedding.
+
+        Raises:
+            BadInput: two of them read the same.
+        """
+        reads = [readable(name) for name in names]
+        for name, words in zip(names, reads, strict=True):
+            if reads.count(words) > 1:
+                raise BadInput(source, f"two labels read {name!r}", "give each label once")
+        row = {readable(name): number for number, name in enumerate(self.names)}
+        new = [name for name in names if readable(name) not in row]
+        text = self.text
+        if new:
+            text = torch.cat([text, label_text(new, self.backbone(), self.prompts).to(text)])
+            row |= {readable(name): len(self.names) + i for i, name in enumerate(new)}
+        return Labelling(tuple(names), text[[row[words] for words in reads]], source, len(new))

@@ -1,0 +1,52 @@
+import pytest
+
+from adapter.flops import PAPER_GMACS, cost
+
+
+def tower_by_hand(width: int, blocks: int, patches: int, patch: int, dim: int, merge: int) -> float:
+    """Multiply-adds of one frame through a ViT that merges tokens, from its sizes alone."""
+    tokens = 1 + patches
+    total = patches * 3 * patch**2 * width
+    for _ in range(blocks):
+        total += 4 * tokens * width**2 + 2 * tokens**2 * width  # projections; scores and values
+        if merge:
+            total += (tokens // 2) ** 2 * 64  # similarity of one half's keys with the other's
+        tokens -= min(merge, (tokens - 1) // 2)
+        total += 8 * tokens * width**2
+    return (total + tokens * width * dim) / 1e9
+
+
+def adapter_by_hand(dim: int, tokens: int, frames: int, entities: int, layers: int) -> float:
+    """Multiply-adds of one view through ALT, from its sizes alone."""
+    align = (tokens + entities) * dim**2 + tokens * entities * dim
+    queries = memory = 2 * tokens * dim**2
+    layer = 4 * tokens * dim**2 + 2 * tokens**2 * dim + 4 * tokens * dim**2
+    convolution = frames * dim * 3
+    return (align + queries + memory + convolution + layers * layer) / 1e9
+
+
+SIZES = {
+    "ViT-B-32": (768, 12, 49, 32, 512),
+    "ViT-B-16": (768, 12, 196, 16, 512),
+    "ViT-L-14": (1024, 24, 256, 14, 768),
+}
+
+
+@pytest.mark.parametrize("model", SIZES)
+@pytest.mark.parametrize("merge", [0, 4, 8])
+def test_the_count_agrees_with_the_closed_form_to_one_per_cent(model: str, merge: int) -> None:
+    counted = cost(model, merge, frames=8, views=2, entities=1000)
+    by_hand = tower_by_hand(*SIZES[model], merge)
+    assert counted.encoder_frame == pytest.approx(by_hand, rel=0.01)
+    assert counted.encoder == pytest.approx(16 * by_hand, rel=0.01)
+    view = adapter_by_hand(SIZES[model][-1], 8 * counted.regions, 8, 1000, layers=2)
+    assert counted.adapter == pytest.approx(2 * view, rel=0.01)
+    assert counted.total == pytest.approx(sum(counted.operators.values()))
+
+
+def test_vit_l_14_on_96_frames_costs_no_more_than_the_paper_says() -> None:
+    counted = cost("ViT-L-14", merge=8, frames=32, views=3)
+    assert counted.regions == 65
+    assert counted.encoder_frame == pytest.approx(49.9, abs=0.1)
+    assert counted.encoder_frame_unmerged == pytest.approx(81.2, abs=0.2)
+    assert counted.total <= PAPER_GMACS
