@@ -119,9 +119,8 @@ def _attend(block: ResidualAttentionBlock, x: Tensor, bias: Tensor | None) -> tu
     return x + block.ls_1(attn.out_proj(out.transpose(1, 2).flatten(2))), k.mean(dim=1)
 
 
-def _blocks(visual: VisionTransformer) -> Any:
-    transformer: Any = visual.transformer
-    return transformer.resblocks
+def _blocks(visual: Any) -> Any:
+    return visual.transformer.resblocks
 
 
 def _vision_transformer(visual: nn.Module) -> VisionTransformer:
@@ -133,7 +132,7 @@ def _vision_transformer(visual: nn.Module) -> VisionTransformer:
             f"its image tower is a {type(visual).__name__}, not a VisionTransformer",
             mend,
         )
-    blocks = {type(block) for block in visual.transformer.resblocks}
+    blocks = {type(block) for block in _blocks(visual)}
     for wrong, cause in (
         (visual.attn_pool is not None, "pools by attention"),
         (visual.pool_type != "tok", f"pools by {visual.pool_type!r}, not by its class token"),

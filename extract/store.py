@@ -7,7 +7,7 @@ file is, with the SHA-256 of every byte after the block, so that any flipped byt
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +67,7 @@ class CacheManifest(BaseModel):
         views: "TxS", temporal × spatial views; V = T·S.
         sampling: "centre" or "random" (TSN segments).
         seed: of random sampling.
+        precision: of the encoder's computation: "float32", "bfloat16" or "float16".
         dim, regions, patches, grid: D, R, P and the patches' (rows, columns).
         content_hash: SHA-256 of this manifest and of every row; the cache's identity.
     """
@@ -90,6 +91,7 @@ class CacheManifest(BaseModel):
     sampling: str
     seed: int
     preprocess: PreprocessFacts
+    precision: str
     dtype: Dtype
     compression: Compression
     dim: int
@@ -182,15 +184,22 @@ def row_digest(entry: Entry, features: Features | None) -> bytes:
     return digest.digest()
 
 
+def list_hash(rows: Iterable[tuple[str, int, str]]) -> str:
+    """SHA-256, as hex, of (video, label, split) rows: which videos a number was measured on."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row).encode() + b"\n")
+    return digest.hexdigest()
+
+
 def finished(
     manifest: CacheManifest, entries: Sequence[Entry], digests: Sequence[bytes]
 ) -> CacheManifest:
     """Fill in what only the rows can say: counts and hashes."""
-    rows = json.dumps([[e.video, e.label, e.split] for e in entries])
     manifest = manifest.model_copy(
         update={
             "failed": sum(e.status == "failed" for e in entries),
-            "list_hash": hashlib.sha256(rows.encode()).hexdigest(),
+            "list_hash": list_hash((e.video, e.label, e.split) for e in entries),
             "content_hash": "",
         }
     )

@@ -31,6 +31,7 @@ def manifest() -> CacheManifest:
             interpolation="bicubic",
             resize_mode="shortest",
         ),
+        precision="float32",
         dtype="float16",
         compression="none",
         dim=6,

@@ -1,0 +1,166 @@
+"""`alt-extract`: videos to a feature cache."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from corpus.command import application, notes, out, print_json, run
+
+app = application("Encode videos once, into a feature cache (feats.h5).")
+
+DATASETS = "folder, csv, ucf101"
+
+
+@app.command()
+def extract(
+    dataset: Annotated[str, typer.Option(help=f"One of {DATASETS}.")],
+    target: Annotated[Path, typer.Option("--out", help="The cache to make, such as feats.h5.")],
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder; by default $ALT_DATA/<dataset>.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which part of the dataset.")] = "all",
+    labels: Annotated[
+        Path | None, typer.Option(help="File of class names, one a line, in index order.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "ViT-B-16",
+    pretrained: Annotated[
+        str | None, typer.Option(help="open_clip tag, a checkpoint's path, or none (random).")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Frames in a view, T.")] = 8,
+    views: Annotated[str, typer.Option(help="Temporal x spatial views, as in 4x3.")] = "1x1",
+    merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
+    dtype: Annotated[str, typer.Option(help="float16 or int8.")] = "float16",
+    compression: Annotated[str, typer.Option(help="none, lz4 or zstd.")] = "none",
+    sampling: Annotated[
+        str | None,
+        typer.Option(help="centre or random; by default random for train splits, else centre."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of random sampling.")] = 0,
+    decoder: Annotated[
+        str, typer.Option(help="auto (decord, then PyAV), decord or pyav.")
+    ] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="float32, bfloat16 or float16; by default float16 on a GPU, else float32."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Frames to a forward pass; by default 32, on a GPU 256.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    workers: Annotated[int | None, typer.Option(help="Decoding processes.", min=1)] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to decode one video.", min=0.1)] = 120,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many videos.", min=1)] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a cache, or drop unfinished work.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Encode a dataset's videos into one file. Run it again to go on after an interruption."""
+    from extract.datasets import open_dataset, read_labels
+
+    # What is quick to find wrong is looked at before the weights are loaded.
+    names = read_labels(labels) if labels is not None else None
+    data = open_dataset(dataset, root, split, names)
+    if data.ignored:
+        notes.print(f"{len(data.ignored)} files are no videos: {_some(data.ignored)}")
+
+    from corpus.backbone import load
+    from extract import run as work
+
+    chosen = pick_device(device)
+    on_gpu = chosen.startswith("cuda")
+    options = work.Options(
+        frames=frames,
+        views=views,
+        merge=merge,
+        dtype=dtype,  # type: ignore[arg-type]  # Options checks it
+        compression=compression,  # type: ignore[arg-type]
+        sampling=sampling,  # type: ignore[arg-type]
+        seed=seed,
+        precision=precision or ("float16" if on_gpu else "float32"),
+        batch=batch or (256 if on_gpu else 32),
+        decoder=decoder,  # type: ignore[arg-type]
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        backbone = load(model, pretrained, chosen)
+    for warning in caught:
+        notes.print(f"[bold yellow]warning:[/] {warning.message}")
+
+    from extract.progress import Progress
+
+    total = min(limit or len(data.clips), len(data.clips))
+    try:
+        with Progress(total) as progress:
+            report = work.extract(
+                data,
+                backbone,
+                target,
+                options,
+                workers=workers,
+                timeout=timeout,
+                limit=limit,
+                overwrite=overwrite,
+                watch=progress.watch,
+            )
+    except KeyboardInterrupt:
+        notes.print("stopped; run the same command again to go on from the last finished shard")
+        raise typer.Exit(130) from None
+    if json:
+        print_json(work.facts(report))
+    else:
+        _tell(report)
+
+
+def pick_device(device: str) -> str:
+    """Resolve "auto" to the best device there is."""
+    import torch
+
+    from corpus.errors import BadInput
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        cause = str(error).splitlines()[0][:120]
+        raise BadInput(f"--device {device}", f"cannot be used ({cause})", "use auto") from error
+    return device
+
+
+def _some(items: tuple[str, ...], most: int = 5) -> str:
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + rest
+
+
+def _tell(report: Any) -> None:
+    manifest = report.manifest
+    if report.resumed == manifest.clips and not report.frames:
+        out.print(f"{report.path} was already complete; --overwrite makes it anew")
+    rate = f", {report.frames / report.seconds:.1f} frames/s" if report.frames else ""
+    resumed = f" ({report.resumed} from before)" if report.resumed else ""
+    size = os.path.getsize(report.path) / 1e6
+    out.print(
+        f"{report.path}: {manifest.clips - manifest.failed} videos{resumed}, "
+        f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}"
+    )
+    for entry in report.failed:
+        notes.print(f"  failed  {entry.video}: {entry.error}", markup=False)
+    for entry in report.noted:
+        notes.print(f"  note    {entry.video}: {entry.error}", markup=False)
+
+
+def main() -> None:
+    """Run the command."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A list of videos: `path,label` or `path,label,split`, separated by commas, tabs or spaces."""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from corpus.errors import BadInput
+from extract.datasets.base import Clip, Dataset, existing_folder, inside, label_of, read_lines
+
+_COLUMNS = ("path", "label", "split")
+_HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}
+_HEADS |= {"class": "label", "split": "split"}
+
+
+def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
+    """List the videos that a file names.
+
+    A first line of column names is optional. In a space-separated line the label is the last
+    word, so that paths may hold spaces. A label is a class name, or an index into `labels`.
+
+    Args:
+        root: the list itself, whose paths are then relative to its folder; or a folder that
+            holds `<split>.csv` or `<split>.txt` (or the one list there is).
+        split: "all", or only the rows of this split.
+        labels: class names in their order; by default the names in the list, sorted.
+
+    Raises:
+        BadInput: no list, a line that cannot be read, a video listed twice, a class that `labels`
+            does not name, or indices without `labels`.
+    """
+    source = _find(root, split)
+    folder = source.parent
+    rows = _rows(source, source.stem if source.stem == split else "all")
+    named = {name for _, name, _, _ in rows}
+    by_index = all(re.fullmatch(r"-?\d+", name) for name in named)
+    if by_index and labels is None:
+        mend = "give their names with --labels FILE"
+        raise BadInput(source, "its labels are numbers", mend)
+    classes = labels if labels is not None else tuple(sorted(named))
+    index = {name: number for number, name in enumerate(classes)}
+    clips, seen = [], dict[str, int]()
+    for text, name, part, number in rows:
+        where = f"{source}:{number}"
+        video = inside(folder, text, where)
+        if video in seen:
+            raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
+        seen[video] = number
+        label = (
+            _checked(int(name), classes, where)
+            if by_index
+            else label_of(name, index, where, "--labels")
+        )
+        if split in ("all", part) or source.stem == split:
+            clips.append(Clip(video, label, part))
+    if not clips:
+        parts = ", ".join(sorted({part for _, _, part, _ in rows}))
+        raise BadInput(source, f"has no video of split {split!r} (it has {parts})", "mend --split")
+    return Dataset("csv", folder, split, classes, tuple(clips))
+
+
+def _find(root: Path, split: str) -> Path:
+    if root.is_file():
+        return root
+    existing_folder(root, "the list")
+    for name in (f"{split}.csv", f"{split}.txt"):
+        if (root / name).is_file():
+            return root / name
+    lists = sorted(path for path in root.iterdir() if path.suffix.lower() in (".csv", ".txt"))
+    if len(lists) == 1:
+        return lists[0]
+    cause = f"holds {len(lists)} lists, none named {split}.csv" if lists else "holds no list"
+    raise BadInput(root, cause, "give the list itself as --root")
+
+
+def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
+    """(path, label, split, line number) of every line."""
+    lines = read_lines(source)
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not filled:
+        raise BadInput(source, "is empty", "give a line `path,label` for each video")
+    separator = next((mark for mark in (",", "\t") if mark in filled[0][1]), None)
+    columns: Sequence[str] = _COLUMNS
+    heads = [head.strip().lower() for head in _cells(filled[0][1], separator)]
+    if set(heads) <= set(_HEADS) and len(heads) > 1:
+        columns = [_HEADS[head] for head in heads]
+        filled = filled[1:]
+    rows = []
+    for number, line in filled:
+        cells = [cell.strip() for cell in _cells(line, separator)]
+        row = dict(zip(columns, cells, strict=False))
+        if len(cells) > len(columns) or not row.get("path") or not row.get("label"):
+            cause = f"not `path,label` or `path,label,split`: {line[:60]!r}"
+            raise BadInput(f"{source}:{number}", cause, "mend the line")
+        rows.append((row["path"], row["label"], row.get("split") or default_split, number))
+    if not rows:
+        raise BadInput(source, "has no rows", "give a line `path,label` for each video")
+    return rows
+
+
+def _cells(line: str, separator: str | None) -> list[str]:
+    if separator is None:
+        return line.strip().rsplit(maxsplit=1)
+    return next(csv.reader([line], delimiter=separator))
+
+
+def _checked(label: int, classes: tuple[str, ...], where: str) -> int:
+    if not 0 <= label < len(classes):
+        cause = f"label {label} is not an index into the {len(classes)} labels"
+        raise BadInput(where, cause, "give --labels with every class")
+    return label

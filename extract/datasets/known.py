@@ -1,0 +1,46 @@
+"""The datasets by name."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from corpus.errors import BadInput
+from extract.datasets import csv_list, folder, ucf101
+from extract.datasets.base import Dataset
+
+Read = Callable[[Path, str, tuple[str, ...] | None], Dataset]
+_READERS: dict[str, Read] = {
+    "folder": folder.read,
+    "csv": csv_list.read,
+    "ucf101": ucf101.read,
+}
+NAMES = tuple(_READERS)
+
+
+def open_dataset(
+    name: str,
+    root: Path | None = None,
+    split: str = "all",
+    labels: tuple[str, ...] | None = None,
+) -> Dataset:
+    """List a dataset's videos.
+
+    Args:
+        name: one of `NAMES`.
+        root: its folder; by default `$ALT_DATA/<name>`.
+        split: which part of it; "all" for everything.
+        labels: class names in the order of their indices, where the dataset leaves them open;
+            otherwise what its own are checked against.
+
+    Raises:
+        BadInput: an unknown name, a folder that is not there, lists that cannot be read.
+    """
+    if name not in _READERS:
+        raise BadInput(f"--dataset {name}", "no such dataset", f"use one of {', '.join(NAMES)}")
+    if root is None:
+        data = os.environ.get("ALT_DATA")
+        if not data:
+            mend = f"give --root, or set ALT_DATA to the folder that holds {name}"
+            raise BadInput(f"--dataset {name}", "no --root, and ALT_DATA is not set", mend)
+        root = Path(data) / name
+    return _READERS[name](root, split, labels)

@@ -1,0 +1,234 @@
+"""Frames and timestamps of a video file, through decord or PyAV behind one small interface.
+
+decord (the module of the decord2 package) goes first. What it cannot open, and what it would
+silently get wrong, it refuses here, and PyAV takes the file. The two give the same frames at the
+same timestamps: both decode with FFmpeg, the stream that FFmpeg calls the best, upright.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import av
+import av.logging
+import decord
+import numpy as np
+from numpy.typing import NDArray
+
+Decoder = Literal["auto", "decord", "pyav"]
+Frame = NDArray[np.uint8]  # (H, W, 3) RGB
+
+# decord decodes a batch of whole frames at once; small batches bound the memory of large frames.
+_AT_ONCE = 8
+# decord's mark for "the container gives no time", divided by any time base.
+_NO_TIME = -1e9
+
+
+class DecodeError(Exception):
+    """A video, or what was asked of it, that a decoder cannot give; the message is the reason."""
+
+
+class Video(Protocol):
+    """An open video.
+
+    Attributes:
+        timestamps: (N,) float64 seconds from the first frame that is shown, ascending.
+        note: what was passed over in the file, or "".
+    """
+
+    timestamps: NDArray[np.float64]
+    note: str
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """Yield the frames at ascending, distinct indices.
+
+        Raises:
+            DecodeError: one of them cannot be decoded as it was meant to be.
+        """
+
+
+class DecordVideo:
+    """A video through decord."""
+
+    note = ""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            # By default decord puts a neighbour in a damaged frame's place without a word; with
+            # this limit it raises instead.
+            self._reader = decord.VideoReader(str(path), num_threads=1, fault_tol=1e-9)
+            times = self._reader.get_frame_timestamp(range(len(self._reader)))[:, 0]
+            rate = self._reader.get_avg_fps()
+        except Exception as error:  # its errors share no class of their own
+            raise DecodeError(_reason(error)) from error
+        times = times.astype(np.float64)
+        if (times < _NO_TIME).any():
+            times = np.full(len(times), np.nan)
+        elif times[0] < -0.5 / max(rate, 1):
+            # The decoder drops these frames and decord still counts them: its indices are off.
+            raise DecodeError("an edit list cuts the video's start")
+        self.timestamps = _ascending(times, rate)
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """Yield frames; see `Video`."""
+        for start in range(0, len(indices), _AT_ONCE):
+            try:
+                batch = self._reader.get_batch(list(indices[start : start + _AT_ONCE])).asnumpy()
+            except Exception as error:
+                raise DecodeError(_reason(error)) from error
+            if batch.shape[-1] != 3:
+                # It takes the padded rows of narrow frames for a fourth channel.
+                raise DecodeError("frames too narrow for decord")
+            yield from batch
+
+
+class PyAVVideo:
+    """A video through PyAV. Damaged frames are passed over, counted in `note`, never repaired."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        times: list[float] = []
+        self._damaged = 0
+        rate = 0.0
+        for frame in self._decode():
+            times.append(np.nan if frame.time is None else frame.time)
+            rate = rate or self._rate
+        if not times:
+            raise DecodeError("no frame can be decoded")
+        self.timestamps = _ascending(np.array(times), rate)
+        if self._damaged:
+            self.note = f"{self._damaged} damaged frames passed over, {len(times)} good ones"
+        else:
+            self.note = ""
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """Yield frames; see `Video`."""
+        wanted = iter(indices)
+        index = next(wanted, None)
+        for at, frame in enumerate(self._decode()):
+            if index is None:
+                return
+            if at == index:
+                yield _upright(frame)
+                index = next(wanted, None)
+        if index is not None:
+            raise DecodeError(f"frame {index} was there once and is not again")
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Yield every frame that decodes without an error, in the order of showing."""
+        self._damaged = 0
+        try:
+            with av.open(str(self._path)) as container:
+                stream = container.streams.best("video")
+                if stream is None:
+                    raise DecodeError("no video stream")
+                stream.codec_context.thread_count = 1
+                self._rate = float(stream.average_rate or stream.guessed_rate or 25)
+                for packet in container.demux(stream):
+                    try:
+                        frames = packet.decode()
+                    except av.error.InvalidDataError:
+                        self._damaged += 1
+                        continue
+                    for frame in frames:
+                        assert isinstance(frame, av.VideoFrame)
+                        if frame.is_corrupt:
+                            self._damaged += 1
+                        else:
+                            yield frame
+        except (av.error.FFmpegError, ValueError) as error:
+            raise DecodeError(_reason(error)) from error
+
+
+_READERS: dict[Decoder, tuple[Callable[[Path], Video], ...]] = {
+    "auto": (DecordVideo, PyAVVideo),
+    "decord": (DecordVideo,),
+    "pyav": (PyAVVideo,),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was read of a video.
+
+    Attributes:
+        frames: what `see` made of each frame, in the order they were asked for.
+        timestamps: (n,) float64 seconds from the first frame, of the frames in that order.
+        note: what was passed over in the file, or "".
+    """
+
+    frames: list[NDArray[np.uint8]]
+    timestamps: NDArray[np.float64]
+    note: str
+
+
+def sample(
+    path: Path,
+    choose: Callable[[NDArray[np.float64]], NDArray[np.int64]],
+    see: Callable[[Frame], NDArray[np.uint8]],
+    decoder: Decoder = "auto",
+) -> Sample:
+    """Read some frames of a video.
+
+    Args:
+        path: the file.
+        choose: from all timestamps (N,) to the indices (n,) wanted, in any order, repeats allowed.
+        see: applied to each frame as it is decoded, so that whole frames need not be kept.
+        decoder: "auto" tries decord, then PyAV.
+
+    Raises:
+        DecodeError: no decoder can; the reason is the last one's.
+    """
+    if not path.is_file():
+        raise DecodeError("no such file")
+    if path.stat().st_size == 0:
+        raise DecodeError("the file is empty")
+    reason = DecodeError("no decoder")
+    for reader in _READERS[decoder]:
+        try:
+            video = reader(path)
+            indices = choose(video.timestamps)
+            distinct = sorted(set(indices.tolist()))
+            seen = {
+                i: see(frame) for i, frame in zip(distinct, video.frames(distinct), strict=True)
+            }
+            frames = [seen[index] for index in indices.tolist()]
+            return Sample(frames, video.timestamps[indices], video.note)
+        except DecodeError as error:
+            reason = error
+    raise reason
+
+
+def quiet() -> None:
+    """Silence the libraries' own log lines: what matters in them comes back as a reason."""
+    av.logging.set_level(av.logging.PANIC)
+    decord.logging.set_level(decord.logging.QUIET)
+
+
+def _ascending(times: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Times from the first frame on; by the frame rate where the container's say nothing.
+
+    AVI has no presentation times, only an order: what is made of them need not ascend.
+    """
+    if not (np.diff(times) > 0).all() or not np.isfinite(times).all():
+        return np.arange(len(times)) / (rate if rate > 0 else 25.0)
+    return times - times[0]
+
+
+def _upright(frame: av.VideoFrame) -> Frame:
+    """RGB pixels, turned as the file's rotation metadata says."""
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
+
+
+def _reason(error: Exception) -> str:
+    """A library's error as part of one line."""
+    text = str(error)
+    if "corrupted and recovered" in text:
+        return "damaged frames, which decord would replace by their neighbours"
+    if "avcodec_send_packet" in text:
+        return "damaged frames"
+    if "Invalid data" in text or not text or "Error opening" in text:
+        return "not a video that can be opened (damaged, cut short, or no video at all)"
+    return " ".join(text.split("Check failed:")[-1].split())[:160]

@@ -1,0 +1,141 @@
+"""Decoding workers that may hang or crash: the video is lost, the run is not."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from multiprocessing import Pipe
+from pathlib import Path
+from types import TracebackType
+
+from extract.clip import Pixels
+from extract.worker import Job
+
+# decord's memory grows over many videos, so a worker is replaced before it matters.
+_VIDEOS_PER_WORKER = 500
+
+
+class WorkerDied(Exception):
+    """A worker ended before it answered; the message says how."""
+
+
+class Pool:
+    """Reads many videos at once, in worker processes.
+
+    Args:
+        workers: processes.
+        timeout: seconds that one decoder may take for one video.
+    """
+
+    def __init__(self, workers: int, timeout: float = 120.0) -> None:
+        self._workers, self._timeout = workers, timeout
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        self._mine = threading.local()  # each thread keeps one worker busy
+        self._alive: set[_Worker] = set()
+        self._closing = False
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in tuple(self._alive):
+            worker.kill()  # which ends what its thread waits for
+        self._threads.shutdown(wait=True)
+        for worker in self._alive:
+            worker.close()
+
+    def read(self, jobs: Iterable[Job], ahead: int) -> Iterator[Pixels | str]:
+        """Yield each job's pixels, or the reason why it has none, in the order of the jobs.
+
+        Args:
+            jobs: videos to read.
+            ahead: how many may be read or waiting at once; bounds the memory.
+        """
+        waiting: deque[Future[Pixels | str]] = deque()
+        for job in jobs:
+            waiting.append(self._threads.submit(self._read, job))
+            if len(waiting) >= max(ahead, self._workers):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _read(self, job: Job) -> Pixels | str:
+        try:
+            return self._ask(job)
+        except WorkerDied as death:
+            if job.plan.decoder != "auto":
+                return str(death)
+        # decord crashed or hung, so it could not hand over to PyAV itself.
+        try:
+            return self._ask(replace(job, plan=replace(job.plan, decoder="pyav")))
+        except WorkerDied as death:
+            return str(death)
+
+    def _ask(self, job: Job) -> Pixels | str:
+        worker: _Worker | None = getattr(self._mine, "worker", None)
+        if worker is None or worker.asked >= _VIDEOS_PER_WORKER:
+            if worker is not None:
+                self._drop(worker)
+            worker = self._mine.worker = _Worker(self._timeout)
+            self._alive.add(worker)
+        try:
+            if self._closing:
+                raise WorkerDied("stopped")
+            return worker.ask(job)
+        except WorkerDied:
+            self._drop(worker)
+            raise
+
+    def _drop(self, worker: "_Worker") -> None:
+        self._alive.discard(worker)
+        worker.kill()
+        worker.close()
+        self._mine.worker = None
+
+
+class _Worker:
+    def __init__(self, timeout: float) -> None:
+        self.asked, self._timeout = 0, timeout
+        self._pipe, theirs = Pipe()
+        home = str(Path(__file__).resolve().parents[1])
+        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", "extract.worker", str(theirs.fileno()), str(timeout)]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            )
+
+    def ask(self, job: Job) -> Pixels | str:
+        self.asked += 1
+        try:
+            self._pipe.send(job)
+            return self._pipe.recv()
+        except (EOFError, OSError) as error:
+            code = self._process.wait()
+            if code == -signal.SIGALRM:
+                raise WorkerDied(f"decoding took longer than {self._timeout:g} s") from error
+            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            raise WorkerDied(f"the decoder crashed ({how})") from error
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        self._process.wait()
+        self._pipe.close()

@@ -1,0 +1,52 @@
+"""A line on the terminal that says how far an extraction is."""
+
+from types import TracebackType
+
+from rich import progress
+
+from corpus.command import notes
+from extract.store import Entry
+
+
+class Progress:
+    """Shows videos done, failures, frames per second and the time left; for use as `watch`.
+
+    Args:
+        total: videos in all.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._bar = progress.Progress(
+            progress.TextColumn("[bold]extract"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TextColumn("{task.fields[failed]}"),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("ETA"),
+            progress.TimeRemainingColumn(),
+            console=notes,
+        )
+        self._task = self._bar.add_task("", total=total, rate="", failed="")
+        self._frames, self._failed = 0, 0
+
+    def watch(self, entry: Entry, frames: int) -> None:
+        """Count one more video."""
+        self._frames += frames
+        self._failed += entry.status == "failed"
+        seconds = self._bar.tasks[0].elapsed or 0.0
+        rate = f"{self._frames / seconds:.1f} frames/s" if self._frames and seconds else ""
+        failed = f"[red]{self._failed} failed" if self._failed else ""
+        self._bar.update(self._task, advance=1, rate=rate, failed=failed)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()

@@ -1,0 +1,174 @@
+"""Unfinished work beside its target: whole shards, one lock, one job (design §4).
+
+`feats.h5.shards/` holds what is finished so far. Each shard is a small feature cache of its own,
+closed, fsynced and only then given its name. The last step assembles the target there, renames it
+into place, and removes the folder. A kill at any moment leaves whole shards and no half a target.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from corpus.errors import BadInput, RunFailed
+from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache, Features
+
+
+class Shards:
+    """The finished part of an extraction; use it in a `with`, which holds the lock.
+
+    Args:
+        target: the cache file to be.
+        job: all that decides the features, as JSON-like data. Shards of another job are refused.
+        fresh: remove what another or the same job left, instead of resuming.
+
+    Raises:
+        BadInput: another process works on this target, or another job left shards there.
+    """
+
+    def __init__(self, target: Path, job: dict[str, Any], fresh: bool = False) -> None:
+        self.target, self._job, self._fresh = target, json.loads(json.dumps(job)), fresh
+        self.folder = target.with_name(f"{target.name}.shards")
+
+    def __enter__(self) -> "Shards":
+        with writing(self.target):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._locked()
+            try:
+                self._claim()
+            except BaseException:
+                os.close(self._lock)
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._lock)
+
+    def path(self, number: int, inputs: str) -> Path:
+        """Where a shard lies once finished; a change of its `inputs` gives it another name."""
+        return self.folder / f"{number:06d}-{inputs[:16]}.h5"
+
+    def write(
+        self,
+        path: Path,
+        manifest: CacheManifest,
+        rows: Iterable[tuple[Entry, Features | None]],
+    ) -> CacheManifest:
+        """Write rows to a cache file that has its name only once it is whole.
+
+        Raises:
+            RunFailed: the file cannot be written (a full disk, for one).
+        """
+        draft = self.folder / f"draft-{path.name}"
+        with writing(self.target):
+            writer = CacheWriter(draft, manifest)
+        try:
+            for entry, features in rows:
+                with writing(self.target):
+                    writer.append(entry, features)
+            with writing(self.target):
+                manifest = writer.close()
+                os.replace(draft, path)
+                _sync(path.parent)
+        except BaseException:
+            writer.abandon()
+            draft.unlink(missing_ok=True)
+            raise
+        return manifest
+
+    def assemble(self, manifest: CacheManifest, shards: Iterable[Path]) -> CacheManifest:
+        """Join finished shards into the target, and remove their folder."""
+
+        def rows() -> Iterator[tuple[Entry, Features | None]]:
+            for path in shards:
+                cache = FeatureCache(path)
+                for index in range(len(cache)):
+                    yield cache.entry(index), cache.features(index)
+
+        manifest = self.write(self.target, manifest, rows())
+        shutil.rmtree(self.folder)
+        return manifest
+
+    def discard(self) -> None:
+        """Remove the folder when there is nothing in it worth keeping."""
+        shutil.rmtree(self.folder)
+
+    def _locked(self) -> int:
+        path = self.folder / "lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another process may have finished and removed the folder between our two calls.
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        except BlockingIOError:
+            pass
+        os.close(handle)
+        mend = "wait for it to end, or choose another --out"
+        raise BadInput(self.target, "another alt-extract is working on it", mend)
+
+    def _claim(self) -> None:
+        facts = self.folder / "job.json"
+        if facts.exists() and not self._fresh:
+            try:
+                theirs = json.loads(facts.read_text())
+            except ValueError:
+                theirs = {}
+            if theirs != self._job:
+                mend = "finish it with its own options, or start anew with --overwrite"
+                cause = f"holds unfinished work with other options ({differs(theirs, self._job)})"
+                raise BadInput(self.folder, cause, mend)
+        else:
+            for path in self.folder.iterdir():
+                if path.name != "lock":
+                    path.unlink()
+            draft = self.folder / "draft-job.json"
+            draft.write_text(json.dumps(self._job, indent=1, sort_keys=True))
+            os.replace(draft, facts)
+        for draft in self.folder.glob("draft-*"):  # of a run that was killed
+            draft.unlink()
+
+
+def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """Say briefly in which facts two jobs differ: "frames 16, now 8"."""
+    changes = []
+    for name in sorted(theirs.keys() | ours.keys()):
+        was, now = theirs.get(name), ours.get(name)
+        if was != now:
+            short = all(len(str(value)) <= 40 for value in (was, now))
+            changes.append(f"{name} {was}, now {now}" if short else name)
+    return "; ".join(changes[:4]) or "nothing known"
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn a failure to write into one line about `target`."""
+    try:
+        yield
+    except OSError as error:
+        full = "No space left" in str(error) or "too large" in str(error)
+        cause = os.strerror(error.errno) if error.errno else str(error).split("(")[-1].strip(")")
+        mend = "free some space" if full else "see that its folder can be written to"
+        raise RunFailed(
+            target,
+            f"cannot be written ({cause})",
+            f"{mend}, then run the same command again: it goes on from the last finished shard",
+        ) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

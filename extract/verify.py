@@ -1,0 +1,90 @@
+"""Proof that a feature cache is what it was when it was made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from corpus.errors import BadInput
+from extract.store import (
+    USER_BLOCK,
+    CacheManifest,
+    Entry,
+    FeatureCache,
+    Features,
+    digest_after_block,
+    finished,
+    row_digest,
+    user_block,
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found; a cache is sound when there are no faults.
+
+    Attributes:
+        manifest: the cache's facts.
+        faults: one line each.
+    """
+
+    manifest: CacheManifest
+    faults: tuple[str, ...]
+
+
+def verify(path: Path) -> Verdict:
+    """Check a cache's every byte, then its hashes, counts and ranges.
+
+    Raises:
+        BadInput: the file is so damaged, or so foreign, that it cannot be read as a cache.
+    """
+    if not path.is_file():
+        raise BadInput(path, "no such feature cache", "make it with alt-extract")
+    faults = []
+    with path.open("rb") as file:
+        if file.read(USER_BLOCK) != user_block(digest_after_block(path)):
+            faults.append("bytes have changed since the file was written")
+    cache = FeatureCache(path)
+    entries, digests = [], []
+    for index in range(len(cache)):
+        try:
+            entry, features = cache.entry(index), cache.features(index)
+        except (OSError, ValueError) as error:
+            faults.append(f"row {index} cannot be read ({' '.join(str(error).split())})")
+            continue
+        faults += (f"row {index} ({entry.video}): {what}" for what in _odd(cache, entry, features))
+        entries.append(entry)
+        digests.append(row_digest(entry, features))
+    manifest = finished(cache.manifest, entries, digests)
+    for name in ("failed", "list_hash", "content_hash"):
+        told, found = getattr(cache.manifest, name), getattr(manifest, name)
+        if told != found:
+            faults.append(f"{name} is {found}, and its attribute says {told}")
+    return Verdict(cache.manifest, tuple(faults))
+
+
+def _odd(cache: FeatureCache, entry: Entry, features: Features | None) -> list[str]:
+    """What cannot be true of a row."""
+    manifest = cache.manifest
+    odd = []
+    if not -1 <= entry.label < len(manifest.classes):
+        odd.append(f"label {entry.label} of {len(manifest.classes)} classes")
+    if features is None:
+        return odd if entry.error else [*odd, "failed without a reason"]
+    values = [features.regions, features.timestamps, features.regions_scale]
+    if not all(np.isfinite(value).all() for value in values if value is not None):
+        odd.append("values that are not finite")
+    if (features.region_size.sum(axis=1, dtype=np.int64) != 1 + manifest.patches).any():
+        odd.append("region sizes do not add up to the patches")
+    if features.patch_region.max(initial=0) >= manifest.regions:
+        odd.append("patches in regions that do not exist")
+    else:
+        for sizes, source in zip(features.region_size, features.patch_region, strict=True):
+            counts = np.bincount(source, minlength=manifest.regions)
+            counts[0] += 1  # the class token stands for itself
+            if (counts != sizes).any():
+                odd.append("region sizes and patch map disagree")
+                break
+    if (features.timestamps < 0).any():
+        odd.append("timestamps below zero")
+    return odd

@@ -1,0 +1,54 @@
+"""A decoding worker: a process of its own, so that no video can take the run down.
+
+Started as `python -m extract.worker FD`; it reads jobs from that socket until it closes. A fresh
+interpreter rather than a fork, so that no HDF5 handle and no thread of the caller's is inherited,
+and rather than multiprocessing's spawn, which would run a notebook's or a script's main again.
+"""
+
+import signal
+import sys
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from extract import clip
+from extract.clip import Plan
+from extract.decode import DecodeError, quiet
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to read; `name` is its path within its dataset."""
+
+    path: Path
+    name: str
+    plan: Plan
+
+
+def serve(jobs: Connection, timeout: float) -> None:
+    """Answer each `Job` with `Pixels`, or with a string: the reason why there are none."""
+    while True:
+        try:
+            job = jobs.recv()
+        except EOFError:
+            return
+        # Not handled on purpose: SIGALRM ends the process even inside a native call that hangs.
+        signal.setitimer(signal.ITIMER_REAL, timeout)
+        try:
+            answer: clip.Pixels | str = clip.read(job.path, job.name, job.plan)
+        except DecodeError as error:
+            answer = str(error)
+        except (OSError, MemoryError) as error:
+            answer = " ".join(f"{type(error).__name__}: {error}".split())
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            jobs.send(answer)
+        except BrokenPipeError:
+            return
+
+
+if __name__ == "__main__":
+    # Ctrl-C goes to the whole group of processes; the caller alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    quiet()
+    serve(Connection(int(sys.argv[1])), float(sys.argv[2]))
