@@ -8,8 +8,8 @@ LABELS     ?= k400
 MODEL      ?= ViT-B-16
 PRETRAINED ?= $(if $(filter alt-mini,$(MODEL)),bundled,openai)
 DATASET    ?= k400
-SPLIT      ?= train
-FEATURES   ?= artifacts/features/$(DATASET)-$(SPLIT).h5
+SPLIT      ?=
+FEATURES   ?= artifacts/features/$(DATASET)$(if $(SPLIT),-$(SPLIT)).h5
 ROOT       ?=
 RUN        ?= runs/$(DATASET)
 
@@ -41,8 +41,8 @@ corpus: setup  ## text corpus of LABELS, embedded by MODEL/PRETRAINED
 	$(BIN)/alt-corpus build --labels "$(subst $(space),$(comma),$(strip $(LABELS)))" \
 	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(CORPUS)"
 
-features: setup  ## region features of DATASET's SPLIT (ROOT, or $$ALT_DATA/DATASET)
-	$(BIN)/alt-extract --dataset "$(DATASET)" $(if $(ROOT),--root "$(ROOT)") --split "$(SPLIT)" \
+features: setup  ## region features of DATASET (and its SPLIT; from ROOT, or $$ALT_DATA/DATASET)
+	$(BIN)/alt-extract --dataset "$(DATASET)" $(if $(ROOT),--root "$(ROOT)") $(if $(SPLIT),--split "$(SPLIT)") \
 	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(FEATURES)"
 
 adapter: setup  ## train the adapter on FEATURES
