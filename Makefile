@@ -19,7 +19,7 @@ comma      := ,
 CORPUS     ?= artifacts/corpus/$(subst $(space),-,$(strip $(LABELS)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup corpus features adapter demo test lint lock clean
+.PHONY: help setup corpus features adapter demo bench test lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ corpus: setup  ## text corpus of LABELS, embedded by MODEL/PRETRAINED
 	$(BIN)/alt-corpus build --labels "$(subst $(space),$(comma),$(strip $(LABELS)))" \
 	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(CORPUS)"
 
-features: setup  ## region features of DATASET (and its SPLIT; from ROOT, or $$ALT_DATA/DATASET)
+features: setup  ## region features of DATASET (and its SPLIT; from ROOT, or ALT_DATA/DATASET)
 	$(BIN)/alt-extract --dataset "$(DATASET)" $(if $(ROOT),--root "$(ROOT)") $(if $(SPLIT),--split "$(SPLIT)") \
 	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(FEATURES)"
 
@@ -50,6 +50,9 @@ adapter: setup  ## train the adapter on FEATURES
 
 demo: setup  ## the whole path on a generated world, in minutes, with no download
 	$(BIN)/alt-demo run
+
+bench: setup  ## speed of the region encoder beside open_clip's own tower
+	$(BIN)/python -m pipelines.bench
 
 test: setup  ## the test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -1,0 +1,140 @@
+"""The region encoder beside open_clip's own image tower: the same batch, the same weights, one run.
+
+Times on a shared machine drift, so the two take turns and what is reported is their ratio.
+"""
+
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+from torch import Tensor
+
+from adapter.flops import cost
+from corpus import command
+from corpus.atomic import write_json
+from corpus.backbone import RANDOM, load
+from extract.regions import RegionEncoder
+
+
+class Speed(BaseModel):
+    """One model's figures.
+
+    Attributes:
+        model, merge, batch: what ran.
+        machine: device and threads.
+        plain, merged: images a second, the median turn of each.
+        speedup: merged over plain, the median over turns.
+        macs: multiply-adds of plain over merged; what the speedup could be if nothing else cost.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    merge: int
+    batch: int
+    machine: str
+    plain: float
+    merged: float
+    speedup: float
+    macs: float
+
+
+def speed(model: str, merge: int, batch: int, turns: int, device: torch.device) -> Speed:
+    """Time open_clip's `encode_image` and the region encoder in turns, with random weights.
+
+    Args:
+        model: an open_clip model name.
+        merge: token pairs merged in each block, r.
+        batch: images to a forward pass.
+        turns: of each; one more goes first and is not counted.
+        device: where; on a GPU both run in bfloat16.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the weights are random, and only time is measured
+        clip = load(model, RANDOM, device).model
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    clip = clip.to(dtype)
+    encoder = RegionEncoder(clip, merge, dtype)
+    height, width = clip.visual.image_size
+    images = torch.randn(batch, 3, height, width, device=device, dtype=dtype)
+    plain, merged = [], []
+    for _ in range(turns + 1):
+        plain.append(_seconds(clip.encode_image, images))
+        merged.append(_seconds(encoder, images))
+    counted = cost(model, merge, frames=1, views=1)
+    return Speed(
+        model=model,
+        merge=merge,
+        batch=batch,
+        machine=_machine(device),
+        plain=batch / statistics.median(plain[1:]),
+        merged=batch / statistics.median(merged[1:]),
+        speedup=statistics.median(p / m for p, m in zip(plain[1:], merged[1:], strict=True)),
+        macs=counted.encoder_frame_unmerged / counted.encoder_frame,
+    )
+
+
+@torch.inference_mode()
+def _seconds(encode: Callable[[Tensor], object], images: Tensor) -> float:
+    began = time.perf_counter()
+    encode(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return time.perf_counter() - began
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+app = command.application("Benchmarks, as ratios measured side by side in one run.")
+
+
+@app.command()
+def encoder(
+    models: Annotated[list[str] | None, typer.Argument(help="open_clip models.")] = None,
+    merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="Images to a forward pass.")] = 4,
+    turns: Annotated[int, typer.Option(min=1, help="Timed passes of each encoder.")] = 5,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Also write the figures, as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Time the region encoder against open_clip's encode_image.
+
+    Example: python -m pipelines.bench ViT-B-16 ViT-L-14 --merge 8
+    """
+    figures = [
+        speed(model, merge, batch, turns, torch.device(device))
+        for model in models or ["ViT-B-16", "ViT-L-14"]
+    ]
+    facts = [figure.model_dump() for figure in figures]
+    if out:
+        write_json(out, facts)
+    if json:
+        command.print_json(facts)
+        return
+    table = Table("model", "r", "open_clip", "regions", "speed-up", "of multiply-adds")
+    for f in figures:
+        cells = (f"{f.plain:.2f}/s", f"{f.merged:.2f}/s", f"{f.speedup:.2f}x", f"{f.macs:.2f}x")
+        table.add_row(f.model, str(f.merge), *cells)
+    command.out.print(table)
+    command.out.print(figures[0].machine)
+
+
+def main() -> None:
+    """Run the command line."""
+    command.run(app)
+
+
+if __name__ == "__main__":
+    main()
