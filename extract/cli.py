@@ -53,6 +53,9 @@ def extract(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Decoding processes.", min=1)] = None,
+    checkpoint: Annotated[
+        int, typer.Option(help="Videos between checkpoints: the most a kill can cost.")
+    ] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds to decode one video.", min=0.1)] = 120,
     limit: Annotated[int | None, typer.Option(help="Only the first so many videos.", min=1)] = None,
     overwrite: Annotated[
@@ -85,6 +88,7 @@ def extract(
         precision=precision or ("float16" if on_gpu else "float32"),
         batch=batch or (256 if on_gpu else 32),
         decoder=decoder,  # type: ignore[arg-type]
+        checkpoint=checkpoint,
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -77,9 +77,6 @@ class DecordVideo:
                 batch = self._reader.get_batch(list(indices[start : start + _AT_ONCE])).asnumpy()
             except Exception as error:
                 raise DecodeError(_reason(error)) from error
-            if batch.shape[-1] != 3:
-                # It takes the padded rows of narrow frames for a fourth channel.
-                raise DecodeError("frames too narrow for decord")
             yield from batch
 
 
@@ -227,6 +224,8 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if "corrupted and recovered" in text:
         return "damaged frames, which decord would replace by their neighbours"
+    if "from_size == to_size" in text:  # it takes the rows' padding for a fourth channel
+        return "frames too narrow for decord"
     if "avcodec_send_packet" in text:
         return "damaged frames"
     if "Invalid data" in text or not text or "Error opening" in text:

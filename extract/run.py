@@ -31,9 +31,6 @@ from extract.store import (
 from extract.views import Framing
 from extract.worker import Job
 
-# Videos to a shard: what a kill can cost, and the unit whose result depends on nothing else.
-SHARD = 64
-
 
 @dataclass(frozen=True)
 class Options:
@@ -50,6 +47,7 @@ class Options:
         precision: of the encoder: "float32", "bfloat16" or "float16".
         batch: frames to a forward pass.
         decoder: "auto" (decord, then PyAV), "decord" or "pyav".
+        checkpoint: videos to a shard: the most that a kill can cost.
     """
 
     frames: int = 8
@@ -62,6 +60,7 @@ class Options:
     precision: str = "float32"
     batch: int = 32
     decoder: Decoder = "auto"
+    checkpoint: int = 64
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -74,7 +73,7 @@ class Options:
             if getattr(self, name) not in known:
                 choices = ", ".join(str(choice) for choice in known if choice)
                 raise BadInput(f"--{name} {getattr(self, name)}", "unknown", f"use {choices}")
-        for name in ("frames", "batch"):
+        for name in ("frames", "batch", "checkpoint"):
             if getattr(self, name) < 1:
                 raise BadInput(f"--{name} {getattr(self, name)}", "below 1", "use 1 or more")
         self.view_counts()
@@ -161,11 +160,11 @@ def extract(
     if finished is not None:
         return _report(out, finished, len(dataset.clips), 0, began)
     job = manifest.model_dump(mode="json", exclude={"compression", "failed", "content_hash"})
-    job |= {"batch": options.batch, "decoder": options.decoder, "shard": SHARD}
+    job |= {"batch": options.batch, "decoder": options.decoder, "checkpoint": options.checkpoint}
     with Shards(out, job, fresh=overwrite) as shards:
         pieces = [
-            _Piece(number, dataset, dataset.clips[start : start + SHARD])
-            for number, start in enumerate(range(0, len(dataset.clips), SHARD))
+            _Piece(number, dataset, dataset.clips[start : start + options.checkpoint])
+            for number, start in enumerate(range(0, len(dataset.clips), options.checkpoint))
         ]
         paths = [shards.path(piece.number, piece.inputs) for piece in pieces]
         todo = [piece for piece, path in zip(pieces, paths, strict=True) if not path.exists()]

@@ -7,7 +7,8 @@ file is, with the SHA-256 of every byte after the block, so that any flipped byt
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from corpus.errors import BadInput
 
@@ -357,7 +358,7 @@ class FeatureCache:
     @cached_property
     def manifest(self) -> CacheManifest:
         """The facts about the cache."""
-        with self._opened() as file:
+        with self._opened() as file, self._reading():
             version = file.attrs.get("schema_version")
             if version is None:
                 raise BadInput(self.path, "HDF5, but not a feature cache", _REMAKE)
@@ -365,15 +366,9 @@ class FeatureCache:
                 raise BadInput(
                     self.path, f"schema version {version}, and this reads {SCHEMA_VERSION}", _REMAKE
                 )
-            try:
-                facts = dict(file.attrs.items())
-                facts |= {name: json.loads(facts[name]) for name in _NESTED if name in facts}
-                manifest = CacheManifest.model_validate(facts)
-            except (ValidationError, ValueError) as error:
-                reason = str(error).splitlines()[0]
-                raise BadInput(
-                    self.path, f"its attributes are damaged ({reason})", _REMAKE
-                ) from error
+            facts = dict(file.attrs.items())
+            facts |= {name: json.loads(facts[name]) for name in _NESTED if name in facts}
+            manifest = CacheManifest.model_validate(facts)
             self._check_layout(file, manifest)
             return manifest
 
@@ -419,7 +414,7 @@ class FeatureCache:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """(N,) class indices; −1 where a video has none."""
-        with self._opened() as file:
+        with self._opened() as file, self._reading():
             return file["label"][()]
 
     @cached_property
@@ -443,7 +438,7 @@ class FeatureCache:
         return self._text("error")
 
     def _text(self, name: str) -> list[str]:
-        with self._opened() as file:
+        with self._opened() as file, self._reading():
             return [value.decode() for value in file[name][()]]
 
     def _read(self, name: str, index: int) -> NDArray[Any]:
@@ -451,7 +446,19 @@ class FeatureCache:
         if self.__dict__.get("_owner") != os.getpid():
             load_filters(self.manifest.compression)
             self._file, self._owner = self._opened(), os.getpid()
-        return self._file[name][index]
+        with self._reading():
+            return self._file[name][index]
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what HDF5 raises on damage, which is of every kind, into one line."""
+        try:
+            yield
+        except BadInput:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            reason = str(error).strip("'\"").splitlines()[0][:160]
+            raise BadInput(self.path, f"is damaged ({reason})", _REMAKE) from error
 
     def _opened(self) -> h5py.File:
         if not self.path.is_file():

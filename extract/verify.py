@@ -49,8 +49,8 @@ def verify(path: Path) -> Verdict:
     for index in range(len(cache)):
         try:
             entry, features = cache.entry(index), cache.features(index)
-        except (OSError, ValueError) as error:
-            faults.append(f"row {index} cannot be read ({' '.join(str(error).split())})")
+        except BadInput as error:
+            faults.append(f"row {index} {error.cause}")
             continue
         faults += (f"row {index} ({entry.video}): {what}" for what in _odd(cache, entry, features))
         entries.append(entry)

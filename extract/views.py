@@ -55,11 +55,13 @@ class Framing:
         image = Image.fromarray(frame)
         if self.resize_mode == "squash":
             return np.asarray(image.resize((width, height), _FILTERS[self.interpolation]))[None]
-        # The short side meets its target, the other is rounded down: torchvision's Resize.
+        # The short side meets its target; the other is rounded as torchvision's Resize does for
+        # a square tower, and as open_clip's own does for one that is not.
+        rounded = int if height == width else round
         if image.width / width <= image.height / height:
-            resized = (width, max(height, int(width * image.height / image.width)))
+            resized = (width, rounded(width * image.height / image.width))
         else:
-            resized = (max(width, int(height * image.width / image.height)), height)
+            resized = (rounded(height * image.width / image.height), height)
         pixels = np.asarray(image.resize(resized, _FILTERS[self.interpolation]))
         spare_y, spare_x = pixels.shape[0] - height, pixels.shape[1] - width
         shares = (0.5,) if self.crops == 1 else (0.0, 0.5, 1.0)

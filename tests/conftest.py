@@ -1,7 +1,10 @@
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +28,45 @@ def mini() -> Backbone:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return load("alt-mini", "none")
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., Path]:
+    """Writes a small video whose every frame tells its own number by its left half's grey."""
+
+    def make(
+        path: Path,
+        frames: int = 24,
+        size: tuple[int, int] = (160, 120),
+        codec: str = "libx264",
+        times: Sequence[int] | None = None,  # in frames of 1/25 s; for a variable rate
+        seed: int = 0,
+    ) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        width, height = size
+        blocks = np.random.default_rng(seed).integers(
+            0, 256, (height // 8, width // 8, 3), np.uint8
+        )
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.gop_size = 12
+            stream.codec_context.thread_count = 1
+            for index in range(frames):
+                image = np.roll(blocks.repeat(8, 0).repeat(8, 1), 2 * index, axis=1)
+                image[:, : width // 2] = frame_grey(index)
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
+                frame.pts = index if times is None else times[index]
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return make
+
+
+def frame_grey(index: int) -> int:
+    """The grey level that marks a frame of `make_clip`; good for 48 frames."""
+    return 16 + 4 * index
 
 
 @pytest.fixture(autouse=True)

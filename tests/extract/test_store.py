@@ -112,8 +112,8 @@ def test_files_that_are_no_cache_are_named_with_cause_and_mend(
     for name, change, cause in (
         ("future.h5", lambda f: f.attrs.__setitem__("schema_version", 2), "schema version 2"),
         ("lost.h5", lambda f: f.__delitem__("region_size"), "region_size is missing"),
-        ("broken.h5", lambda f: f.attrs.__setitem__("grid", "[3,"), "attributes are damaged"),
-        ("missing.h5", lambda f: f.attrs.__delitem__("merge"), "attributes are damaged"),
+        ("broken.h5", lambda f: f.attrs.__setitem__("grid", "[3,"), "is damaged"),
+        ("missing.h5", lambda f: f.attrs.__delitem__("merge"), "is damaged"),
     ):
         (tmp_path / name).write_bytes(whole)
         with h5py.File(tmp_path / name, "r+") as file:

@@ -1,0 +1,77 @@
+import signal
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extract.clip import Pixels, Plan
+from extract.pool import Pool
+from extract.views import Framing
+from extract.worker import Job
+
+PLAN = Plan(Framing((56, 56)), frames=4)
+
+
+@pytest.fixture
+def nasty(tmp_path: Path, monkeypatch):
+    """A module, known to workers too, of framings that do what broken native code does."""
+    (tmp_path / "nasty_framings.py").write_text(
+        textwrap.dedent("""
+        import os, signal, time
+
+        class Crash:
+            def views(self, frame):
+                os.kill(os.getpid(), signal.SIGSEGV)
+
+        class Hang:
+            def views(self, frame):
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+                time.sleep(60)
+        """)
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    import nasty_framings
+
+    yield nasty_framings
+    sys.modules.pop("nasty_framings")
+
+
+def test_videos_are_read_in_order_by_many_workers(tmp_path: Path, make_clip):
+    for index in range(7):
+        make_clip(tmp_path / f"{index}.mp4", frames=4 + index, seed=index)
+    jobs = [Job(tmp_path / f"{index}.mp4", f"{index}", PLAN) for index in range(7)]
+    with Pool(workers=2) as pool:
+        answers = list(pool.read(jobs, ahead=3))
+    for index, answer in enumerate(answers):
+        assert isinstance(answer, Pixels)
+        assert answer.frames.shape == (4, 56, 56, 3)
+        count = 4 + index
+        expected = [int((i + 0.5) * count / 4) / 25 for i in range(4)]
+        np.testing.assert_allclose(answer.timestamps, expected, atol=1e-3)
+
+
+def test_a_crash_and_a_hang_cost_one_video_each(tmp_path: Path, make_clip, nasty):
+    path = make_clip(tmp_path / "a.mp4")
+    plans = [PLAN, Plan(nasty.Crash()), Plan(nasty.Hang()), PLAN]
+    with Pool(workers=1, timeout=2) as pool:
+        good, crashed, hung, last = pool.read([Job(path, "a", plan) for plan in plans], ahead=1)
+    assert isinstance(good, Pixels)
+    assert crashed == f"the decoder crashed ({signal.SIGSEGV.name})"
+    assert hung == "decoding took longer than 2 s"
+    assert isinstance(last, Pixels)
+
+
+def test_a_reader_that_leaves_early_waits_for_nobody(tmp_path: Path, make_clip, nasty):
+    path = make_clip(tmp_path / "a.mp4")
+    with Pool(workers=2, timeout=100) as pool:
+        answers = pool.read([Job(path, "a", Plan(nasty.Hang()))] * 3, ahead=3)
+        del answers  # leaving the block ends the workers, not their patience
+
+
+def test_reasons_come_back_in_place_of_pixels(tmp_path: Path):
+    with Pool(workers=1) as pool:
+        (answer,) = pool.read([Job(tmp_path / "absent.mp4", "a", PLAN)], ahead=1)
+    assert answer == "no such file"

@@ -1,0 +1,305 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus.backbone import Backbone
+from corpus.errors import BadInput, RunFailed
+from extract.datasets import Dataset, open_dataset
+from extract.encode import Encoder
+from extract.run import Options, encode_video, extract, plan_of
+from extract.store import FeatureCache
+from extract.verify import verify
+
+OPTIONS = Options(frames=4, checkpoint=3, batch=8)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, make_clip) -> Path:
+    """Seven videos of two classes, one of them cut short."""
+    root = tmp_path_factory.mktemp("videos")
+    for index in range(7):
+        name = f"{'archery' if index < 4 else 'singing'}/{index}.mp4"
+        make_clip(root / name, frames=6 + index, seed=index)
+    broken = root / "archery/2.mp4"
+    broken.write_bytes(broken.read_bytes()[:900])
+    return root
+
+
+@pytest.fixture(scope="module")
+def dataset(videos: Path) -> Dataset:
+    return open_dataset("folder", videos)
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, mini: Backbone, tmp_path_factory) -> Path:
+    """The cache of an uninterrupted run."""
+    path = tmp_path_factory.mktemp("whole") / "feats.h5"
+    extract(dataset, mini, path, OPTIONS, workers=1)
+    return path
+
+
+def test_every_video_is_a_row_and_a_broken_one_is_a_failed_row(whole: Path, mini: Backbone):
+    cache = FeatureCache(whole)
+    assert len(cache) == 7
+    assert cache.manifest.classes == ("archery", "singing")
+    assert cache.labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert [index for index in range(7) if cache.status[index] == "failed"] == [2]
+    assert "cut short" in cache.errors[2]
+    assert cache.manifest.fingerprint == mini.fingerprint
+    assert cache.regions(0).shape == (4, cache.manifest.regions, mini.dim)
+    assert verify(whole).faults == ()
+    assert [path.name for path in whole.parent.iterdir()] == ["feats.h5"]
+
+
+def test_the_class_token_of_the_cache_is_encode_image(
+    dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    """With r = 0, against open_clip's own preprocessing and tower on PyAV's own frames."""
+    import av
+    import open_clip
+    import torch
+
+    options = dataclasses.replace(OPTIONS, merge=0)
+    extract(dataset, mini, tmp_path / "a.h5", options, limit=1)
+    facts = mini.preprocess
+    transform = open_clip.image_transform(
+        facts.size, is_train=False, mean=facts.mean, std=facts.std
+    )
+    with av.open(str(dataset.path(dataset.clips[0]))) as container:
+        images = [frame.to_image() for frame in container.decode(video=0)]
+    chosen = torch.stack([transform(images[index]) for index in (0, 2, 3, 5)])  # of 6
+    with torch.inference_mode():
+        expected = mini.model.encode_image(chosen)
+    np.testing.assert_allclose(
+        FeatureCache(tmp_path / "a.h5").regions(0)[:, 0], expected, atol=2e-3
+    )
+
+
+def test_workers_do_not_change_a_byte(whole: Path, dataset: Dataset, mini: Backbone, tmp_path):
+    extract(dataset, mini, tmp_path / "a.h5", OPTIONS, workers=3)
+    assert (tmp_path / "a.h5").read_bytes() == whole.read_bytes()
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping(after: int):
+    """A `watch` that ends the run after so many videos."""
+    seen = []
+
+    def watch(entry, frames):
+        seen.append(entry)
+        if len(seen) == after:
+            raise Stop
+
+    return watch
+
+
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    for after in (2, 5):  # in the first shard; in the second
+        with pytest.raises(Stop):
+            extract(dataset, mini, out, OPTIONS, workers=2, watch=stopping(after))
+        assert not out.exists()
+        shards = [path.name[:6] for path in (tmp_path / "feats.h5.shards").glob("*.h5")]
+        assert shards == (["000000"] if after == 5 else [])
+    report = extract(dataset, mini, out, OPTIONS)
+    assert report.resumed == 3
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_video_that_was_mended_between_runs_is_read_again(
+    videos: Path, mini: Backbone, tmp_path: Path, make_clip
+):
+    root = tmp_path / "videos"
+    for index in range(4):
+        make_clip(root / f"a/{index}.mp4", frames=5)
+    good = (root / "a/0.mp4").read_bytes()
+    (root / "a/0.mp4").write_bytes(good[:500])
+    dataset, out = open_dataset("folder", root), tmp_path / "feats.h5"
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, OPTIONS, watch=stopping(4))
+    (root / "a/0.mp4").write_bytes(good)
+    report = extract(dataset, mini, out, OPTIONS)
+    assert (report.resumed, report.manifest.failed) == (0, 0)
+
+
+def test_unfinished_work_with_other_options_is_not_mixed(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, OPTIONS, watch=stopping(4))
+    other = dataclasses.replace(OPTIONS, frames=2)
+    with pytest.raises(BadInput, match=r"unfinished work .*frames 4, now 2.*--overwrite"):
+        extract(dataset, mini, out, other)
+    report = extract(dataset, mini, out, other, overwrite=True)
+    assert report.manifest.frames == 2
+
+
+def test_a_finished_cache_is_left_and_another_is_not_overwritten(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    out.write_bytes(whole.read_bytes())
+    report = extract(dataset, mini, out, OPTIONS)
+    assert (report.resumed, report.frames) == (7, 0)
+    with pytest.raises(BadInput, match=r"other options \(merge 8, now 2.*--overwrite"):
+        extract(dataset, mini, out, dataclasses.replace(OPTIONS, merge=2))
+    out.write_text("my thesis")
+    with pytest.raises(BadInput, match="not an HDF5 file"):
+        extract(dataset, mini, out, OPTIONS)
+    assert out.read_text() == "my thesis"
+
+
+def test_two_runs_on_one_target_do_not_meet(dataset: Dataset, mini: Backbone, tmp_path: Path):
+    def watch(entry, frames):
+        with pytest.raises(BadInput, match="another alt-extract is working on it"):
+            extract(dataset, mini, tmp_path / "a.h5", OPTIONS)
+        raise Stop
+
+    with pytest.raises(Stop):
+        extract(dataset, mini, tmp_path / "a.h5", OPTIONS, watch=watch)
+
+
+def test_a_full_disk_is_one_line_and_the_finished_part_survives(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    import errno
+
+    from extract.store import CacheWriter
+
+    real, out = CacheWriter.append, tmp_path / "feats.h5"
+
+    def full(self, entry, features):
+        if entry.video.endswith("4.mp4"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, entry, features)
+
+    monkeypatch.setattr(CacheWriter, "append", full)
+    with pytest.raises(RunFailed, match=r"feats.h5: cannot be written \(No space left.*free some"):
+        extract(dataset, mini, out, OPTIONS)
+    assert not out.exists()
+    names = sorted(path.name[:6] for path in (tmp_path / "feats.h5.shards").iterdir())
+    assert names == ["000000", "job.js", "lock"]
+    monkeypatch.undo()
+    assert extract(dataset, mini, out, OPTIONS).resumed == 3
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"views": "2x3", "frames": 2}, (12, 128)),
+        ({"dtype": "int8", "compression": "zstd"}, (4, 128)),
+    ],
+)
+def test_views_and_encodings_reach_the_file(
+    dataset: Dataset, mini: Backbone, tmp_path: Path, options, shape
+):
+    report = extract(
+        dataset, mini, tmp_path / "a.h5", dataclasses.replace(OPTIONS, **options), limit=2
+    )
+    regions = FeatureCache(tmp_path / "a.h5").regions(1)
+    assert (regions.shape[0], regions.shape[2]) == shape
+    assert report.manifest.clips == 2
+    assert verify(tmp_path / "a.h5").faults == ()
+
+
+def test_random_sampling_depends_on_the_seed_and_the_video_alone(
+    dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    def times(seed: int, workers: int, out: str) -> list[list[float]]:
+        options = dataclasses.replace(OPTIONS, sampling="random", seed=seed, frames=2)
+        extract(dataset, mini, tmp_path / out, options, workers=workers)
+        cache = FeatureCache(tmp_path / out)
+        return [cache.timestamps(index).tolist() for index in range(len(cache))]
+
+    first = times(1, 1, "a.h5")
+    assert times(1, 3, "b.h5") == first
+    assert times(2, 1, "c.h5") != first
+
+
+def test_train_splits_are_sampled_at_random_and_others_at_the_centre(mini: Backbone):
+    assert plan_of(mini, OPTIONS, "train").sampling == "random"
+    assert plan_of(mini, OPTIONS, "test").sampling == "centre"
+    assert plan_of(mini, OPTIONS, "all").sampling == "centre"
+
+
+def test_a_missing_file_is_a_failed_row_and_only_missing_files_an_error(
+    videos: Path, mini: Backbone, tmp_path: Path
+):
+    (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,x\n")
+    with pytest.raises(BadInput, match="none of the 2 files"):
+        extract(open_dataset("csv", tmp_path), mini, tmp_path / "a.h5", OPTIONS)
+    (tmp_path / "a.mp4").write_bytes((videos / "singing/5.mp4").read_bytes())
+    report = extract(open_dataset("csv", tmp_path), mini, tmp_path / "a.h5", OPTIONS)
+    assert [(entry.video, entry.error) for entry in report.failed] == [("b.mp4", "no such file")]
+
+
+def test_one_video_alone_has_the_cache_s_features(
+    whole: Path, videos: Path, dataset: Dataset, mini: Backbone
+):
+    encoder = Encoder(mini, batch=8)
+    alone = encode_video(videos / "singing/6.mp4", encoder, plan_of(mini, OPTIONS))
+    cached = FeatureCache(whole).features(6)
+    assert cached is not None
+    np.testing.assert_allclose(
+        alone.regions.astype(np.float32), cached.regions.astype(np.float32), atol=4e-3
+    )
+    assert (alone.timestamps == cached.timestamps).all()
+    with pytest.raises(BadInput, match=r"2.mp4: not a video that can be opened .*; check that"):
+        encode_video(videos / "archery/2.mp4", encoder, plan_of(mini, OPTIONS))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"frames": 0},
+        {"views": "3"},
+        {"views": "0x1"},
+        {"views": "1x2"},
+        {"dtype": "float64"},
+        {"sampling": "dense"},
+        {"merge": -1},
+        {"checkpoint": 0},
+    ],
+)
+def test_options_that_mean_nothing_are_refused(dataset, mini: Backbone, tmp_path: Path, options):
+    with pytest.raises(BadInput, match=r"^--"):
+        extract(dataset, mini, tmp_path / "a.h5", dataclasses.replace(OPTIONS, **options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_flipped_byte_is_found(whole: Path, tmp_path: Path):
+    raw = whole.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = tmp_path / "damaged.h5"
+    places = [0, 40, 100, 511, 512, 520, 600, len(raw) - 1, *rng.integers(0, len(raw), 40)]
+    for place in places:
+        changed = bytearray(raw)
+        changed[place] ^= 1 << int(rng.integers(8))
+        damaged.write_bytes(changed)
+        assert faults(damaged), f"byte {place}"
+
+
+def faults(path: Path) -> tuple[str, ...]:
+    try:
+        return verify(path).faults
+    except BadInput as error:
+        return (error.cause,)
+
+
+def test_a_report_is_json(whole: Path, dataset: Dataset, mini: Backbone):
+    from extract.run import facts
+
+    told = json.loads(json.dumps(facts(extract(dataset, mini, whole, OPTIONS))))
+    assert told["clips"] == 7
+    assert told["ok"] == 6
+    assert [row["video"] for row in told["failed"]] == ["archery/2.mp4"]

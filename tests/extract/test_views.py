@@ -1,0 +1,65 @@
+import numpy as np
+import open_clip
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from corpus.errors import BadInput
+from extract.views import Framing, normalise
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Smooth shapes, sharp edges and noise, as frames have them."""
+    rng = np.random.default_rng(height * 1000 + width)
+    y, x = np.mgrid[:height, :width]
+    smooth = 128 + 80 * np.sin(x / 17 + y / 29)[..., None] * np.array([1, 0.7, -0.5])
+    smooth[height // 3 : height // 2, width // 4 : width // 2] = (250, 20, 90)
+    return np.clip(smooth + rng.normal(0, 12, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(20, 400),
+    st.integers(20, 400),
+    st.sampled_from([(112, 112), (224, 224), (96, 160)]),
+    st.sampled_from(["shortest", "squash"]),
+    st.sampled_from(["bicubic", "bilinear"]),
+)
+def test_one_crop_is_open_clip_s_evaluation_transform(height, width, size, mode, interpolation):
+    if size[0] != size[1] and mode == "shortest":
+        interpolation = "bicubic"  # open_clip has no other for a tower that is not square
+    transform = open_clip.image_transform(
+        size, is_train=False, mean=MEAN, std=STD, resize_mode=mode, interpolation=interpolation
+    )
+    frame = photo(height, width)
+    views = Framing(size, interpolation, mode).views(frame).copy()
+    ours = normalise(torch.from_numpy(views), MEAN, STD)[0]
+    theirs = transform(Image.fromarray(frame))
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 200), (200, 120)])
+def test_three_crops_are_both_ends_and_the_centre_of_the_long_side(height: int, width: int):
+    frame = photo(height, width)
+    first, middle, last = Framing((120, 120), crops=3).views(frame)
+    assert (middle == Framing((120, 120)).views(frame)[0]).all()
+    assert (first == frame[:120, :120]).all()
+    assert (last == frame[-120:, -120:]).all()
+
+
+def test_three_crops_of_a_square_are_one_crop_thrice():
+    views = Framing((64, 64), crops=3).views(photo(100, 100))
+    assert (views == views[0]).all()
+
+
+def test_views_that_do_not_exist_are_refused():
+    with pytest.raises(BadInput, match="1 or 3 spatial views"):
+        Framing((64, 64), crops=2)
+    with pytest.raises(BadInput, match="squash"):
+        Framing((64, 64), resize_mode="squash", crops=3)
+    with pytest.raises(BadInput, match="longest"):
+        Framing((64, 64), resize_mode="longest")
