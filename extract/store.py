@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from corpus.errors import BadInput
+from extract.sink import Sink
 
 SCHEMA_VERSION = 1
 USER_BLOCK = 512
@@ -225,7 +226,8 @@ class CacheWriter:
         self._entries: list[Entry] = []
         self._digests: list[bytes] = []
         load_filters(manifest.compression)
-        self._file = h5py.File(path, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
+        self._sink = Sink(path)
+        self._file = h5py.File(self._sink, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
         for name, (shape, dtype) in _tensors(manifest).items():
             self._file.create_dataset(
                 name,
@@ -241,6 +243,7 @@ class CacheWriter:
 
         Raises:
             ValueError: more rows than `manifest.clips`, or features that do not fit the manifest.
+            OSError: the disk took no more.
         """
         index = len(self._entries)
         if index >= self.manifest.clips or (features is None) != (entry.status == "failed"):
@@ -251,6 +254,7 @@ class CacheWriter:
                 if value.shape != shape or value.dtype != dtype:
                     raise ValueError(f"{name} is {value.dtype} {value.shape}, not {dtype} {shape}")
                 self._file[name][index] = value
+            self._check()
         self._digests.append(row_digest(entry, features))
         self._entries.append(entry)
 
@@ -259,6 +263,7 @@ class CacheWriter:
 
         Raises:
             ValueError: fewer rows than `manifest.clips`.
+            OSError: the disk took no more.
         """
         if len(self._entries) != self.manifest.clips:
             raise ValueError(f"{len(self._entries)} rows, not {self.manifest.clips}")
@@ -269,13 +274,19 @@ class CacheWriter:
         self.manifest = finished(self.manifest, self._entries, self._digests)
         for name, value in self.manifest.model_dump(mode="json").items():
             self._file.attrs[name] = json.dumps(value) if name in _NESTED else value
-        self._file.close()
+        self.abandon()
+        self._check()
         _seal(self.path)
         return self.manifest
 
     def abandon(self) -> None:
         """Close the file as it is; what was written is no cache."""
         self._file.close()
+        self._sink.close()
+
+    def _check(self) -> None:
+        if self._sink.error is not None:
+            raise self._sink.error
 
     def _texts(self, name: str) -> NDArray[Any]:
         # Fixed length: HDF5's heap of variable-length strings need not come out the same twice.

@@ -1,6 +1,7 @@
 import hashlib
 import multiprocessing
 import pickle
+import resource
 import time
 from pathlib import Path
 
@@ -143,3 +144,22 @@ def test_int8_is_within_half_a_step_of_the_token_s_largest_value(regions: np.nda
 def test_values_float16_cannot_hold_are_refused(value: float):
     with pytest.raises(ValueError, match="not finite in float16"):
         quantise(np.array([[1, value]], dtype=np.float32), "float16")
+
+
+@pytest.mark.parametrize("limit", [1, 600, 1500, 3000, 6000, 9000, 12000])
+def test_a_disk_that_fills_up_at_any_byte_is_an_os_error(
+    tmp_path: Path, manifest: CacheManifest, write_cache, limit: int
+):
+    size = len(whole_cache(tmp_path, manifest, write_cache))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (min(limit, size - 1), before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_cache(tmp_path / "b.h5", manifest)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def whole_cache(tmp_path: Path, manifest: CacheManifest, write_cache) -> bytes:
+    write_cache(tmp_path / "a.h5", manifest)
+    return (tmp_path / "a.h5").read_bytes()

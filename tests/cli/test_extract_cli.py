@@ -1,0 +1,192 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from extract.cli import main
+from extract.store import FeatureCache
+from extract.verify import verify
+
+MINI = ["--model", "alt-mini", "--pretrained", "none", "--frames", "4", "--checkpoint", "4"]
+
+
+def command(root: Path, out: Path, *more: str) -> list[str]:
+    base = ["--dataset", "folder", "--root", str(root), "--out", str(out)]
+    return [sys.executable, "-m", "extract.cli", *base, *MINI, *more]
+
+
+def alt_extract(root: Path, out: Path, *more: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(root, out, *more), capture_output=True, text=True, timeout=200, **options
+    )
+
+
+def here(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
+    """Run the command's own main in this process, which saves its imports."""
+    monkeypatch.setattr(sys, "argv", ["alt-extract", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    streams = capsys.readouterr()
+    return int(ended.value.code or 0), streams.out, streams.err
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, make_clip) -> Path:
+    root = tmp_path_factory.mktemp("videos")
+    for index in range(14):
+        make_clip(root / f"{'ab'[index % 2]}/{index:02d}.mp4", frames=6 + index, seed=index)
+    (root / "a/04.mp4").write_bytes(b"not a video")
+    (root / "a/notes.txt").write_text("hello")
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(videos: Path, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    out = tmp_path_factory.mktemp("whole") / "feats.h5"
+    return out, alt_extract(videos, out, "--json", "--workers", "1")
+
+
+def test_alt_extract_makes_a_sound_cache_and_reports(whole):
+    out, done = whole
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["clips"], report["ok"]) == (14, 13)
+    assert report["failed"][0]["video"] == "a/04.mp4"
+    assert "not a video that can be opened" in report["failed"][0]["reason"]
+    assert "RANDOM weights" in done.stderr
+    assert "1 files are no videos: a/notes.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert verify(out).faults == ()
+
+
+def test_a_killed_run_goes_on_to_an_identical_file(whole, videos: Path, tmp_path: Path):
+    out = tmp_path / "feats.h5"
+    process = subprocess.Popen(
+        command(videos, out, "--workers", "2"), stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    shards = tmp_path / "feats.h5.shards"
+    while not list(shards.glob("0*.h5")) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+    assert list(shards.glob("0*.h5"))
+    done = alt_extract(videos, out, "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "from before" in done.stdout
+    assert out.read_bytes() == whole[0].read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["feats.h5"]
+
+
+def test_ctrl_c_keeps_the_finished_shards_and_says_so(videos: Path, tmp_path: Path):
+    out = tmp_path / "feats.h5"
+    process = subprocess.Popen(
+        command(videos, out), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    shards = tmp_path / "feats.h5.shards"
+    while not list(shards.glob("0*.h5")) and process.poll() is None:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "run the same command again" in said
+    assert "Traceback" not in said
+    assert list(shards.glob("0*.h5"))
+
+
+def test_a_disk_that_fills_up_is_one_line(videos: Path, tmp_path: Path):
+    # A limit on the size of files is a disk that fills up, without a disk to fill.
+    def small() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = alt_extract(videos, tmp_path / "feats.h5", preexec_fn=small)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "feats.h5: cannot be written" in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "feats.h5").exists()
+
+
+def test_every_odd_file_is_decoded_right_or_is_a_failed_row(shared: Path, tmp_path: Path):
+    done = alt_extract(shared / "clips/odd", tmp_path / "odd.h5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    report = json.loads(done.stdout)
+    assert report["failed"] == []  # PyAV takes what decord refuses
+    assert report["noted"] == [
+        {"video": "corrupted.mp4", "note": "2 damaged frames passed over, 48 good ones"}
+    ]
+    cache = FeatureCache(tmp_path / "odd.h5")
+    assert len(cache) == 17
+    assert set(cache.labels.tolist()) == {-1}
+    assert verify(tmp_path / "odd.h5").faults == ()
+
+
+def test_help_is_quick_to_start_and_names_every_option():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "extract.cli", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == 0
+    for option in ("--dataset", "--root", "--split", "--out", "--frames", "--views", "--merge"):
+        assert option in done.stdout
+    assert "open_clip" not in done.stderr  # torch and open_clip take seconds to import
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dataset", "folder", "--root", "{tmp}/no"], "{tmp}/no: no such folder;"),
+        (["--dataset", "folder", "--root", "{tmp}/empty"], "{tmp}/empty: empty folder;"),
+        (["--dataset", "imagenet", "--root", "{tmp}"], "--dataset imagenet: no such dataset;"),
+        (["--labels", "{tmp}/twice.txt"], "{tmp}/twice.txt:3: repeats the label 'a' of line 1;"),
+        (["--labels", "{tmp}/one.txt"], "the class 'b' is not among the 1 labels"),
+        (["--model", "ViT-Q-99"], "--model ViT-Q-99: open_clip knows no such model;"),
+        (["--model", "RN50"], "--model: its image tower is a ModifiedResNet"),
+        (["--views", "2x2"], "--views Tx2: there are 1 or 3 spatial views;"),
+        (["--device", "cuda:7"], "--device cuda:7: cannot be used"),
+        (["--out", "{tmp}"], "{tmp}: is a folder;"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    videos: Path, tmp_path: Path, monkeypatch, capsys, arguments: list[str], said: str
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "twice.txt").write_text("a\nb\na\n")
+    (tmp_path / "one.txt").write_text("a\n")
+    given = [argument.format(tmp=tmp_path) for argument in arguments]
+    base = {
+        "--dataset": "folder",
+        "--root": str(videos),
+        "--out": str(tmp_path / "feats.h5"),
+        "--model": "alt-mini",
+        "--pretrained": "none",
+    }
+    base |= dict(zip(given[::2], given[1::2], strict=True))
+    code, out, err = here(monkeypatch, capsys, *(word for pair in base.items() for word in pair))
+    errors = [line for line in err.splitlines() if line.startswith("error:")]
+    assert (code, out, len(errors)) == (2, "", 1)
+    assert said.format(tmp=tmp_path) in errors[0]
+    assert not (tmp_path / "feats.h5").exists()
+    assert not (tmp_path / "feats.h5.shards").exists()
+
+
+def test_a_target_that_cannot_be_is_one_line(videos: Path, tmp_path: Path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    out = str(tmp_path / "file" / "feats.h5")
+    base = ["--dataset", "folder", "--root", str(videos), "--out", out, *MINI]
+    code, _, err = here(monkeypatch, capsys, *base)
+    errors = [line for line in err.splitlines() if line.startswith("error:")]
+    assert (code, len(errors)) == (1, 1)
+    assert f"{out}: cannot be written (Not a directory)" in errors[0]
