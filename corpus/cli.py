@@ -1,0 +1,240 @@
+"""`alt-corpus`: build a text corpus, look into it, search it, correct it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from corpus.command import application, notes, out, print_json, run
+
+app = application(
+    "From action names to a text corpus of visual entities: build it, look into it, search it."
+)
+
+_MODEL = "ViT-B-16"
+Model = Annotated[str, typer.Option(help="open_clip model, or alt-mini (bundled, offline).")]
+Pretrained = Annotated[
+    str | None, typer.Option(help="open_clip tag, path of a checkpoint, or none (random weights).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+CorpusFolder = Annotated[Path, typer.Option("--corpus", help="Folder of a built corpus.")]
+Corrections = Annotated[
+    Path | None,
+    typer.Option(help="File of corrections: `label or *, unit, synset or drop` a line."),
+]
+Expand = Annotated[bool, typer.Option(help="All expansions beyond what the label names.")]
+Instruments = Annotated[bool, typer.Option(help="Tools and materials of the action.")]
+Parts = Annotated[bool, typer.Option(help="Parts of the things named.")]
+Scenes = Annotated[bool, typer.Option(help="Places the action is found in.")]
+Roles = Annotated[bool, typer.Option(help="People who act.")]
+Body = Annotated[bool, typer.Option(help="Parts of the body.")]
+Siblings = Annotated[bool, typer.Option(help="Other kinds of the things named.")]
+Cap = Annotated[int, typer.Option(min=1, help="Most entities of a label, body parts apart.")]
+
+
+@app.command(
+    epilog="Examples: alt-corpus build --labels k400 · "
+    "alt-corpus build --labels ucf101,my-labels.txt --model alt-mini --out artifacts/corpus/mine"
+)
+def build(
+    labels: Annotated[str, typer.Option(help="Label sets: k400, ucf101, …, files, or folders.")],
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write [artifacts/corpus/NAME].")
+    ] = None,
+    model: Model = _MODEL,
+    pretrained: Pretrained = None,
+    expand: Expand = True,
+    instruments: Instruments = True,
+    parts: Parts = True,
+    scenes: Scenes = True,
+    roles: Roles = True,
+    body: Body = True,
+    siblings: Siblings = False,
+    cap: Cap = 24,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(help="Prompt over {unit}, {description}, {kind}; repeat to average."),
+    ] = None,
+    overrides: Corrections = None,
+    force: Annotated[bool, typer.Option(help="Build even if nothing changed.")] = False,
+    json: Json = False,
+) -> None:
+    """Build a corpus; what is already up to date is left alone."""
+    from corpus import build as building
+    from corpus import index
+    from corpus.labels import load_labels
+    from corpus.overrides import Overrides
+
+    sets = load_labels(labels)
+    given: dict[str, Any] = {
+        "instruments": expand and instruments,
+        "parts": expand and parts,
+        "scenes": expand and scenes,
+        "roles": expand and roles,
+        "body": expand and body,
+        "siblings": expand and siblings,
+        "cap": cap,
+    }
+    if template:
+        given["templates"] = tuple(template)
+    settings = index.checked_options(given)
+    corrections = Overrides.read(overrides) if overrides else None
+    name = "-".join([group.name for group in sets] + ([model] if model != _MODEL else []))
+    folder = out_folder or Path("artifacts/corpus") / name.replace("/", "-")
+    identity = index.backbone_identity(model, pretrained)
+    inputs = building.inputs_digest(sets, settings, corrections, identity)
+    manifest = None if force else index.up_to_date(folder, inputs)
+    if manifest is None:
+        index.check_target(folder)
+        corpus = _build(sets, model, pretrained, corrections, given)
+        corpus.manifest.inputs = inputs
+        corpus.save(folder)
+        manifest = corpus.manifest
+        state = "built"
+    else:
+        state = "up to date"
+    if json:
+        print_json(
+            {"corpus": str(folder), "id": manifest.id, "state": state, "counts": manifest.counts}
+        )
+        return
+    counts = ", ".join(f"{value} {name}" for name, value in manifest.counts.items())
+    out.print(f"{folder}: {state}, id {manifest.id}", soft_wrap=True)
+    out.print(counts, soft_wrap=True)
+    if manifest.thin:
+        notes.print(
+            f"{len(manifest.thin)} labels have fewer than 3 entities of their own; "
+            "`alt-corpus stats` lists them",
+            soft_wrap=True,
+        )
+
+
+def _build(sets: Any, model: str, pretrained: str | None, corrections: Any, given: Any) -> Any:
+    from rich.progress import Progress
+
+    from corpus.backbone import load
+    from corpus.index import Corpus
+
+    with Progress(console=notes, transient=True) as progress:
+        task = progress.add_task("opening the backbone", total=None)
+        backbone = load(model, pretrained)
+
+        def step(stage: str, done: int, total: int) -> None:
+            progress.update(task, description=stage, completed=done, total=total)
+
+        return Corpus.build(sets, backbone, overrides=corrections, step=step, **given)
+
+
+@app.command(epilog="Example: alt-corpus show 'playing bass guitar' --json")
+def show(
+    label: Annotated[str, typer.Argument(help="A label, in any naming style.")],
+    labels: Annotated[
+        str | None, typer.Option(help="Label set that it belongs to; it must be there.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Let this backbone's text space help to choose senses [none]."),
+    ] = None,
+    pretrained: Pretrained = None,
+    overrides: Corrections = None,
+    json: Json = False,
+) -> None:
+    """Show the entities of a label, and where each came from."""
+    from corpus import expand
+    from corpus.labels import check_label, load_labels
+    from corpus.overrides import Overrides
+
+    if labels is not None:
+        label = check_label(label, load_labels(labels))
+    corrections = Overrides.read(overrides) if overrides else None
+    found = expand.entities(label, None, _text_term(model, pretrained))
+    if corrections:
+        found = corrections.apply(label, found)
+    if json:
+        fields = ("unit", "kind", "synset", "description", "source", "score", "runner_up", "margin")
+        print_json({"label": label, "entities": [{k: asdict(f)[k] for k in fields} for f in found]})
+        return
+    from rich.table import Table
+
+    table = Table("unit", "kind", "sense", "score", "source", "description", title=None)
+    for f in found:
+        table.add_row(f.unit, f.kind, f.synset or "-", f"{f.score:.2f}", f.source, f.description)
+    out.print(table)
+
+
+def _text_term(model: str | None, pretrained: str | None) -> Any:
+    if model is None:
+        return None
+    from corpus.backbone import load
+    from corpus.textspace import TextSpace
+
+    term = TextSpace.of(load(model, pretrained))
+    if term is None:
+        notes.print(f"{model} cannot tell senses apart; it has no say", soft_wrap=True)
+    return term
+
+
+@app.command(epilog="Example: alt-corpus search 'a man on a horse' --corpus artifacts/corpus/k400")
+def search(
+    text: Annotated[str, typer.Argument(help="Any text.")],
+    corpus: CorpusFolder,
+    top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    json: Json = False,
+) -> None:
+    """Find the entities nearest to a text in the backbone's space."""
+    from corpus.errors import BadInput
+    from corpus.index import Corpus
+
+    if not text.strip():
+        raise BadInput("TEXT", "is empty", "write what to search for")
+    found = Corpus.load(corpus).search(text, top)
+    if json:
+        print_json(
+            [
+                {"unit": e.unit, "kind": e.kind, "synset": e.synset, "description": e.description,
+                 "score": round(score, 4)}
+                for e, score in found
+            ]
+        )  # fmt: skip
+        return
+    for entity, score in found:
+        out.print(f"{score:.3f}  {entity.unit} ({entity.kind}): {entity.description}")
+
+
+@app.command(epilog="Example: alt-corpus measure gold.jsonl --json")
+def measure(
+    gold: Annotated[
+        Path, typer.Argument(help="JSON lines: label, must, must_any, must_not, sense.")
+    ],
+    model: Annotated[str | None, typer.Option(help="Backbone that helps with senses.")] = None,
+    pretrained: Pretrained = None,
+    json: Json = False,
+) -> None:
+    """Measure entities against what a person expects."""
+    from corpus import expand
+    from corpus import gold as golden
+
+    term = _text_term(model, pretrained)
+    result = golden.measure(golden.read(gold), lambda label: expand.entities(label, None, term))
+    facts = asdict(result) | {"recall": result.recall, "sense_accuracy": result.sense_accuracy}
+    if json:
+        print_json(facts)
+        return
+    out.print(
+        f"recall {result.recall:.3f} ({result.present}/{result.wanted}), forbidden "
+        f"{len(result.forbidden)}, senses {result.sense_accuracy:.3f} "
+        f"({result.right}/{result.senses})"
+    )
+    for name in ("missing", "forbidden", "wrong"):
+        for row in facts[name]:
+            out.print(f"{name}: {' · '.join(row)}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run `alt-corpus`."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,497 @@
+"""The text corpus: entities and their embeddings, built, saved, loaded and searched.
+
+corpus = Corpus.build(load_labels("k400"), backbone)
+corpus.save(Path("artifacts/corpus/k400"))
+corpus.search("a person with a guitar", top=5, backbone=backbone)
+"""
+
+import hashlib
+import importlib.metadata
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from corpus import build as building
+from corpus.atomic import atomic_folder, write_json
+from corpus.build import Entity, Options
+from corpus.errors import BadInput
+from corpus.labels import LabelSet, label_set
+
+if TYPE_CHECKING:
+    from corpus.backbone import Backbone
+    from corpus.overrides import Overrides
+
+ENTITIES, INDEX, MANIFEST = "entities.jsonl", "index.faiss", "corpus.json"
+
+
+class Manifest(BaseModel):
+    """What made a corpus (`corpus.json`).
+
+    Attributes:
+        schema_version: of this file.
+        id: digest of label sets, options, entity texts and backbone; the same on every machine.
+        label_sets: name → labels, in order.
+        options: of the build.
+        overrides: a person's corrections.
+        backbone: "MODEL/PRETRAINED", for people and for opening it again.
+        fingerprint: of the backbone; decides what the embeddings mean.
+        random: whether the backbone's weights are random.
+        dim: D.
+        counts: labels, entities, of each kind, unknown to WordNet, truncated texts, merged.
+        thin: labels with fewer than three entities of their own.
+        versions: of the software and data.
+        inputs: digest of all that the build depended on.
+        files: name → SHA-256.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = building.SCHEMA
+    id: str
+    label_sets: dict[str, tuple[str, ...]]
+    options: Options
+    overrides: list[tuple[str, str, str]]
+    backbone: str
+    fingerprint: str
+    random: bool
+    dim: int
+    counts: dict[str, int]
+    thin: list[str]
+    versions: dict[str, str]
+    inputs: str
+    files: dict[str, str] = {}
+
+
+class Corpus:
+    """A text corpus (design §3).
+
+    Attributes:
+        entities: K of them.
+        embeddings: (K, D) float32, unit rows; row i is entity i's.
+        manifest: what made it.
+    """
+
+    def __init__(self, entities: list[Entity], index: Any, manifest: Manifest) -> None:
+        self.entities = entities
+        self.manifest = manifest
+        self._index = index
+
+    @property
+    def id(self) -> str:
+        """The content hash."""
+        return self.manifest.id
+
+    @cached_property
+    def embeddings(self) -> np.ndarray:
+        """The embeddings, (K, D) float32, unit rows."""
+        count, dim = self._index.ntotal, self._index.d
+        return np.asarray(self._index.reconstruct_n(0, count), np.float32).reshape(count, dim)
+
+    @classmethod
+    def build(
+        cls,
+        label_sets: Sequence[LabelSet] | Sequence[str],
+        backbone: "Backbone",
+        *,
+        overrides: "Overrides | None" = None,
+        step: Callable[[str, int, int], None] = lambda stage, done, total: None,
+        reuse: "Corpus | None" = None,
+        **options: Any,
+    ) -> "Corpus":
+        """Build a corpus.
+
+        Args:
+            label_sets: from `load_labels`, or plain labels.
+            backbone: embeds the texts.
+            overrides: a person's corrections, applied last.
+            step: called as (stage, done, total) for progress.
+            reuse: a corpus of the same backbone whose embeddings of equal texts are taken over.
+            **options: fields of `corpus.build.Options` (parts=False, cap=16, …).
+
+        Raises:
+            BadInput: no label, labels given twice, or an option that does not exist.
+        """
+        sets = _as_sets(label_sets)
+        settings = checked_options(options)
+        total = len({label for group in sets for label in group.labels})
+        done = 0
+
+        def one() -> None:
+            nonlocal done
+            done += 1
+            step("reading labels", done, total)
+
+        term = _text_term(backbone)
+        found = building.analyse(sets, settings, overrides, term, one)
+        entities = building.unite(found, settings)
+        if not entities:
+            raise BadInput("labels", "give no entity", "check that they are action names")
+        embeddings, truncated = _embed(entities, settings, backbone, reuse, step)
+        before = len(entities)
+        entities, embeddings = building.merge(entities, embeddings, settings.merge_above)
+        kinds = Counter(entity.kind for entity in entities)
+        manifest = Manifest(
+            id=building.digest(
+                [
+                    building.SCHEMA,
+                    [[group.name, list(group.labels)] for group in sets],
+                    settings.model_dump(mode="json"),
+                    [[entity.kind, *building.prompts(entity, settings)] for entity in entities],
+                    backbone.fingerprint,
+                ]
+            ),
+            label_sets={group.name: group.labels for group in sets},
+            options=settings,
+            overrides=list(overrides.lines) if overrides else [],
+            backbone=backbone.name,
+            fingerprint=backbone.fingerprint,
+            random=backbone.random,
+            dim=int(embeddings.shape[1]),
+            counts={
+                "labels": total,
+                "entities": len(entities),
+                **{kind: kinds[kind] for kind in sorted(kinds)},
+                "unknown": sum(entity.synset is None for entity in entities),
+                "truncated": truncated,
+                "merged": before - len(entities),
+            },
+            thin=[label for label, own in found.items() if _own(own) < 3],
+            versions=building.versions(),
+            inputs=building.inputs_digest(
+                sets, settings, overrides, backbone_identity(*_model_of(backbone.name))
+            ),
+        )
+        return cls(entities, _flat(embeddings), manifest)
+
+    def add_labels(self, labels: Sequence[str], backbone: "Backbone") -> "Corpus":
+        """Return the corpus of these labels as well; only texts that are new are embedded.
+
+        The result is what building from all labels at once gives.
+
+        Args:
+            labels: new ones; those that the corpus has already change nothing.
+            backbone: the one that the corpus was built with.
+
+        Raises:
+            BadInput: another backbone.
+        """
+        self._check(backbone)
+        known = {label for group in self.manifest.label_sets.values() for label in group}
+        new = [label for label in dict.fromkeys(labels) if label not in known]
+        if not new:
+            return self
+        sets = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
+        sets.append(label_set(_free_name("added", self.manifest.label_sets), new))
+        from corpus.overrides import Overrides
+
+        return Corpus.build(
+            sets,
+            backbone,
+            overrides=Overrides(tuple(self.manifest.overrides))
+            if self.manifest.overrides
+            else None,
+            reuse=self,
+            **self.manifest.options.model_dump(),
+        )
+
+    def search(
+        self, query: "str | np.ndarray", top: int = 10, backbone: "Backbone | None" = None
+    ) -> list[tuple[Entity, float]]:
+        """Find the entities nearest to a text or an embedding, by cosine, exactly.
+
+        Args:
+            query: a text, or a vector (D,) of any length but zero.
+            top: how many.
+            backbone: for a text: the one that the corpus was built with; opened when not given.
+
+        Raises:
+            BadInput: another backbone, or a vector that does not fit.
+        """
+        if isinstance(query, str):
+            backbone = backbone or self.open_backbone()
+            self._check(backbone)
+            vector = backbone.encode_text([query]).numpy()[0]
+        else:
+            vector = np.asarray(query, np.float32)
+        rows, scores = self.nearest(vector[None], top)
+        return [(self.entities[row], float(s)) for row, s in zip(rows[0], scores[0], strict=True)]
+
+    def nearest(self, queries: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest entities of many vectors.
+
+        Args:
+            queries: (n, D) float, rows of any length but zero.
+            top: how many for each, at most K.
+
+        Returns:
+            rows (n, top) int64 and cosines (n, top) float32, best first.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self._index.d:
+            raise BadInput(
+                "query", f"has shape {queries.shape}", f"give vectors of size {self._index.d}"
+            )
+        norms = np.linalg.norm(queries, axis=1, keepdims=True)
+        if not np.isfinite(norms).all() or (norms == 0).any():
+            raise BadInput("query", "is not a finite vector of positive length", "check its source")
+        scores, rows = self._search_index.search(queries / norms, min(top, self._index.ntotal))
+        return rows, scores
+
+    @cached_property
+    def _search_index(self) -> Any:
+        """The index where it is searched: on a GPU when FAISS has one."""
+        import faiss
+
+        if getattr(faiss, "get_num_gpus", lambda: 0)() > 0:
+            return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self._index)
+        return self._index
+
+    def open_backbone(self) -> "Backbone":
+        """Open the backbone that the corpus was built with."""
+        from corpus.backbone import load
+
+        return load(*_model_of(self.manifest.backbone))
+
+    def save(self, folder: Path) -> None:
+        """Write the corpus; an older corpus at `folder` is replaced in one step.
+
+        Raises:
+            BadInput: `folder` holds something that is no corpus.
+        """
+        import faiss
+
+        check_target(folder)
+        with atomic_folder(folder) as draft:
+            (draft / ENTITIES).write_text(
+                "".join(entity.model_dump_json() + "\n" for entity in self.entities),
+                encoding="utf-8",
+            )
+            faiss.write_index(self._index, str(draft / INDEX))
+            self.manifest.files = {name: _sha256(draft / name) for name in (ENTITIES, INDEX)}
+            write_json(draft / MANIFEST, self.manifest.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Corpus":
+        """Open a saved corpus; the index stays on disk until it is searched.
+
+        Raises:
+            BadInput: no corpus there, or its files are not what its manifest says.
+        """
+        import faiss
+
+        manifest = read_manifest(folder)
+        verify(folder, manifest)
+        try:
+            lines = (folder / ENTITIES).read_text(encoding="utf-8").splitlines()
+            entities = [Entity.model_validate_json(line) for line in lines]
+            index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
+        except (ValidationError, UnicodeDecodeError, RuntimeError) as error:
+            raise _damaged(folder, "cannot be read") from error
+        if index.ntotal != len(entities) or index.d != manifest.dim:
+            raise _damaged(folder, "has an index that does not fit its entities")
+        return cls(entities, index, manifest)
+
+    def _check(self, backbone: "Backbone") -> None:
+        if backbone.fingerprint != self.manifest.fingerprint:
+            raise BadInput(
+                "corpus",
+                f"was embedded by {self.manifest.backbone} ({self.manifest.fingerprint[:8]}), "
+                f"not by {backbone.name} ({backbone.fingerprint[:8]})",
+                "build it again with this backbone, or use the one it was built with",
+            )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `corpus.json`.
+
+    Raises:
+        BadInput: it is not there, or is no manifest of ours.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BadInput(folder, "is no corpus (no corpus.json)", "make one with `alt-corpus build`")
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise _damaged(folder, "has a corpus.json of another version, or a broken one") from error
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Check the files of a corpus against the hashes in its manifest.
+
+    Raises:
+        BadInput: one is missing or differs.
+    """
+    for name, expected in manifest.files.items():
+        if name not in (ENTITIES, INDEX) or not (folder / name).is_file():
+            raise _damaged(folder, f"lacks {name}")
+        if _sha256(folder / name) != expected:
+            raise _damaged(folder, f"has a {name} that was changed after it was built")
+
+
+def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Path | None:
+    """Find a saved corpus that covers `labels` and was embedded by a backbone.
+
+    Args:
+        labels: class names.
+        backbone_fingerprint: `Backbone.fingerprint`.
+        root: folder of corpora, such as artifacts/corpus.
+
+    Returns:
+        Its folder, the one with the fewest other labels; None when there is none.
+    """
+    wanted = set(labels)
+    fits = []
+    for path in sorted(root.glob(f"*/{MANIFEST}")):
+        try:
+            manifest = read_manifest(path.parent)
+        except BadInput as error:
+            warnings.warn(f"skipped: {error}", stacklevel=2)
+            continue
+        covered = {label for group in manifest.label_sets.values() for label in group}
+        if manifest.fingerprint == backbone_fingerprint and wanted <= covered:
+            fits.append((len(covered), path.parent))
+    return min(fits)[1] if fits else None
+
+
+def backbone_identity(model: str, pretrained: str | None) -> list[str]:
+    """Identify a backbone by its names and files, without importing what would open it.
+
+    Args:
+        model: as for `corpus.backbone.load`.
+        pretrained: as for `corpus.backbone.load`.
+    """
+    model = model.replace("/", "-")
+    tag = pretrained or ("bundled" if model == "alt-mini" else "openai")
+    found = [model, tag, importlib.metadata.version("open_clip_torch")]
+    if Path(tag).is_file():
+        found[1] = _sha256(Path(tag))
+    elif tag in ("bundled", "none"):
+        found.append(importlib.metadata.version("torch"))
+    for path in sorted((Path(__file__).parent / "backbones").glob(f"{model}.*")):
+        found.append(_sha256(path))
+    return found
+
+
+def check_target(folder: Path) -> None:
+    """Refuse to replace what is no corpus.
+
+    Raises:
+        BadInput: `folder` is a file, or holds something else.
+    """
+    if folder.is_file() or (
+        folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir())
+    ):
+        raise BadInput(folder, "holds something that is no corpus", "choose another --out")
+
+
+def checked_options(given: dict[str, Any]) -> Options:
+    """Make options of plain values; a bad one is a `BadInput` that names it."""
+    try:
+        options = Options(**given)
+        for template in options.templates:
+            template.format(unit="", description="", kind="")
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"option {name}", first["msg"].lower(), "see `alt-corpus build -h`"
+        ) from error
+    except (KeyError, IndexError, ValueError) as error:
+        raise BadInput(
+            "--template", f"has an unknown field ({error})", "use {unit}, {description}, {kind}"
+        ) from error
+    if not all("{unit}" in template for template in options.templates):
+        raise BadInput("--template", "does not name {unit}", "write e.g. 'a photo of a {unit}'")
+    return options
+
+
+def up_to_date(folder: Path, inputs: str) -> Manifest | None:
+    """Return the manifest of a corpus that these inputs would build again; None when it differs."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        manifest = read_manifest(folder)
+        verify(folder, manifest)
+    except BadInput:
+        return None
+    return manifest if manifest.inputs == inputs else None
+
+
+def _own(found: Sequence[Any]) -> int:
+    return sum(entity.source != "default" for entity in found)
+
+
+def _embed(
+    entities: list[Entity],
+    options: Options,
+    backbone: "Backbone",
+    reuse: Corpus | None,
+    step: Callable[[str, int, int], None],
+    batch: int = 256,
+) -> tuple[np.ndarray, int]:
+    """Embed entities, each the mean of its templates; return them and how many were truncated."""
+    texts = [building.prompts(entity, options) for entity in entities]
+    longest = [max(backbone.token_counts(group)) for group in texts]
+    truncated = sum(length > backbone.context_length for length in longest)
+    known: dict[str, np.ndarray] = {}
+    if reuse is not None:
+        known = {e.text: row for e, row in zip(reuse.entities, reuse.embeddings, strict=True)}
+    rows: list[np.ndarray | None] = [known.get(entity.text) for entity in entities]
+    new = [at for at, row in enumerate(rows) if row is None]
+    for start in range(0, len(new), batch):
+        some = new[start : start + batch]
+        flat = backbone.encode_text([text for at in some for text in texts[at]]).numpy()
+        means = flat.reshape(len(some), len(options.templates), -1).mean(1)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        for at, mean in zip(some, means, strict=True):
+            rows[at] = mean
+        step("embedding", min(start + batch, len(new)), len(new))
+    return np.stack([row for row in rows if row is not None]).astype(np.float32), truncated
+
+
+def _flat(embeddings: np.ndarray) -> Any:
+    import faiss
+
+    index = faiss.IndexFlatIP(embeddings.shape[1])
+    index.add(np.ascontiguousarray(embeddings, np.float32))
+    return index
+
+
+def _text_term(backbone: "Backbone") -> Any:
+    from corpus.textspace import TextSpace
+
+    return TextSpace.of(backbone)
+
+
+def _as_sets(given: Sequence[LabelSet] | Sequence[str]) -> list[LabelSet]:
+    groups = [group for group in given if isinstance(group, LabelSet)]
+    plain = [label for label in given if isinstance(label, str)]
+    if plain or not groups:
+        groups.append(label_set("labels", plain))
+    return groups
+
+
+def _model_of(name: str) -> tuple[str, str]:
+    model, _, pretrained = name.partition("/")
+    return model, pretrained
+
+
+def _free_name(name: str, taken: dict[str, Any]) -> str:
+    names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
+    return next(candidate for candidate in names if candidate not in taken)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _damaged(folder: Path, what: str) -> BadInput:
+    return BadInput(folder, what, "build it again with `alt-corpus build`")

@@ -1,0 +1,122 @@
+"""Label sets: where action names come from, and how each naming style is made readable."""
+
+import difflib
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from corpus.errors import BadInput
+
+_BUNDLED = Path(__file__).parent / "label_sets"
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The action names of one dataset, in the order of their class indices.
+
+    Attributes:
+        name: of a bundled set ("k400"), or the stem of the file or folder it was read from.
+        labels: as given; the key under which everything about a label is kept.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+
+
+def bundled() -> list[str]:
+    """Return the names of the label sets that ship with the package."""
+    return sorted(path.stem for path in _BUNDLED.glob("*.txt"))
+
+
+def load_labels(spec: str) -> list[LabelSet]:
+    """Read label sets.
+
+    Args:
+        spec: comma-separated; each part a bundled set's name, a text file with a label a line,
+            or a dataset folder whose sub-folders are the classes.
+
+    Raises:
+        BadInput: nothing there, a file that is not UTF-8 text, no label, or a list whose lines
+            would not be class indices (an empty line between labels, a label given twice,
+            be it in another case).
+    """
+    parts = [part.strip() for part in spec.split(",") if part.strip()]
+    if not parts:
+        raise BadInput("--labels", "names no label set", f"give a file, or {', '.join(bundled())}")
+    return [_load(part) for part in dict.fromkeys(parts)]
+
+
+def label_set(name: str, labels: list[str]) -> LabelSet:
+    """Check a list of labels and return it as a set; see `load_labels` for what is refused."""
+    labels = [label.strip() for label in labels]
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels:
+        raise BadInput(name, "holds no label", "put one label on each line")
+    seen: dict[str, int] = {}
+    for line, label in enumerate(labels, start=1):
+        if not label:
+            raise BadInput(name, f"line {line} is empty", "remove it: lines are class indices")
+        first = seen.setdefault(label.casefold(), line)
+        if first != line:
+            raise BadInput(
+                name, f"lines {first} and {line} are the same label {label!r}", "keep one of them"
+            )
+    return LabelSet(Path(name).stem, tuple(labels))
+
+
+def readable(label: str) -> str:
+    """Write a label as lower-case words with single spaces.
+
+    CamelCase, snake_case, slashes (read as "or"), square-bracketed placeholders, HTML and
+    quotation marks are undone; parentheses stay, as they carry meaning.
+
+    >>> readable("PlayingGuitar"), readable("shoot_bow"), readable("Pushing [something] up/down")
+    ('playing guitar', 'shoot bow', 'pushing something up or down')
+    """
+    text = unicodedata.normalize("NFKC", html.unescape(label))
+    text = _TAG.sub(" ", text).replace("’", "'").replace("‘", "'")
+    if " " not in text.strip():
+        text = _HUMP.sub(" ", text)
+    text = text.replace("/", " or ")
+    text = re.sub(r'[\[\]{}<>_+*#|\\"“”«»`~]', " ", text)
+    text = "".join(" " if unicodedata.category(char)[0] == "C" else char for char in text)
+    return " ".join(text.lower().split())
+
+
+def check_label(label: str, sets: list[LabelSet]) -> str:
+    """Return a label as its set spells it.
+
+    Raises:
+        BadInput: no set has it.
+    """
+    every = [known for group in sets for known in group.labels]
+    for known in every:
+        if label == known or readable(label) == readable(known):
+            return known
+    near = difflib.get_close_matches(label, every, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "choose one of the set"
+    raise BadInput(label, f"is not in {', '.join(group.name for group in sets)}", hint)
+
+
+def _load(part: str) -> LabelSet:
+    shipped = _BUNDLED / f"{part}.txt"
+    if re.fullmatch(r"\w+", part) and shipped.is_file():
+        return LabelSet(part, tuple(shipped.read_text(encoding="utf-8").split("\n")[:-1]))
+    path = Path(part)
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+        return label_set(str(path.resolve()), [name for name in names if name[0] != "."])
+    if not path.is_file():
+        near = difflib.get_close_matches(part, bundled(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"bundled sets are {', '.join(bundled())}"
+        raise BadInput(part, "no such label set, file or folder", hint)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput(part, "is not UTF-8 text", "save the list as UTF-8") from error
+    return label_set(part, lines)

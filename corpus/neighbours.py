@@ -1,0 +1,118 @@
+"""What WordNet's definitions say goes with an action: tools, places and people, found by gloss."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from nltk.corpus.reader.wordnet import Synset
+
+from corpus import wordnet
+
+# Lexicographer files searched: artifact, food, location, object, person, substance.
+_FILES = {"06": "artifact", "13": "food", "15": "location", "17": "object", "18": "person",
+          "27": "substance"}  # fmt: skip
+_PURPOSE = ("used ", " for ", "worn ", "equipment", "where ", "who ", "on which", "in which")
+_FOCUS = 6.0  # content words of a definition that is wholly about one thing
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words to be found in a definition, all of them.
+
+    Attributes:
+        stems: of the words.
+        weight: how much finding them says.
+    """
+
+    stems: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True)
+class _Entry:
+    offset: int
+    names: tuple[str, ...]
+    name_stems: frozenset[str]
+    gloss_stems: frozenset[str]
+    purposeful: bool
+
+
+@cache
+def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
+    """Read the definitions of visible nouns straight from WordNet's file, and index their words."""
+    entries: list[_Entry] = []
+    index: dict[str, list[int]] = defaultdict(list)
+    with (wordnet.folder() / "data.noun").open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line[9:11] not in _FILES or line[0] == " ":
+                continue
+            data, _, gloss = line.partition("| ")
+            fields = data.split()
+            count = int(fields[3], 16)
+            names = tuple(fields[4 : 4 + 2 * count : 2])
+            if names[0][0].isupper():
+                continue  # individuals
+            gloss = gloss.partition('; "')[0].strip()
+            entry = _Entry(
+                offset=int(fields[0]),
+                names=names,
+                name_stems=frozenset(wordnet.stems(" ".join(names).replace("_", " "))),
+                gloss_stems=frozenset(wordnet.stems(gloss)),
+                purposeful=any(mark in f" {gloss} " for mark in _PURPOSE),
+            )
+            for token in entry.name_stems | entry.gloss_stems:
+                index[token].append(len(entries))
+            entries.append(entry)
+    return entries, dict(index)
+
+
+def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, float]]:
+    """Find visible synsets whose definitions or names mention phrases.
+
+    Args:
+        phrases: what to look for; a definition with more of them, and little else, is nearer.
+        most: how many to return.
+
+    Returns:
+        (synset, nearness) pairs, nearest first; nearness is positive and mostly below 1.
+    """
+    entries, index = _entries()
+    scores: dict[int, float] = defaultdict(float)
+    for phrase in phrases:
+        hits: set[int] | None = None
+        for token in phrase.stems:
+            found = index.get(token, ())
+            hits = set(found) if hits is None else hits.intersection(found)
+        telling = max((wordnet.weight(token) for token in phrase.stems), default=0.0)
+        for hit in hits or ():
+            entry = entries[hit]
+            in_gloss = entry.gloss_stems.issuperset(phrase.stems)
+            in_name = entry.name_stems.issuperset(phrase.stems)
+            # A definition that mentions it says more than a name: "horse chestnut" is no horse's.
+            scores[hit] += phrase.weight * telling * (0.8 * in_gloss + 0.2 * in_name)
+    ranked = []
+    for hit, score in scores.items():
+        entry = entries[hit]
+        focus = min(1.0, _FOCUS / max(len(entry.gloss_stems), 1)) ** 0.5
+        ranked.append(
+            (-round(score * focus * (1.15 if entry.purposeful else 1.0), 4), entry.offset)
+        )
+    ranked.sort()
+    return [
+        (wordnet.reader().synset_from_pos_and_offset("n", offset), -score)
+        for score, offset in ranked[:most]
+    ]
+
+
+def single_sense_words() -> list[str]:
+    """List single words that are one visible artifact and nothing else, the most tagged first."""
+    from nltk.corpus.reader.wordnet import Synset as _Synset
+
+    entries, _ = _entries()
+    found: dict[str, _Synset] = {}
+    for entry in entries:
+        name = entry.names[0]
+        if name.isalpha() and len(wordnet.senses(name)) == 1 and wordnet.senses(name)[0][0] == name:
+            found[name] = wordnet.senses(name)[0][1]
+    return sorted(found, key=lambda name: (-wordnet.commonness(found[name]), name))
