@@ -77,10 +77,12 @@ def train(
         method=method,
         seed=seed,
     )
-    task = open_task(features, val or (), corpus, prompt or DEFAULT_PROMPTS, _device(device))
+    task = open_task(
+        features, val or (), corpus, prompt or DEFAULT_PROMPTS, _device(device), say=_say
+    )
     to = to or free_name(Path("runs"), features[0].stem, resume)
     for line in task.describe():
-        notes.print(line, markup=False)
+        _say(line)
     with Progress(
         TextColumn("epoch {task.completed}/{task.total}"),
         BarColumn(),
@@ -168,6 +170,137 @@ def predict(
             f"no prediction (first: {failed[0].video}: {failed[0].error})",
             "the others are above",
         )
+
+
+@app.command(epilog="Example: alt-adapter explain clip.mp4 --run runs/x --out report.html")
+def explain(
+    video: Annotated[Path, typer.Argument(help="Video file.")],
+    run_folder: RunFolder,
+    to: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("report.html"),
+    labels: Labels = None,
+    top: Annotated[int, typer.Option(min=1, help="Labels and entities to list.")] = 5,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Show through which entities a video was recognised, where in the frame and when."""
+    from adapter.explain import explain
+    from adapter.predict import Predictor
+    from adapter.runs import Run
+
+    predictor = Predictor(Run.load(run_folder, _device(device)), labels, _device(device))
+    prediction = explain(predictor, video, to, top)
+    if as_json:
+        print_json(prediction.model_dump(exclude_none=True) | {"report": str(to)})
+    else:
+        out.print(f"{prediction.describe()}\n{to}", markup=False)
+
+
+@app.command(epilog="Example: alt-adapter flops --model ViT-L-14 --frames 32 --views 3 --merge 8")
+def flops(
+    model: Annotated[str, typer.Option(help="open_clip model name.")] = "ViT-B-16",
+    frames: Annotated[int, typer.Option(min=1, help="Frames in a view.")] = 8,
+    views: Annotated[int, typer.Option(min=1, help="Views of a video.")] = 1,
+    merge: Annotated[int, typer.Option(min=0, help="Token pairs merged in each block.")] = 8,
+    entities: Annotated[int, typer.Option(min=1, help="Entities in the corpus.")] = 5000,
+    as_json: Json = False,
+) -> None:
+    """Count the multiply-adds of recognising one video."""
+    from adapter.flops import PAPER_GMACS, cost
+
+    counted = cost(model, merge, frames, views, entities)
+    if as_json:
+        print_json(counted.model_dump() | {"unit": "GMAC", "paper_vit_l_14": PAPER_GMACS})
+        return
+    out.print(
+        f"{model}, {views} x {frames} frames, {merge} merged in each block, {entities} entities; "
+        f"billions of multiply-adds\n"
+        f"  encoder, a frame   {counted.encoder_frame:10.2f}  "
+        f"({counted.encoder_frame_unmerged:.2f} with nothing merged)\n"
+        f"  encoder, all       {counted.encoder:10.1f}\n"
+        f"  adapter, all       {counted.adapter:10.1f}\n"
+        f"  total              {counted.total:10.1f}  "
+        f"(the paper's ViT-L/14 on Kinetics-400: {PAPER_GMACS:.0f})"
+    )
+
+
+@app.command(
+    epilog="Example: alt-adapter compare --features train.h5 --test base=test.h5 "
+    "--test novel=novel.h5 --seeds 3 --out artifacts/comparison"
+)
+def compare(
+    features: Annotated[list[Path], typer.Option(help="Cache to train on; may be repeated.")],
+    test: Annotated[list[str], typer.Option(metavar="NAME=CACHE", help="Cache to score on.")],
+    methods: Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")] = (
+        "clip,linear,temporal,alt-learned,alt-shuffled,alt"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method; seeds 0, 1, …")] = 3,
+    shots: Annotated[
+        str, typer.Option(help="Clips of each class to train on: all, or as in all,2,4,8.")
+    ] = "all",
+    corpus: Annotated[Path | None, typer.Option(help="Text corpus, as for train.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of a run's config."),
+    ] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Prompt for labels.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Folder for comparison.json and comparison.png.")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train ALT and its baselines alike, and score them side by side."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from adapter.compare import compare, open_tests
+    from adapter.settings import configs, counts, method_names, named_paths
+    from adapter.tables import comparison_record, comparison_table, draw_comparison
+    from adapter.task import open_task
+    from adapter.text import DEFAULT_PROMPTS
+
+    chosen, draws = method_names(methods), counts(shots)
+    model_config, train_config = configs(setting or [])
+    paths = named_paths(test)
+    task = open_task(
+        features, (), corpus, prompt or DEFAULT_PROMPTS, _device(device), spare=False, say=_say
+    )
+    tests = open_tests(paths, task)
+    for line in task.describe():
+        _say(line)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=notes) as bar:
+        shown = bar.add_task("", total=len(chosen) * seeds * len(draws))
+        bar.update(shown, completed=-1)
+
+        def report(what: str) -> None:
+            bar.update(shown, advance=1, description=what)
+
+        cells = compare(
+            task,
+            tests,
+            chosen,
+            range(seeds),
+            model_config,
+            train_config,
+            draws,
+            _device(device),
+            report,
+        )
+        report("done")
+    record = comparison_record(task, cells, model_config, train_config)
+    if to is not None:
+        from corpus.atomic import write_json
+
+        write_json(to / "comparison.json", record)
+        draw_comparison(cells, to / "comparison.png")
+    if as_json:
+        print_json(record)
+    else:
+        out.print(comparison_table(cells))
+
+
+def _say(what: str) -> None:
+    notes.print(what, markup=False)
 
 
 def _device(name: str) -> str:

@@ -18,7 +18,6 @@ from corpus.errors import BadInput
 from corpus.labels import readable
 from extract.store import CacheManifest, FeatureCache
 
-HELD_OUT = frozenset({"val", "validation", "test"})
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
 _AHEAD = 2  # batches
 # Facts that must agree for features to be comparable.
@@ -74,18 +73,32 @@ class Streamed:
 
     def read(self, row: int) -> Clips:
         """Read all views of one row: regions (V, T, R, D) and place (V, T, R, 3), float16."""
-        cache = self.caches[self.rows[row][0]]
-        return clip_of(cache, self.rows[row][1])
+        number, row = self.rows[row]
+        cache = self.caches[number]
+        facts = cache.manifest
+        return views_of(cache.regions(row), cache.patch_region(row), facts, facts.view_count)
 
 
-def clip_of(cache: FeatureCache, row: int) -> Clips:
-    """Read one row of a cache: regions (V, T, R, D) and place (V, T, R, 3), float16."""
-    facts = cache.manifest
-    regions = cache.regions(row).astype(np.float16)
-    where = place(cache.patch_region(row), facts.grid, facts.regions).astype(np.float16)
-    shape = (facts.view_count, facts.frames)
+def views_of(
+    regions: NDArray[np.float32], patch_region: NDArray[Any], facts: CacheManifest, views: int
+) -> Clips:
+    """Divide one video's features into its views.
+
+    Args:
+        regions: (V·T, R, D) float32.
+        patch_region: (V·T, P), the token that each patch ended in.
+        facts: manifest of the features.
+        views: V.
+
+    Returns:
+        regions (V, T, R, D) and place (V, T, R, 3), float16.
+    """
+    where = place(patch_region, facts.grid, facts.regions)
     return Clips(
-        torch.from_numpy(regions).unflatten(0, shape), torch.from_numpy(where).unflatten(0, shape)
+        *(
+            torch.from_numpy(array.astype(np.float16)).unflatten(0, (views, -1))
+            for array in (regions, where)
+        )
     )
 
 

@@ -1,11 +1,13 @@
-"""NAME=VALUE settings, checked against the model's and the training's own configurations."""
+"""Options of the command line as values: settings, methods, counts, named files."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from adapter.model import ModelConfig
+from adapter.baselines import TITLES
+from adapter.model import Method, ModelConfig
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
@@ -34,6 +36,48 @@ def configs(settings: Sequence[str], **given: Any) -> tuple[ModelConfig, TrainCo
             names = ", ".join(sorted(known - given.keys()))
             raise BadInput(f"--set {name}", "no such setting", f"settings are {names}")
     return _made(ModelConfig, values), _made(TrainConfig, values)
+
+
+def method_names(text: str) -> list[Method]:
+    """Read comma-separated methods.
+
+    Raises:
+        BadInput: no such method.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known: dict[str, Method] = {method: method for method in TITLES}
+    for name in names:
+        if name not in known:
+            raise BadInput(f"--methods {name}", "no such method", f"use {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def counts(text: str) -> list[int | None]:
+    """Read comma-separated counts of clips; None stands for "all".
+
+    Raises:
+        BadInput: neither a positive whole number nor "all".
+    """
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if part != "all" and not (part.isdecimal() and int(part) > 0):
+            raise BadInput(f"--shots {part}", "not a count of clips", "as in all,2,4,8")
+    return [None if part == "all" else int(part) for part in parts]
+
+
+def named_paths(texts: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=PATH texts.
+
+    Raises:
+        BadInput: another form, or a name given twice.
+    """
+    paths: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path) or name in paths:
+            raise BadInput(f"--test {text}", "not a new NAME=CACHE", "as in --test novel=novel.h5")
+        paths[name] = Path(path)
+    return paths
 
 
 def _made(kind: type[Config], values: dict[str, Any]) -> Config:

@@ -1,12 +1,11 @@
 """What a run works on: clips, labels and corpus, checked against one backbone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from corpus.index import Corpus, fitting
 from torch import Tensor
 
 from adapter.data import ClipSet, hold_out, open_clips
@@ -14,11 +13,11 @@ from adapter.labelling import Vocabulary
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
+from corpus.index import Corpus, fitting
 from corpus.labels import LabelSet
 from extract.store import CacheManifest
 
 CORPORA = Path("artifacts/corpus")
-VAL, TEST = frozenset({"val", "valid", "validation"}), frozenset({"test", "testing"})
 Validation = Literal["given", "split", "held out", "none"]
 
 
@@ -80,6 +79,8 @@ def open_task(
     prompts: Sequence[str] = DEFAULT_PROMPTS,
     device: str = "cpu",
     corpora: Path = CORPORA,
+    spare: bool = True,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Task:
     """Open all that training needs.
 
@@ -92,6 +93,8 @@ def open_task(
         prompts: for labels.
         device: for the text tower.
         corpora: where corpora are kept.
+        spare: hold clips out where there is no validation split; else train on all of them.
+        say: told of each step that takes a while.
 
     Raises:
         BadInput: features that cannot be used, a backbone that cannot be had or is not the one
@@ -105,16 +108,17 @@ def open_task(
         same_features(held.facts, clips.facts, val[0])
         held = held.relabelled(clips.classes, f"{features[0]} (which {val[0]} is to validate)")
         validation = "given"
-    elif held is None:
+    elif held is None and spare:
         clips, held = hold_out(clips)
         validation = "held out" if held is not None else "none"
+    say(f"opening {clips.facts.backbone}")
     backbone = backbone_of(clips.facts, features[0], device)
     return Task(
         clips=clips,
         val=held,
         validation=validation,
         backbone=backbone,
-        corpus=_corpus(clips, backbone, corpus, corpora),
+        corpus=_corpus(clips, backbone, corpus, corpora, say),
         prompts=tuple(prompts),
         labels=label_text(clips.classes, backbone, prompts),
     )
@@ -166,9 +170,9 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
 
 def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | None]:
     """Divide by the rows' own splits: what to train on, and the validation split, if any."""
-    splits = [split.lower() for split in clips.splits]
-    val = [i for i, split in enumerate(splits) if split in VAL]
-    rest = [i for i, split in enumerate(splits) if split not in VAL | TEST]
+    splits = [split.lower() for split in clips.splits]  # "val", "validation", "test", "test01", …
+    val = [i for i, split in enumerate(splits) if split.startswith("val")]
+    rest = [i for i, split in enumerate(splits) if not split.startswith(("val", "test"))]
     if not rest:
         raise BadInput(
             source,
@@ -183,7 +187,13 @@ def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | N
     return kept, clips.subset(val) if val else None
 
 
-def _corpus(clips: ClipSet, backbone: Backbone, folder: Path | None, corpora: Path) -> Corpus:
+def _corpus(
+    clips: ClipSet,
+    backbone: Backbone,
+    folder: Path | None,
+    corpora: Path,
+    say: Callable[[str], None],
+) -> Corpus:
     if folder is None:
         folder = fitting(clips.classes, backbone.fingerprint, corpora)
     if folder is not None:
@@ -197,6 +207,9 @@ def _corpus(clips: ClipSet, backbone: Backbone, folder: Path | None, corpora: Pa
                 "build the corpus with the features' --model and --pretrained",
             )
         return corpus
+    say(f"building a text corpus for {len(clips.classes)} labels")
     corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
-    corpus.save(corpora / f"{clips.facts.dataset}-{corpus.id[:8]}")
+    target = corpora / f"{clips.facts.dataset}-{corpus.id[:8]}"
+    corpus.save(target)
+    say(f"corpus saved in {target}")
     return corpus

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from adapter.data import ClipSet
+from adapter.task import Task
+from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts, quantise
 
@@ -14,7 +18,7 @@ FRAMES, REGIONS, GRID = 4, 5, (2, 3)
 
 def manifest(backbone: Backbone | None = None, **facts: object) -> CacheManifest:
     """A manifest of a small cache, as if made by `backbone`."""
-    model, pretrained = backbone.name.split("/") if backbone else ("toy", "none")
+    model, _, pretrained = (backbone.name if backbone else "toy/none").partition("/")
     preprocess = PreprocessFacts(
         size=(112, 112),
         mean=(0.5, 0.5, 0.5),
@@ -38,6 +42,7 @@ def manifest(backbone: Backbone | None = None, **facts: object) -> CacheManifest
         "sampling": "centre",
         "seed": 0,
         "preprocess": preprocess,
+        "precision": "float32",
         "dtype": "float16",
         "compression": "none",
         "dim": backbone.dim if backbone else 32,
@@ -107,3 +112,43 @@ def write_cache(tmp_path: Path) -> WriteCache:
         return path
 
     return write
+
+
+@dataclass(frozen=True)
+class WrittenEntity:
+    """An entity as the corpus has it, of the fields that runs keep."""
+
+    unit: str
+    kind: str = "object"
+    description: str = "a thing"
+    synset: str | None = None
+
+
+@dataclass(frozen=True)
+class WrittenCorpus:
+    """A corpus in memory, for tests that need no sentence read."""
+
+    entities: list[WrittenEntity]
+    embeddings: np.ndarray
+    id: str = "0123456789abcdef"
+
+
+@pytest.fixture
+def make_task(mini: Backbone) -> Callable[..., Task]:
+    """A task on clips of the mini backbone, with forty entities."""
+
+    def make(clips: ClipSet, val: ClipSet | None = None) -> Task:
+        generator = torch.Generator().manual_seed(1)
+        entities = F.normalize(torch.randn(40, mini.dim, generator=generator), dim=-1)
+        names = [WrittenEntity(f"thing {i}") for i in range(40)]
+        return Task(
+            clips=clips,
+            val=val,
+            validation="none" if val is None else "given",
+            backbone=mini,
+            corpus=WrittenCorpus(names, entities.numpy()),
+            prompts=DEFAULT_PROMPTS,
+            labels=label_text(clips.classes, mini),
+        )
+
+    return make

@@ -1,0 +1,155 @@
+"""From a video file to its action, and to the entities it was recognised by."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from adapter.data import views_of
+from adapter.model import Adapter, Clips, Reading
+from adapter.runs import Named, Run
+from adapter.task import backbone_of
+from corpus.errors import BadInput
+from extract.encode import Encoder
+from extract.run import Options, encode_video, plan_of
+from extract.store import Features
+
+
+class Scored(BaseModel):
+    """A label and its probability."""
+
+    model_config = ConfigDict(frozen=True)
+    label: str
+    score: float
+
+
+class Seen(BaseModel):
+    """An entity and the share of the clip's pooling weight that its regions have."""
+
+    model_config = ConfigDict(frozen=True)
+    entity: str
+    kind: str
+    description: str
+    weight: float
+
+
+class Prediction(BaseModel):
+    """What is recognised in one video.
+
+    Attributes:
+        video: the file, as given.
+        labels: best first; none when it failed.
+        entities: those that counted most; none for a run without entities.
+        error: why there is no prediction.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    video: str
+    labels: tuple[Scored, ...] = ()
+    entities: tuple[Seen, ...] = ()
+    error: str | None = None
+
+    def describe(self) -> str:
+        """Write the prediction in a few lines."""
+        if self.error is not None:
+            return f"{self.video}: {self.error}"
+        lines = [f"  {100 * scored.score:5.1f} %  {scored.label}" for scored in self.labels]
+        if self.entities:
+            lines.append("  through " + ", ".join(seen.entity for seen in self.entities))
+        return "\n".join([self.video, *lines])
+
+
+class Predictor:
+    """A run, its backbone and its labels, ready for videos.
+
+    Args:
+        run: the run.
+        labels: a label set's name or file, in place of the run's own.
+        device: "cpu" or "cuda".
+        views: "TxS" views of each video, from the centres of its segments.
+
+    Raises:
+        BadInput: labels that cannot be used, or a backbone that cannot be had.
+    """
+
+    def __init__(
+        self, run: Run, labels: Path | None = None, device: str = "cpu", views: str = "1x1"
+    ) -> None:
+        self.run, self.labelling = run, run.vocabulary.choose(labels)
+        facts = run.config.features
+        backbone = backbone_of(facts, run.folder, device)
+        self.encoder = Encoder(backbone, facts.merge, facts.precision, facts.dtype)
+        options = Options(
+            frames=facts.frames,
+            views=views,
+            merge=facts.merge,
+            dtype=facts.dtype,
+            sampling="centre",
+            precision=facts.precision,
+        )
+        self.plan = plan_of(backbone, options)
+        temporal, spatial = options.view_counts()
+        self.views = temporal * spatial
+
+    def predict(self, video: Path, top: int = 5) -> Prediction:
+        """Recognise one video; one that cannot be read is a prediction with an error."""
+        try:
+            features = encode_video(video, self.encoder, self.plan)
+        except BadInput as error:
+            return Prediction(video=str(video), error=f"{error.cause}; {error.mend}")
+        return self.judge(video, self.clips(features), top)
+
+    @torch.inference_mode()
+    def judge(self, video: Path, clips: Clips, top: int = 5) -> Prediction:
+        """Recognise a video from its views, the batch that `clips` returns."""
+        model = self.run.model
+        chances = model(clips, self.labelling.text).softmax(dim=-1).mean(dim=0).cpu()
+        entities = (
+            counted(model.read(clips), self.run.entities) if isinstance(model, Adapter) else ()
+        )
+        best = chances.argsort(descending=True)[:top].tolist()
+        return Prediction(
+            video=str(video),
+            labels=tuple(
+                Scored(label=self.labelling.names[i], score=float(chances[i])) for i in best
+            ),
+            entities=entities[:top],
+        )
+
+    def clips(self, features: Features) -> Clips:
+        """Return a video's views as a batch, where the model is."""
+        regions: NDArray[np.float32] = features.regions.astype(np.float32)
+        if features.regions_scale is not None:
+            regions *= features.regions_scale[..., None].astype(np.float32)
+        clips = views_of(regions, features.patch_region, self.run.config.features, self.views)
+        return clips.to(self.labelling.text.device)
+
+
+def counted(reading: Reading, names: tuple[Named, ...]) -> tuple[Seen, ...]:
+    """Sum the weights of a reading by entity.
+
+    Args:
+        reading: of a video's views.
+        names: of the K entities.
+
+    Returns:
+        The entities that any region was aligned with, the weightiest first. The class token
+        stands for whole frames, and is not counted.
+    """
+    if reading.aligned is None:
+        return ()
+    entity = reading.aligned.entity[:, :, 1:].flatten()
+    weight = (reading.weights[:, :, 1:] / len(reading.weights)).flatten()
+    total = torch.zeros(len(names), device=weight.device).index_add_(0, entity, weight).cpu()
+    return tuple(
+        Seen(
+            entity=names[i].unit,
+            kind=names[i].kind,
+            description=names[i].description,
+            weight=float(total[i]),
+        )
+        for i in total.argsort(descending=True, stable=True).tolist()
+        if total[i] > 0
+    )

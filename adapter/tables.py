@@ -1,0 +1,91 @@
+"""A comparison as a table, a picture and a record."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from adapter.baselines import TITLES
+from adapter.compare import Cell
+from adapter.model import ModelConfig
+from adapter.task import Task
+from adapter.train import TrainConfig
+from corpus.atomic import atomic_file
+
+
+def comparison_table(cells: Sequence[Cell]) -> Table:
+    """Lay cells out: a row for each method, a column for each test, top-1 in per cent.
+
+    An asterisk marks methods that the last one beats with p < 0.01.
+    """
+    columns = _columns(cells)
+    clips = {(cell.shots, cell.test): cell.seeds[0].clips for cell in cells}
+    table = Table(
+        title="top-1, mean ± std over seeds; * behind the last row, p < 0.01",
+        title_justify="left",
+    )
+    table.add_column("")
+    for shots, test in columns:
+        table.add_column(f"{_heading(shots, test)}\nN = {clips[shots, test]}", justify="right")
+    for method in dict.fromkeys(cell.method for cell in cells):
+        row = []
+        for column in columns:
+            cell = next(c for c in cells if c.method == method and (c.shots, c.test) == column)
+            spread = f" ± {100 * cell.std:.1f}" if len(cell.seeds) > 1 and method != "clip" else ""
+            mark = "*" if cell.behind > 0 and cell.p < 0.01 else " "
+            row.append(f"{100 * cell.mean:.1f}{spread}{mark}")
+        table.add_row(TITLES[method], *row)
+    return table
+
+
+def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
+    """Draw cells as bars with their 95 % intervals, as PNG, SVG or PDF by the path's suffix."""
+    from matplotlib.figure import Figure
+
+    columns, methods = _columns(cells), list(dict.fromkeys(cell.method for cell in cells))
+    figure = Figure(figsize=(2 + 1.8 * len(columns), 4), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(methods)
+    for number, method in enumerate(methods):
+        own = [
+            next(c for c in cells if c.method == method and (c.shots, c.test) == column)
+            for column in columns
+        ]
+        means = [100 * cell.mean for cell in own]
+        low = [max(0.0, mean - 100 * c.interval.low) for mean, c in zip(means, own, strict=True)]
+        high = [max(0.0, 100 * c.interval.high - mean) for mean, c in zip(means, own, strict=True)]
+        places = [at + (number - (len(methods) - 1) / 2) * width for at in range(len(columns))]
+        axes.bar(places, means, width, label=TITLES[method], yerr=[low, high], capsize=2)
+    axes.set_xticks(range(len(columns)), [_heading(*column) for column in columns])
+    axes.set_ylabel("top-1, %")
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    with atomic_file(path) as draft:
+        figure.savefig(draft, dpi=150)
+
+
+def comparison_record(
+    task: Task, cells: Sequence[Cell], model: ModelConfig, config: TrainConfig
+) -> dict[str, Any]:
+    """Return all of a comparison as JSON-like data, with what decided it."""
+    return {
+        "cells": [cell.model_dump(mode="json") for cell in cells],
+        "titles": {cell.method: TITLES[cell.method] for cell in cells},
+        "model": model.model_dump(mode="json", exclude={"method"}),
+        "train": config.model_dump(mode="json", exclude={"seed"}),
+        "labels": list(task.clips.classes),
+        "prompts": list(task.prompts),
+        "corpus": {"id": task.corpus.id, "entities": len(task.corpus.entities)},
+        "features": task.clips.facts.model_dump(mode="json"),
+        "clips": len(task.clips),
+        "version": version("alt-video"),
+    }
+
+
+def _columns(cells: Sequence[Cell]) -> list[tuple[int | None, str]]:
+    return list(dict.fromkeys((cell.shots, cell.test) for cell in cells))
+
+
+def _heading(shots: int | None, test: str) -> str:
+    return test if shots is None else f"{test}, {shots} shots"

@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from adapter.compare import compare, few_shot, open_tests
+from adapter.data import open_clips
+from adapter.model import ModelConfig
+from adapter.tables import comparison_record, comparison_table, draw_comparison
+from adapter.train import TrainConfig
+from corpus.errors import BadInput
+
+METHODS = ["clip", "linear", "alt"]
+
+
+@pytest.fixture
+def task(write_cache, make_task, mini):
+    return make_task(open_clips([write_cache(noise=6, backbone=mini)]))
+
+
+def test_a_few_shot_draw_has_as_many_clips_of_each_class_and_grows_with_the_shots(task) -> None:
+    draws = {shots: few_shot(task.clips, shots, seed=3) for shots in (1, 2, 4)}
+    for shots, clips in draws.items():
+        assert torch.bincount(clips.labels).tolist() == [shots] * 4
+    assert set(draws[1].videos) < set(draws[2].videos) < set(draws[4].videos)
+    assert few_shot(task.clips, 2, seed=3).videos == draws[2].videos
+    assert few_shot(task.clips, 2, seed=4).videos != draws[2].videos
+    with pytest.raises(BadInput, match="'archery' has 4 clips"):
+        few_shot(task.clips, 5, seed=0)
+
+
+def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tmp_path) -> None:
+    paths = {
+        "base": write_cache("base.h5", noise=6, backbone=mini, seed=1),
+        "novel": write_cache("novel.h5", classes=("yoga", "zumba"), backbone=mini, noise=6),
+    }
+    tests = open_tests(paths, task)
+    config = TrainConfig(epochs=2, batch_size=8)
+    cells = compare(task, tests, METHODS, [0, 1], ModelConfig(), config, shots=[None, 2])
+    assert [(cell.shots, cell.test, cell.method) for cell in cells] == [
+        (shots, test, method)
+        for shots in (None, 2)
+        for test in ("base", "novel")
+        for method in METHODS
+    ]
+    for cell in cells:
+        assert len(cell.seeds) == 2
+        assert cell.mean == pytest.approx(sum(m.top1 for m in cell.seeds) / 2)
+        assert cell.new_labels == (2 if cell.test == "novel" else 0)
+        assert cell.interval.low <= cell.mean + 1e-9 <= cell.interval.high + 2e-9
+        last = next(
+            c for c in cells if (c.shots, c.test, c.method) == (cell.shots, cell.test, "alt")
+        )
+        assert cell.behind == pytest.approx(last.mean - cell.mean)
+    clip = [cell for cell in cells if cell.method == "clip"]
+    assert all(cell.std == 0 for cell in clip)  # nothing is trained, nothing varies
+    again = compare(task, tests, METHODS, [0, 1], ModelConfig(), config, shots=[None, 2])
+    assert cells == again
+    draw_comparison(cells, tmp_path / "comparison.png")
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert comparison_table(cells).row_count == len(METHODS)
+    record = comparison_record(task, cells, ModelConfig(), config)
+    assert len(record["cells"]) == len(cells)
+    assert record["features"]["content_hash"] == task.clips.facts.content_hash

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapter.data import open_clips
+from adapter.labelling import Vocabulary
+from adapter.text import label_text
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+
+TRAINED = ("archery", "hugging", "singing", "cleaning pool")
+
+
+def closed() -> Backbone:
+    raise AssertionError("the backbone was opened")
+
+
+def vocabulary(mini: Backbone, opens: bool = True) -> Vocabulary:
+    text = label_text(TRAINED, mini)
+    return Vocabulary(
+        TRAINED, text, ("a video of a person {}.",), lambda: mini if opens else closed()
+    )
+
+
+def test_label_text_is_the_normalised_mean_over_prompts_of_readable_labels(mini: Backbone) -> None:
+    text = label_text(["HorseRiding", "shoot_bow"], mini, ["{}", "a video of {}"])
+    rows = mini.encode_text(["horse riding", "shoot bow"])
+    others = mini.encode_text(["a video of horse riding", "a video of shoot bow"])
+    torch.testing.assert_close(text, torch.nn.functional.normalize(rows + others, dim=-1))
+
+
+def test_a_prompt_without_a_place_for_the_label_is_refused(mini: Backbone) -> None:
+    with pytest.raises(BadInput, match="has not exactly one"):
+        label_text(["archery"], mini, ["a video"])
+
+
+def test_the_labels_trained_on_serve_whenever_they_cover_the_clips(mini, write_cache) -> None:
+    clips = open_clips([write_cache(classes=("Hugging", "CleaningPool"))])
+    chosen = vocabulary(mini, opens=False).choose(clips=clips)
+    assert (chosen.names, chosen.source, chosen.new) == (TRAINED, "run", 0)
+
+
+def test_clips_of_other_classes_open_the_vocabulary_to_theirs(mini, write_cache) -> None:
+    clips = open_clips([write_cache(classes=("yoga", "hugging", "zumba"))])
+    chosen = vocabulary(mini).choose(clips=clips)
+    assert (chosen.names, chosen.source, chosen.new) == (
+        ("yoga", "hugging", "zumba"),
+        "features",
+        2,
+    )
+    torch.testing.assert_close(chosen.text, label_text(chosen.names, mini))
+
+
+def test_a_file_of_labels_decides_and_spares_the_backbone_when_none_is_new(
+    mini: Backbone, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("Singing\narchery\n")
+    chosen = vocabulary(mini, opens=False).choose(tmp_path / "mine.txt")
+    assert (chosen.names, chosen.new) == (("Singing", "archery"), 0)
+    assert torch.equal(chosen.text, label_text(TRAINED, mini)[[2, 0]])
+
+
+def test_labels_that_read_the_same_are_refused(mini: Backbone, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("horse_riding\nHorseRiding\n")
+    with pytest.raises(BadInput, match="two labels read"):
+        vocabulary(mini).choose(tmp_path / "mine.txt")

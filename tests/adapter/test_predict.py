@@ -1,0 +1,142 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adapter import predict as predicting
+from adapter.data import open_clips
+from adapter.evaluate import probabilities
+from adapter.explain import explain
+from adapter.model import ModelConfig
+from adapter.predict import Predictor, counted
+from adapter.runs import Run, train_run
+from adapter.train import TrainConfig
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+from extract.datasets import open_dataset
+from extract.run import Options, extract
+from extract.store import FeatureCache
+
+QUICK = TrainConfig(epochs=2, batch_size=8, lr=1e-3)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, make_clip) -> Path:
+    root = tmp_path_factory.mktemp("videos")
+    for index in range(4):
+        make_clip(root / f"{'<b>hugging' if index < 2 else 'singing'}/{index}.mp4", seed=index)
+    return root
+
+
+@pytest.fixture(scope="module")
+def features(videos: Path, mini: Backbone, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("features") / "feats.h5"
+    extract(open_dataset("folder", videos), mini, path, Options(frames=3, merge=4), workers=1)
+    return path
+
+
+@pytest.fixture
+def predictor(features: Path, make_task, mini, tmp_path: Path, monkeypatch) -> Predictor:
+    train_run(make_task(open_clips([features])), ModelConfig(), QUICK, tmp_path / "run")
+    monkeypatch.setattr(predicting, "backbone_of", lambda *_: mini)
+    return Predictor(Run.load(tmp_path / "run"))
+
+
+def test_a_video_has_the_features_and_the_probabilities_that_its_cached_row_has(
+    predictor: Predictor, features: Path, videos: Path
+) -> None:
+    cache, clips = FeatureCache(features), open_clips([features])
+    chances = probabilities(predictor.run.model, clips, predictor.run.labels)
+    for row, video in enumerate(cache.videos):
+        encoded = predicting.encode_video(videos / video, predictor.encoder, predictor.plan)
+        # Batches of another size may round otherwise in the last bits of float16.
+        np.testing.assert_allclose(
+            encoded.regions.astype(np.float32), cache.regions(row), atol=4e-3, rtol=4e-3
+        )
+        assert np.array_equal(encoded.patch_region, cache.patch_region(row))
+        prediction = predictor.predict(videos / video)
+        scores = {scored.label: scored.score for scored in prediction.labels}
+        expected = dict(zip(clips.classes, chances[row].tolist(), strict=True))
+        assert scores == pytest.approx(expected, abs=0.01)
+        assert sum(seen.weight for seen in prediction.entities) <= 1
+
+
+def test_a_video_that_cannot_be_read_is_a_prediction_with_its_error(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"not a video")
+    for name, cause in (("broken.mp4", "not a video"), ("absent.mp4", "no such file")):
+        prediction = predictor.predict(tmp_path / name)
+        assert prediction.labels == ()
+        assert cause in prediction.error.lower()
+        assert "\n" not in prediction.describe()
+
+
+def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
+    predictor: Predictor, videos: Path
+) -> None:
+    video = next(videos.rglob("*.mp4"))
+    encoded = predicting.encode_video(video, predictor.encoder, predictor.plan)
+    with torch.inference_mode():
+        reading = predictor.run.model.read(predictor.clips(encoded))
+    seen = counted(reading, predictor.run.entities)
+    by_hand: dict[str, float] = {}
+    for entity, weight in zip(
+        reading.aligned.entity[:, :, 1:].flatten().tolist(),
+        reading.weights[:, :, 1:].flatten().tolist(),
+        strict=True,
+    ):
+        by_hand[f"thing {entity}"] = by_hand.get(f"thing {entity}", 0) + weight
+    assert {one.entity: one.weight for one in seen} == pytest.approx(by_hand)
+    assert [one.weight for one in seen] == sorted((one.weight for one in seen), reverse=True)
+
+
+class _Page(HTMLParser):
+    """Collects tags and every address that a page refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [str(value) for name, value in attrs if name in ("src", "href")]
+
+
+def test_a_report_stands_alone_and_escapes_what_it_was_given(
+    predictor: Predictor, videos: Path, tmp_path: Path
+) -> None:
+    prediction = explain(
+        predictor, videos / "<b>hugging/0.mp4", tmp_path / "out" / "report.html", top=4
+    )
+    text = (tmp_path / "out" / "report.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert page.tags.count("image") == 3  # a picture of each frame
+    assert all(address.startswith("data:image/jpeg") for address in page.addresses)
+    assert "script" not in page.tags
+    assert "b" not in page.tags  # the label's own tag is text
+    assert "&lt;b&gt;hugging" in text
+    for seen in prediction.entities:
+        assert re.search(rf"<td>{seen.entity}</td>", text)
+    # Every patch that is drawn is of a listed entity.
+    titles = re.findall(r"<title>(thing \d+): [\d.]+ %</title>", text)
+    assert titles
+    assert set(titles) <= {seen.entity for seen in prediction.entities}
+
+
+def test_a_run_without_entities_cannot_be_explained(
+    features: Path, make_task, mini, tmp_path: Path, monkeypatch, videos: Path
+) -> None:
+    monkeypatch.setattr(predicting, "backbone_of", lambda *_: mini)
+    task = make_task(open_clips([features]))
+    for method in ("linear", "alt-learned"):
+        train_run(task, ModelConfig(method=method), QUICK, tmp_path / method)
+        predictor = Predictor(Run.load(tmp_path / method))
+        assert predictor.predict(next(videos.rglob("*.mp4"))).entities == ()
+        with pytest.raises(BadInput, match=r"without entities|in place of entities"):
+            explain(predictor, next(videos.rglob("*.mp4")), tmp_path / "report.html")

@@ -1,0 +1,157 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from adapter import runs
+from adapter.data import open_clips
+from adapter.evaluate import evaluate, evaluate_run
+from adapter.model import ModelConfig
+from adapter.runs import Run, free_name, train_run
+from adapter.train import TrainConfig
+from corpus.errors import BadInput
+
+QUICK = TrainConfig(epochs=4, batch_size=8, lr=1e-3)
+
+
+@pytest.fixture
+def task(write_cache, make_task, mini):
+    clips = open_clips([write_cache(noise=6, backbone=mini)])
+    val = open_clips([write_cache("val.h5", noise=6, backbone=mini, seed=1, split="val")])
+    return make_task(clips, val)
+
+
+def test_a_run_folder_is_all_that_is_needed_to_score_again(task, tmp_path: Path) -> None:
+    metrics = train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    again = evaluate(run.model, task.val, run.labels).model_dump()
+    assert again == metrics["validation"]
+    assert again["top1"] == max(record["val_top1"] for record in metrics["history"])
+    assert run.entities[3].unit == "thing 3"
+    assert run.config.labels == task.clips.classes
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    assert any((tmp_path / "run" / "events").iterdir())
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == metrics
+
+
+@pytest.mark.parametrize("method", ["linear", "temporal", "alt-learned", "alt-shuffled"])
+def test_baselines_are_runs_too(task, tmp_path: Path, method: str) -> None:
+    metrics = train_run(task, ModelConfig(method=method), QUICK, tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    assert evaluate(run.model, task.val, run.labels).model_dump() == metrics["validation"]
+
+
+def test_a_run_killed_between_epochs_resumes_to_the_same_files(task, tmp_path: Path) -> None:
+    train_run(task, ModelConfig(), QUICK, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def kill(record: dict[str, float]) -> None:
+        if record["epoch"] == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run", report=kill)
+    with pytest.raises(BadInput, match=r"adapter\.safetensors is missing; finish the run with"):
+        Run.load(tmp_path / "run")
+    with pytest.raises(BadInput, match="unfinished run already; use --resume"):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    other = QUICK.model_copy(update={"lr": 1e-2})
+    with pytest.raises(BadInput, match="started with another train"):
+        train_run(task, ModelConfig(), other, tmp_path / "run", resume=True)
+    train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
+    for name in ("adapter.safetensors", "last.safetensors", "metrics.json", "config.json"):
+        whole, resumed = (tmp_path / folder / name for folder in ("whole", "run"))
+        assert whole.read_bytes() == resumed.read_bytes(), name
+    with pytest.raises(BadInput, match="is finished: nothing to resume"):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
+
+
+def test_a_finished_run_is_not_overwritten(task, tmp_path: Path) -> None:
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    before = load_file(tmp_path / "run" / "adapter.safetensors")
+    with pytest.raises(BadInput, match="holds a run already; use another --out"):
+        train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    after = load_file(tmp_path / "run" / "adapter.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_damaged_checkpoint_is_refused_and_never_unpickled(task, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "trapped"),)
+
+    runs._started(tmp_path / "run", runs._config(task, ModelConfig(), QUICK), task)
+    torch.save({"epoch": Trap()}, tmp_path / "run" / "checkpoint.pt")
+    with pytest.raises(BadInput, match="is damaged"):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is not a run folder"):
+        Run.load(tmp_path)
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    weights = tmp_path / "run" / "adapter.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BadInput, match="the run is damaged"):
+        Run.load(tmp_path / "run")
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"schema_version": 1', '"schema_version": 9'))
+    with pytest.raises(BadInput, match="schema 9"):
+        Run.load(tmp_path / "run")
+
+
+def test_evaluation_of_a_run_says_what_was_scored_against_what(
+    task, tmp_path: Path, write_cache, mini
+) -> None:
+    train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    path = write_cache("test.h5", noise=6, backbone=mini, seed=2, split="test", failed=2)
+    result = evaluate_run(Run.load(tmp_path / "run"), [path])
+    assert result["clips"] == 16
+    assert result["left_out"] == {"failed": 2}
+    assert result["label_set"]["source"] == "run"
+    clip = result["baselines"]["clip"]
+    assert clip["list_hash"] == result["list_hash"]
+    assert clip["difference"] == pytest.approx(result["top1"] - clip["top1"])
+
+
+def test_a_run_is_asked_about_labels_it_never_saw(
+    task, tmp_path: Path, write_cache, mini, monkeypatch
+) -> None:
+    train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    monkeypatch.setattr(runs, "backbone_of", lambda *_: mini)
+    path = write_cache("novel.h5", classes=("yoga", "zumba"), backbone=mini, split="test")
+    result = evaluate_run(Run.load(tmp_path / "run"), [path])
+    assert result["label_set"]["source"] == "features"
+    assert (result["labels"], result["label_set"]["new"]) == (2, 2)
+    (tmp_path / "wide.txt").write_text("zumba\nyoga\narchery\nwelding\n")
+    wide = evaluate_run(Run.load(tmp_path / "run"), [path], tmp_path / "wide.txt")
+    assert (wide["labels"], wide["label_set"]["new"]) == (4, 3)
+    (tmp_path / "narrow.txt").write_text("zumba\narchery\n")
+    with pytest.raises(BadInput, match="'yoga' of the data is not among its 2 labels"):
+        evaluate_run(Run.load(tmp_path / "run"), [path], tmp_path / "narrow.txt")
+
+
+def test_features_of_another_backbone_are_refused(task, tmp_path: Path, write_cache, mini) -> None:
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    other = write_cache("other.h5", backbone=mini, fingerprint="f" * 32)
+    with pytest.raises(BadInput, match=r"other\.h5: its features are of alt-mini/none \(f{8}\)"):
+        evaluate_run(run, [other])
+    merged = write_cache("merged.h5", backbone=mini, merge=3)
+    with pytest.raises(BadInput, match="merges 3 tokens"):
+        evaluate_run(run, [merged])
+
+
+def test_a_default_name_never_meets_another_run(tmp_path: Path) -> None:
+    assert free_name(tmp_path, "feats") == tmp_path / "feats"
+    assert free_name(tmp_path, "feats", resume=True) == tmp_path / "feats"
+    (tmp_path / "feats").mkdir()
+    (tmp_path / "feats-2").mkdir()
+    assert free_name(tmp_path, "feats") == tmp_path / "feats-3"
+    assert free_name(tmp_path, "feats", resume=True) == tmp_path / "feats-2"

@@ -1,0 +1,107 @@
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapter.task import open_task
+from adapter.text import label_text
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+from corpus.index import Corpus
+
+CLASSES = ("archery", "hugging", "singing", "cleaning pool")
+
+
+@pytest.fixture
+def corpora(tmp_path: Path) -> Path:
+    return tmp_path / "corpora"
+
+
+@pytest.fixture(autouse=True)
+def _same_backbone(monkeypatch, mini: Backbone) -> None:
+    monkeypatch.setattr("adapter.task.load", lambda *_: mini)
+
+
+def test_features_alone_are_enough_and_their_corpus_is_built_once(
+    write_cache, mini, corpora: Path
+) -> None:
+    path, said = write_cache(backbone=mini), []
+    task = open_task([path], corpora=corpora, say=said.append)
+    assert any("building a text corpus for 4 labels" in line for line in said)
+    units = {entity.unit for entity in task.corpus.entities}
+    assert {"bow", "pool"} <= units
+    assert task.entities.shape == (len(task.corpus.entities), mini.dim)
+    torch.testing.assert_close(task.labels, label_text(CLASSES, mini))
+    (saved,) = corpora.iterdir()
+    said.clear()
+    again = open_task([path], corpora=corpora, say=said.append)
+    assert not any("building" in line for line in said)
+    assert again.corpus.id == task.corpus.id
+    assert open_task([path], corpus=saved, corpora=corpora).corpus.id == task.corpus.id
+
+
+def test_a_corpus_of_another_backbone_is_refused(write_cache, mini, corpora: Path) -> None:
+    path = write_cache(backbone=mini)
+    corpus = open_task([path], corpora=corpora).corpus
+    corpus.manifest = corpus.manifest.model_copy(update={"fingerprint": "e" * 32})
+    corpus.save(corpora / "other")
+    with pytest.raises(BadInput, match=r"other: was embedded by another backbone \(e{8}\)"):
+        open_task([path], corpus=corpora / "other")
+    with pytest.raises(BadInput, match="no corpus"):
+        open_task([path], corpus=corpora / "absent")
+    assert Corpus.load(corpora / "other").id == corpus.id
+
+
+def test_features_whose_backbone_has_other_weights_by_now_are_refused(write_cache, mini) -> None:
+    path = write_cache(backbone=mini, fingerprint="d" * 32)
+    with pytest.raises(BadInput, match=r"feats\.h5: was made by other weights \(d{8}\)"):
+        open_task([path])
+
+
+@pytest.fixture
+def corpus(write_cache, mini, corpora: Path) -> Path:
+    open_task([write_cache("any.h5", backbone=mini)], corpora=corpora)
+    return next(corpora.iterdir())
+
+
+def test_validation_clips_are_given_or_split_or_held_out_or_none(
+    write_cache, mini, corpus: Path
+) -> None:
+    few = write_cache("few.h5", backbone=mini)
+    many = write_cache("many.h5", backbone=mini, per_class=60)
+    val = write_cache("val.h5", backbone=mini, split="val", seed=1)
+    test = write_cache("test.h5", backbone=mini, split="test01", seed=2)
+
+    def parts(*features: Path, val: tuple[Path, ...] = (), spare: bool = True) -> tuple:
+        task = open_task(features, val, corpus, spare=spare)
+        return task.validation, len(task.clips), len(task.val) if task.val else 0
+
+    assert parts(few, val=(val,)) == ("given", 16, 16)
+    assert parts(few, val) == ("split", 16, 16)
+    assert parts(many) == ("held out", 216, 24)
+    assert parts(many, spare=False) == ("none", 240, 0)
+    assert parts(few) == ("none", 16, 0)
+    task = open_task([few, test], corpus=corpus)
+    assert len(task.clips) == 16  # clips of a test split are never trained on
+    assert task.clips.left_out == {"of a test split": 16}
+    with pytest.raises(BadInput, match="all its rows are of split test01: none to train on"):
+        open_task([test], corpus=corpus)
+
+
+def test_a_validation_class_that_is_not_trained_on_is_refused(
+    write_cache, mini, corpus: Path
+) -> None:
+    train = write_cache("train.h5", backbone=mini)
+    val = write_cache("val.h5", classes=("singing", "yoga"), backbone=mini)
+    with pytest.raises(BadInput, match="'yoga' of the data is not among its 4 labels"):
+        open_task([train], [val], corpus)
+
+
+def test_what_will_be_trained_on_is_said(write_cache, mini, corpus: Path) -> None:
+    lines = open_task([write_cache(backbone=mini, failed=3)], corpus=corpus).describe()
+    text = "\n".join(lines)
+    assert "16 clips of 4 classes, 1x1 views, features of alt-mini/none" in text
+    assert "no clip to validate with: the last epoch is the best" in text
+    assert "3 rows left out: failed" in text
+    assert re.search(r"\d+ entities \(corpus [0-9a-f]{8}\)", text)

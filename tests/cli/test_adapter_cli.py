@@ -1,0 +1,221 @@
+"""alt-adapter through its own command line, on features of real files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapter.cli import main
+from corpus.backbone import Backbone
+from extract.datasets import open_dataset
+from extract.run import Options, extract
+
+COMMANDS = ["train", "eval", "predict", "explain", "flops", "compare"]
+
+
+def alt_adapter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "adapter.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, cwd=cwd)
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Run the command's own main in this process, which saves its imports."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["alt-adapter", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        streams = capsys.readouterr()
+        return int(ended.value.code or 0), streams.out, " ".join(streams.err.split())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, make_clip) -> Path:
+    root = tmp_path_factory.mktemp("videos")
+    for index in range(6):
+        name = ("playing guitar", "archery", "hugging")[index % 3]
+        make_clip(root / name / f"{index}.mp4", frames=12, seed=index)
+    (root / "archery" / "broken.mp4").write_bytes(b"not a video")
+    return root
+
+
+@pytest.fixture(scope="module")
+def work(videos: Path, mini: Backbone, tmp_path_factory) -> Path:
+    """A folder with features, and a run trained by the real command with nothing but them."""
+    folder = tmp_path_factory.mktemp("work")
+    options = Options(frames=3, merge=4)
+    extract(open_dataset("folder", videos), mini, folder / "feats.h5", options, workers=1)
+    done = alt_adapter("train", "--features", "feats.h5", "--epochs", 3, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_training_needs_nothing_but_features(work: Path) -> None:
+    run = work / "runs" / "feats"
+    config = json.loads((run / "config.json").read_text())
+    assert sorted(config["labels"]) == ["archery", "hugging", "playing guitar"]
+    assert (config["clips"], config["left_out"]) == (6, {"failed": 1})
+    units = [json.loads(line)["unit"] for line in (run / "entities.jsonl").open()]
+    assert "guitar" in units
+    assert len(list((work / "artifacts" / "corpus").iterdir())) == 1
+
+
+def test_eval_prints_the_run_beside_clip(work: Path, here) -> None:
+    code, printed, _ = here(
+        "eval", "--features", work / "feats.h5", "--run", work / "runs/feats", "--json"
+    )
+    assert code == 0
+    result = json.loads(printed)
+    assert (result["clips"], result["labels"], result["left_out"]) == (6, 3, {"failed": 1})
+    assert 0 <= result["top1"] <= result["top5"] == 1
+    assert result["baselines"]["clip"]["clips"] == 6
+    code, printed, _ = here("eval", "--features", work / "feats.h5", "--run", work / "runs/feats")
+    assert code == 0
+    assert "mean-pooled CLIP" in printed
+    assert "1 rows left out: failed" in printed
+
+
+def test_predict_names_the_action_and_the_entities(work: Path, videos: Path, here) -> None:
+    video = videos / "archery" / "1.mp4"
+    code, printed, _ = here(
+        "predict", video, "--run", work / "runs/feats", "--top", 2, "--device", "cpu", "--json"
+    )
+    assert code == 0
+    (prediction,) = json.loads(printed)
+    assert prediction["video"] == str(video)
+    assert len(prediction["labels"]) == 2
+    assert prediction["labels"][0]["score"] >= prediction["labels"][1]["score"]
+    assert prediction["entities"]
+
+
+def test_one_broken_video_among_others_is_a_line_and_exit_1(work: Path, videos: Path, here) -> None:
+    good, broken = videos / "archery" / "1.mp4", videos / "archery" / "broken.mp4"
+    code, printed, said = here("predict", broken, good, "--run", work / "runs/feats", "--json")
+    assert code == 1
+    first, second = json.loads(printed)
+    assert first["error"]
+    assert second["labels"]
+    assert "1 of 2 videos: no prediction" in said
+
+
+def test_predict_chooses_from_labels_it_was_never_trained_on(
+    work: Path, videos: Path, here, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("yoga\nwelding\n")
+    code, printed, _ = here(
+        "predict",
+        videos / "archery/1.mp4",
+        "--run",
+        work / "runs/feats",
+        "--labels",
+        tmp_path / "mine.txt",
+        "--json",
+    )
+    assert code == 0
+    assert {scored["label"] for scored in json.loads(printed)[0]["labels"]} == {"yoga", "welding"}
+
+
+def test_explain_writes_a_report(work: Path, videos: Path, here, tmp_path: Path) -> None:
+    code, printed, _ = here(
+        "explain",
+        videos / "archery/1.mp4",
+        "--run",
+        work / "runs/feats",
+        "--out",
+        tmp_path / "report.html",
+    )
+    assert code == 0
+    assert "report.html" in printed.replace("\n", "")
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    code, printed, _ = here(
+        "compare",
+        "--features",
+        "feats.h5",
+        "--test",
+        "seen=feats.h5",
+        "--methods",
+        "clip,alt",
+        "--seeds",
+        2,
+        "--set",
+        "epochs=1",
+        "--out",
+        "comparison",
+    )
+    assert code == 0
+    assert "mean-pooled CLIP" in printed
+    record = json.loads((work / "comparison" / "comparison.json").read_text())
+    assert [cell["method"] for cell in record["cells"]] == ["clip", "alt"]
+    assert (work / "comparison" / "comparison.png").stat().st_size > 1000
+
+
+def test_flops_are_printed_beside_the_papers(here) -> None:
+    code, printed, _ = here(
+        "flops", "--model", "ViT-L/14", "--frames", 32, "--views", 3, "--merge", 8, "--json"
+    )
+    assert code == 0
+    counted = json.loads(printed)
+    assert counted["total"] <= counted["paper_vit_l_14"] == 4947
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--features", "absent.h5"], "absent.h5: no such feature cache"),
+        (["train", "--features", "foreign.h5"], "foreign.h5: not an HDF5 file"),
+        (["train", "--features", "cut.h5"], "cut.h5: truncated"),
+        (["train", "--features", "feats.h5", "--set", "x=1"], "--set x: no such setting"),
+        (["train", "--features", "feats.h5", "--out", "runs/feats"], "holds a run already"),
+        (["train", "--features", "feats.h5", "--corpus", "runs"], "runs: is no corpus"),
+        (["train", "--features", "feats.h5", "--prompt", "x"], "has not exactly one {}"),
+        (["eval", "--features", "feats.h5", "--run", "nothing"], "nothing: is not a run folder"),
+        (
+            ["eval", "--features", "feats.h5", "--run", "runs/feats", "--labels", "few.txt"],
+            "few.txt: 'archery', 'hugging' of the data are not among its 2 labels",
+        ),
+        (
+            ["eval", "--features", "feats.h5", "--run", "runs/feats", "--labels", "empty.txt"],
+            "empty",
+        ),
+        (["predict", "x.mp4", "--run", "runs/feats", "--device", "tpu"], "no such device"),
+        (["flops", "--model", "ViT-Z"], "--model ViT-Z: open_clip knows no such model"),
+        (["compare", "--features", "feats.h5", "--test", "x"], "--test x: not a new NAME=CACHE"),
+        (
+            ["compare", "--features", "feats.h5", "--test", "a=feats.h5", "--shots", "9"],
+            "has 2 clips",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_that_names_it_and_exit_2(
+    work: Path, here, monkeypatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(work)
+    Path("foreign.h5").write_text("hello")
+    Path("cut.h5").write_bytes(Path("feats.h5").read_bytes()[:-2000])
+    Path("few.txt").write_text("playing guitar\nyoga\n")
+    Path("empty.txt").write_text("\n")
+    before = sorted(Path("runs").iterdir())
+    code, printed, said = here(*arguments)
+    assert code == 2
+    assert message in said
+    assert "Traceback" not in said
+    assert printed == ""
+    assert sorted(Path("runs").iterdir()) == before
+
+
+def test_help_is_fast_to_import_and_shows_an_example(here) -> None:
+    check = "import sys, adapter.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+    for command in COMMANDS:
+        code, printed, _ = here(command, "--help")
+        assert code == 0
+        assert f"Example: alt-adapter {command}" in " ".join(printed.split())
