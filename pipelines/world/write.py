@@ -1,0 +1,118 @@
+"""Writing a world: videos with their truth, a list for each split, and what made it."""
+
+import csv
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from corpus.atomic import atomic_file, write_json
+from corpus.errors import BadInput
+from pipelines.world.actions import SPLITS, write_labels
+from pipelines.world.clips import SIZE, Listed, Take, listing
+from pipelines.world.film import film
+from pipelines.world.stage import NUISANCE
+from pipelines.world.truth import Truth, entities_seen, write_masks
+
+_MANIFEST = "world.json"
+
+
+class World(BaseModel):
+    """What a world's folder holds."""
+
+    folder: str
+    seed: int
+    clips: int
+    splits: dict[str, int]
+    labels: dict[str, int]
+
+
+def write_world(
+    out: Path, clips: int, seed: int, workers: int = 1, watch: Callable[[], None] = lambda: None
+) -> World:
+    """Render a world into a folder that `alt-extract --dataset csv --root OUT --split S` reads.
+
+    The same arguments give the same folder. Videos that are already there from an interrupted
+    run of the same world are kept.
+
+    Args:
+        out: the folder.
+        clips: in all splits together.
+        seed: of the world.
+        workers: processes.
+        watch: called after each clip.
+
+    Raises:
+        BadInput: the folder holds something else, too few clips, or a seed out of range.
+    """
+    listed = listing(clips, seed)
+    facts = {"clips": clips, "seed": seed, "size": SIZE, "nuisance": asdict(NUISANCE)}
+    _claim(out, facts)
+    todo = [clip for clip in listed if not (out / clip.path).with_suffix(".json").is_file()]
+    for _ in range(len(listed) - len(todo)):
+        watch()
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            for _ in pool.map(_write_clip, [out] * len(todo), todo, chunksize=4):
+                watch()
+    else:
+        for clip in todo:
+            _write_clip(out, clip)
+            watch()
+    for split in SPLITS:
+        with (
+            atomic_file(out / f"{split}.csv") as draft,
+            draft.open("w", newline="", encoding="utf-8") as file,
+        ):
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(("path", "label", "split"))
+            rows.writerows((c.path, c.label, split) for c in listed if c.split == split)
+    write_labels(out)
+    of = {split: [c for c in listed if c.split == split] for split in SPLITS}
+    return World(
+        folder=str(out),
+        seed=seed,
+        clips=len(listed),
+        splits={split: len(own) for split, own in of.items()},
+        labels={split: len({c.label for c in own}) for split, own in of.items()},
+    )
+
+
+def _claim(out: Path, facts: dict[str, object]) -> None:
+    """Mark the folder as this world's, or refuse it."""
+    import json
+
+    manifest = out / _MANIFEST
+    if manifest.is_file():
+        if json.loads(manifest.read_text(encoding="utf-8")) != json.loads(json.dumps(facts)):
+            raise BadInput(out, "holds another world", "give another --out, or remove it")
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(out, "is not empty and no demo world", "give an empty or new folder")
+    write_json(manifest, facts)
+
+
+def _write_clip(out: Path, clip: Listed) -> None:
+    """Render one clip: video and masks first, the truth last, which marks it as done."""
+    take = Take(clip.label, clip.seed)
+    images, ids = zip(*take.frames(), strict=True)
+    video = out / clip.path
+    film(images, video, take.fps, take.crf)
+    masks = video.with_suffix(".png")
+    write_masks(ids, masks)
+    truth = Truth(
+        video=clip.path,
+        label=clip.label,
+        split=clip.split,
+        seed=clip.seed,
+        fps=take.fps,
+        frames=take.count,
+        width=SIZE,
+        height=SIZE,
+        masks=masks.name,
+        entities=entities_seen(ids, take.names, take.acting),
+    )
+    with atomic_file(video.with_suffix(".json")) as draft:
+        draft.write_text(truth.model_dump_json() + "\n", encoding="utf-8")
