@@ -11,7 +11,7 @@ from corpus.command import application, notes, out, print_json, run
 
 app = application("Encode videos once, into a feature cache (feats.h5).")
 
-DATASETS = "folder, csv, ucf101"
+DATASETS = "k400, k600, k700, ucf101, hmdb51, ssv2, folder, csv"
 
 
 @app.command()
@@ -23,7 +23,7 @@ def extract(
     ] = None,
     split: Annotated[str, typer.Option(help="Which part of the dataset.")] = "all",
     labels: Annotated[
-        Path | None, typer.Option(help="File of class names, one a line, in index order.")
+        str | None, typer.Option(help="Class names in index order: a file, one a line, or a set.")
     ] = None,
     model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "ViT-B-16",
     pretrained: Annotated[
@@ -64,10 +64,13 @@ def extract(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Encode a dataset's videos into one file. Run it again to go on after an interruption."""
-    from extract.datasets import open_dataset, read_labels
+    from corpus.labels import load_labels
+    from extract.datasets import open_dataset
 
     # What is quick to find wrong is looked at before the weights are loaded.
-    names = read_labels(labels) if labels is not None else None
+    names = None
+    if labels is not None:
+        names = tuple(name for group in load_labels(labels) for name in group.labels)
     data = open_dataset(dataset, root, split, names)
     if data.ignored:
         notes.print(f"{len(data.ignored)} files are no videos: {_some(data.ignored)}")

@@ -1,9 +1,13 @@
 """A dataset is a list: videos under a root, each with a class and a split."""
 
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from corpus.errors import BadInput
+from corpus.labels import load_labels, readable
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
@@ -84,33 +88,6 @@ def inside(root: Path, text: str, where: str) -> str:
     return path.as_posix()
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Read class names from a text file, one a line, in the order of their indices.
-
-    Raises:
-        BadInput: no such file, not text, no lines, an empty line, or a name given twice.
-    """
-    lines = read_lines(path)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise BadInput(path, "has no labels", "give one label a line")
-    seen: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        label = line.strip()
-        if not label:
-            mend = "remove it: a label's index is its line"
-            raise BadInput(f"{path}:{number}", "is an empty line", mend)
-        if label in seen:
-            raise BadInput(
-                f"{path}:{number}",
-                f"repeats the label {label!r} of line {seen[label]}",
-                "keep one of them",
-            )
-        seen[label] = number
-    return tuple(seen)
-
-
 def read_lines(path: Path) -> list[str]:
     """Lines of a text file.
 
@@ -127,16 +104,59 @@ def read_lines(path: Path) -> list[str]:
         raise BadInput(path, "not UTF-8 text", "save it as UTF-8") from error
 
 
-def label_of(name: str, classes: dict[str, int], where: object, source: str) -> int:
-    """Index of a class name.
+class Classes:
+    """Class names in the order of their indices.
+
+    Args:
+        names: the names.
+        source: where they come from, for errors.
+    """
+
+    def __init__(self, names: Iterable[str], source: str) -> None:
+        self.names, self.source = tuple(names), source
+        # Folders spell "shoot bow" as "shoot_bow": the exact name first, then how it reads.
+        self._index = {readable(name): number for number, name in enumerate(self.names)}
+        self._index |= {name: number for number, name in enumerate(self.names)}
+
+    def label(self, name: str, where: object) -> int:
+        """Index of a class name.
+
+        Raises:
+            BadInput: the name is not among the classes; `where` names the place.
+        """
+        index = self._index.get(name, self._index.get(readable(name)))
+        if index is None:
+            cause = f"the class {name!r} is not among the {len(self.names)} labels of {self.source}"
+            raise BadInput(where, cause, "add it there, or mend its spelling")
+        return index
+
+
+def official(name: str, labels: tuple[str, ...] | None) -> Classes:
+    """The classes of a public dataset, in the order everybody reports them.
+
+    Args:
+        name: of the dataset and of our bundled label set.
+        labels: what the user believes they are, if anything; checked.
 
     Raises:
-        BadInput: the name is not among the classes.
+        BadInput: `labels` are others, or in another order.
     """
-    if name not in classes:
-        cause = f"the class {name!r} is not among the {len(classes)} labels of {source}"
-        raise BadInput(where, cause, "add it there, or mend its spelling")
-    return classes[name]
+    (known,) = load_labels(name)
+    if labels is not None:
+        same_order("--labels", labels, known.labels, f"{name}'s")
+    return Classes(known.labels, name)
+
+
+def same_order(where: object, told: Sequence[str], known: Sequence[str], whose: str) -> None:
+    """Refuse a list of classes that is not the known one, naming the first difference.
+
+    Raises:
+        BadInput: the lists differ.
+    """
+    for number, (a, b) in enumerate(zip_longest(told, known), 1):
+        if a is None or b is None or readable(a) != readable(b):
+            cause = f"class {number} is {a!r}, and {whose} is {b!r}"
+            raise BadInput(where, cause, "take the official list, in its order")
 
 
 def utf8(name: str, where: Path) -> str:
@@ -151,3 +171,21 @@ def utf8(name: str, where: Path) -> str:
         shown = name.encode(errors="backslashreplace").decode()
         raise BadInput(where / shown, "its name is not UTF-8", "rename it") from error
     return name
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Files at any depth, links to folders followed once; hidden ones are not data."""
+    entered = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        entered.add(os.path.realpath(parent))
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in entered
+        ]
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
+
+
+def first_folder(root: Path, *names: str) -> Path:
+    """The first of these folders that is there, relative to the root; else the root itself."""
+    return next((Path(name) for name in names if (root / name).is_dir()), Path("."))

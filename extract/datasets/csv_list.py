@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corpus.errors import BadInput
-from extract.datasets.base import Clip, Dataset, existing_folder, inside, label_of, read_lines
+from extract.datasets.base import Classes, Clip, Dataset, existing_folder, inside, read_lines
 
 _COLUMNS = ("path", "label", "split")
 _HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}
@@ -37,8 +37,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     if by_index and labels is None:
         mend = "give their names with --labels FILE"
         raise BadInput(source, "its labels are numbers", mend)
-    classes = labels if labels is not None else tuple(sorted(named))
-    index = {name: number for number, name in enumerate(classes)}
+    classes = Classes(labels if labels is not None else sorted(named), "--labels")
     clips, seen = [], dict[str, int]()
     for text, name, part, number in rows:
         where = f"{source}:{number}"
@@ -46,17 +45,13 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         if video in seen:
             raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
         seen[video] = number
-        label = (
-            _checked(int(name), classes, where)
-            if by_index
-            else label_of(name, index, where, "--labels")
-        )
+        label = _checked(int(name), classes, where) if by_index else classes.label(name, where)
         if split in ("all", part) or source.stem == split:
             clips.append(Clip(video, label, part))
     if not clips:
         parts = ", ".join(sorted({part for _, _, part, _ in rows}))
         raise BadInput(source, f"has no video of split {split!r} (it has {parts})", "mend --split")
-    return Dataset("csv", folder, split, classes, tuple(clips))
+    return Dataset("csv", folder, split, classes.names, tuple(clips))
 
 
 def _find(root: Path, split: str) -> Path:
@@ -104,8 +99,8 @@ def _cells(line: str, separator: str | None) -> list[str]:
     return next(csv.reader([line], delimiter=separator))
 
 
-def _checked(label: int, classes: tuple[str, ...], where: str) -> int:
-    if not 0 <= label < len(classes):
-        cause = f"label {label} is not an index into the {len(classes)} labels"
+def _checked(label: int, classes: Classes, where: str) -> int:
+    if not 0 <= label < len(classes.names):
+        cause = f"label {label} is not an index into the {len(classes.names)} labels"
         raise BadInput(where, cause, "give --labels with every class")
     return label

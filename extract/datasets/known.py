@@ -5,14 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from corpus.errors import BadInput
-from extract.datasets import csv_list, folder, ucf101
+from extract.datasets import csv_list, folder, hmdb51, kinetics, ssv2, ucf101
 from extract.datasets.base import Dataset
 
 Read = Callable[[Path, str, tuple[str, ...] | None], Dataset]
 _READERS: dict[str, Read] = {
+    "k400": kinetics.read_k400,
+    "k600": kinetics.read_k600,
+    "k700": kinetics.read_k700,
+    "ucf101": ucf101.read,
+    "hmdb51": hmdb51.read,
+    "ssv2": ssv2.read,
     "folder": folder.read,
     "csv": csv_list.read,
-    "ucf101": ucf101.read,
 }
 NAMES = tuple(_READERS)
 

@@ -4,9 +4,16 @@ import re
 from pathlib import Path
 
 from corpus.errors import BadInput
-from extract.datasets.base import Clip, Dataset, existing_folder, inside, label_of, read_lines
-
-_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
+from extract.datasets.base import (
+    Clip,
+    Dataset,
+    existing_folder,
+    first_folder,
+    inside,
+    official,
+    read_lines,
+    same_order,
+)
 
 
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
@@ -17,24 +24,18 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             `UCF-101`.
         split: "train" or "test" of list 1; "train1" … "test3" of a list by number; "all" for
             train and test of list 1, which together hold every video once.
-        labels: the classes that are expected, in their order; checked against `classInd.txt`.
+        labels: the classes that are expected, in their order, if any are.
 
     Raises:
-        BadInput: a list is missing or damaged, or its classes are not `labels`.
+        BadInput: a list is missing or damaged, or its classes are not UCF-101's.
     """
     existing_folder(root, "ucf101")
     lists = existing_folder(root / "ucfTrainTestlist", "ucf101")
-    classes = _classes(lists / "classInd.txt")
-    if labels is not None and labels != classes:
-        pairs = enumerate(zip(labels, classes, strict=False), 1)
-        shorter = min(len(labels), len(classes))
-        first = next((i for i, (told, ours) in pairs if told != ours), shorter + 1)
-        cause = f"differs from {lists / 'classInd.txt'} at class {first}"
-        raise BadInput("--labels", cause, "leave --labels out, or mend it")
-    videos = next(f for f in _FOLDERS if f == "." or (root / f).is_dir())
-    index = {name: number for number, name in enumerate(classes)}
+    classes = official("ucf101", labels)
+    _check_order(lists / "classInd.txt", classes.names)
+    videos = first_folder(root, "UCF-101", "UCF101", "videos")
     clips = []
-    for part, number in _parts(split):
+    for part, number in parts(split, "ucf101"):
         source = lists / f"{part}list0{number}.txt"
         for line_number, line in enumerate(read_lines(source), 1):
             if not line.strip():
@@ -43,15 +44,30 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             # A train line ends in its label, counted from 1; a test line is the path alone.
             path, _, told = line.strip().partition(" ")
             name = inside(root / videos, path, where)
-            label = label_of(name.split("/")[0], index, where, "classInd.txt")
+            label = classes.label(name.split("/")[0], where)
             if told.strip() and told.strip() != str(label + 1):
-                cause = f"label {told.strip()} is not {classes[label]}'s, {label + 1}"
+                cause = f"label {told.strip()} is not {classes.names[label]}'s, {label + 1}"
                 raise BadInput(where, cause, "take the official lists")
-            clips.append(Clip(name if videos == "." else f"{videos}/{name}", label, part))
-    return Dataset("ucf101", root, split, classes, tuple(clips))
+            clips.append(Clip((videos / name).as_posix(), label, part))
+    return Dataset("ucf101", root, split, classes.names, tuple(clips))
 
 
-def _classes(path: Path) -> tuple[str, ...]:
+def parts(split: str, name: str) -> list[tuple[str, int]]:
+    """(train or test, list number) that a split's name stands for.
+
+    Raises:
+        BadInput: there is no such split.
+    """
+    if split == "all":
+        return [("train", 1), ("test", 1)]
+    match = re.fullmatch(r"(train|test)0?([123])?", split)
+    if not match:
+        mend = "use train, test, train1 … train3, test1 … test3, or all"
+        raise BadInput(f"--split {split}", f"{name} has no such split", mend)
+    return [(match[1], int(match[2] or 1))]
+
+
+def _check_order(path: Path, known: tuple[str, ...]) -> None:
     names: list[str] = []
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
@@ -62,14 +78,4 @@ def _classes(path: Path) -> tuple[str, ...]:
                 f"{path}:{number}", "not `index name` in order", "take the official file"
             )
         names.append(name)
-    return tuple(names)
-
-
-def _parts(split: str) -> list[tuple[str, int]]:
-    if split == "all":
-        return [("train", 1), ("test", 1)]
-    match = re.fullmatch(r"(train|test)0?([123])?", split)
-    if not match:
-        mend = "use train, test, train1 … train3, test1 … test3, or all"
-        raise BadInput(f"--split {split}", "ucf101 has no such split", mend)
-    return [(match[1], int(match[2] or 1))]
+    same_order(path, names, known, "ucf101's")

@@ -150,7 +150,7 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--dataset", "folder", "--root", "{tmp}/no"], "{tmp}/no: no such folder;"),
         (["--dataset", "folder", "--root", "{tmp}/empty"], "{tmp}/empty: empty folder;"),
         (["--dataset", "imagenet", "--root", "{tmp}"], "--dataset imagenet: no such dataset;"),
-        (["--labels", "{tmp}/twice.txt"], "{tmp}/twice.txt:3: repeats the label 'a' of line 1;"),
+        (["--labels", "{tmp}/twice.txt"], "{tmp}/twice.txt: lines 1 and 3 are the same label"),
         (["--labels", "{tmp}/one.txt"], "the class 'b' is not among the 1 labels"),
         (["--model", "ViT-Q-99"], "--model ViT-Q-99: open_clip knows no such model;"),
         (["--model", "RN50"], "--model: its image tower is a ModifiedResNet"),
