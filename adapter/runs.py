@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from adapter.baselines import build
@@ -287,7 +287,7 @@ def _finish(out: Path, progress: Progress, model: Recogniser, task: Task) -> dic
     """Write weights and metrics, then drop the checkpoint: the run is whole from then on."""
     for name, weights in (("last", progress.weights), ("adapter", progress.best)):
         with atomic_file(out / f"{name}.safetensors") as draft:
-            save_file({**weights, _LABELS: task.labels}, draft)
+            draft.write_bytes(save({**weights, _LABELS: task.labels}))
     model.load_state_dict(progress.best)
     metrics: dict[str, Any] = {"best_epoch": progress.best_epoch, "history": progress.history}
     if task.val is not None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import typer
@@ -35,8 +36,9 @@ def run(app: typer.Typer) -> NoReturn:
     """Run `app` on the process's arguments and exit: 0 done, 2 bad input or usage, 1 failed.
 
     Errors that a user can mend are one line on stderr. Anything else is a defect of ours and
-    keeps its traceback.
+    keeps its traceback. Warnings are one line too, without the place in our code.
     """
+    warnings.showwarning = _show_warning
     try:
         app()
     except RunFailed as error:
@@ -51,6 +53,17 @@ def run(app: typer.Typer) -> NoReturn:
             raise
         _end(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
     sys.exit(0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    notes.print(f"[bold yellow]warning:[/] {_escape(str(message))}", soft_wrap=True)
 
 
 def _end(message: str, code: int) -> NoReturn:

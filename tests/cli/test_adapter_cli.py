@@ -52,6 +52,7 @@ def work(videos: Path, mini: Backbone, tmp_path_factory) -> Path:
     extract(open_dataset("folder", videos), mini, folder / "feats.h5", options, workers=1)
     done = alt_adapter("train", "--features", "feats.h5", "--epochs", 3, cwd=folder)
     assert done.returncode == 0, done.stderr
+    (folder / "said.txt").write_text(done.stderr)
     return folder
 
 
@@ -63,6 +64,9 @@ def test_training_needs_nothing_but_features(work: Path) -> None:
     units = [json.loads(line)["unit"] for line in (run / "entities.jsonl").open()]
     assert "guitar" in units
     assert len(list((work / "artifacts" / "corpus").iterdir())) == 1
+    said = (work / "said.txt").read_text()
+    assert "warning: alt-mini has RANDOM weights" in said
+    assert "UserWarning" not in said
 
 
 def test_eval_prints_the_run_beside_clip(work: Path, here) -> None:
