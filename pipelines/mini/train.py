@@ -41,7 +41,7 @@ class Recipe:
         seed: of weights, sampling and texts.
     """
 
-    steps: int = 2400
+    steps: int = 1500
     batch: int = 96
     lr: float = 1.2e-3
     weight_decay: float = 0.05

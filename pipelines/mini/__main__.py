@@ -1,0 +1,72 @@
+"""Train the mini backbone, write its weights and card; or measure the bundled one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from corpus.command import application, notes, out, print_json, run
+
+app = application("The mini backbone: train it on stills of the demo world, measure it.")
+
+CHECKPOINT = Path("artifacts/mini/checkpoint.pt")
+
+
+@app.command(epilog="Example: python -m pipelines.mini train")
+def train(
+    checkpoint: Annotated[
+        Path, typer.Option(help="Where to go on from after an interruption.")
+    ] = CHECKPOINT,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that draw stills.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, stills' order and texts.")] = 0,
+) -> None:
+    """Train, from the checkpoint if there is one; then measure, and write weights and card."""
+    from rich import progress
+
+    from pipelines.mini.card import bundle
+    from pipelines.mini.train import Progress, Recipe
+    from pipelines.mini.train import train as fit
+
+    recipe = Recipe(seed=seed)
+    columns = (
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=notes) as bar:
+        shown = bar.add_task("", total=recipe.steps)
+
+        def report(step: Progress) -> None:
+            losses = f"captions {step.caption_loss:.2f}  regions {step.region_loss:.2f}"
+            line = f"{losses}  {step.rate:.0f} stills/s"
+            bar.update(shown, completed=step.step, description=line)
+            if not notes.is_terminal:
+                notes.print(f"{step.step}/{recipe.steps}  {line}", markup=False)
+
+        backbone = fit(recipe, checkpoint, workers, report)
+    notes.print("measuring")
+    for path in bundle(backbone, recipe):
+        out.print(path, markup=False)
+
+
+@app.command(epilog="Example: python -m pipelines.mini measure --json")
+def measure(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Measure the bundled backbone on held-out stills and on clips of a fresh world."""
+    from corpus.backbone import MINI, load
+    from pipelines.mini.card import figures
+
+    found = figures(load(MINI))
+    if as_json:
+        print_json(found.model_dump())
+        return
+    out.print(found.describe(), markup=False)
+
+
+def main() -> None:
+    """Run the console command."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Weights and card of the mini backbone: what ships, and what is said of it."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+from safetensors.torch import save_file
+
+import corpus.backbone
+from corpus.atomic import atomic_file
+from corpus.backbone import MINI, Backbone
+from pipelines.mini.measure import Recognition, all_texts, recognition
+from pipelines.mini.train import Recipe
+from pipelines.pointing import Alignment, measure
+from pipelines.world.write import write_world
+
+FOLDER = Path(corpus.backbone.__file__).parent / "backbones"
+_WORLD_SEED, _CLIPS = 1000, 40  # a world that no demo uses
+
+_CARD = """# {name}
+
+A CLIP of {parameters:.1f} million parameters that knows the demo world and nothing else: drawings
+of a figure, things, animals and scenes. It lets the whole pipeline run in minutes on two cores with
+no download. For real videos take a real CLIP.
+
+- **Made by** `python -m pipelines.mini train` (`make mini`), {steps} steps of {batch} stills, seed
+  {seed}: {stills} still scenes, each seen once. Half precision, safetensors.
+- **Trained on** still scenes drawn by `pipelines/world/stills.py`, with captions of what is in them
+  and where. No video, no motion and no action label; seeds that no video has.
+- **Loss** open_clip's contrastive loss, of captions with class tokens, and of entities' names and
+  WordNet definitions with the tokens that show them, with 0, 4 and 8 tokens merged in each block in
+  turn.
+
+## Figures
+
+{figures}
+
+Nuisance (distractors, occlusion, light, blur, noise, compression) is at the level of the world's
+videos throughout.
+"""
+
+
+class Figures(BaseModel):
+    """What was measured: single things on held-out stills, alignment on videos."""
+
+    recognition: Recognition
+    alignment: list[Alignment]
+
+    def describe(self) -> str:
+        """Write the figures as Markdown."""
+        seen = self.recognition
+        lines = [
+            f"Zero-shot recognition of single things, {seen.stills} held-out stills, "
+            f"{seen.ways} ways:",
+            "",
+            "| text | top-1 |",
+            "|---|---|",
+            f"| a {{thing}} | {seen.top1_name:.1%} |",
+            f"| {{thing}}: {{definition}} | {seen.top1_definition:.1%} |",
+            "",
+            f"Patches that show one thing (at least 90 % of their pixels) and are nearest to its "
+            f"text among all entities: {seen.patch:.1%} of {seen.patches}.",
+            "",
+            f"Alignment on {self.alignment[0].frames} frames of {_CLIPS} videos, all entities of "
+            "the world to choose from (definitions in `pipelines/pointing.py`; nothing merged is "
+            "the per-patch argmax):",
+            "",
+            "| merged a block | regions | pointing | strict | precision | recall | acting found |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {a.merge} | {a.regions} | {a.pointing:.1%} | {a.strict:.1%} | {a.precision:.1%} "
+            f"| {a.recall:.1%} | {a.acting:.1%} |"
+            for a in self.alignment
+        ]
+        return "\n".join(lines)
+
+
+def figures(backbone: Backbone) -> Figures:
+    """Measure a backbone on held-out stills and on videos of a fresh world."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_world(Path(folder), _CLIPS, _WORLD_SEED)
+        videos = sorted(Path(folder).rglob("*.mp4"))
+        names, texts = all_texts(backbone)
+        return Figures(
+            recognition=recognition(backbone), alignment=measure(videos, backbone, names, texts)
+        )
+
+
+def bundle(backbone: Backbone, recipe: Recipe, folder: Path = FOLDER) -> Sequence[Path]:
+    """Write a trained backbone's weights in half precision, and the card about them.
+
+    The figures are measured on the rounded weights, the ones that ship.
+
+    Returns:
+        The files written.
+    """
+    weights, card = folder / f"{MINI}.safetensors", folder / f"{MINI}.md"
+    state = {
+        name: tensor.detach().half().contiguous() if tensor.is_floating_point() else tensor
+        for name, tensor in backbone.model.state_dict().items()
+    }
+    backbone.model.load_state_dict(state)
+    found = figures(backbone)
+    with atomic_file(weights) as draft:
+        save_file(state, draft)
+    count = sum(p.numel() for p in backbone.model.parameters())
+    with atomic_file(card) as draft:
+        draft.write_text(
+            _CARD.format(
+                name=MINI,
+                parameters=count / 1e6,
+                steps=recipe.steps,
+                batch=recipe.batch,
+                seed=recipe.seed,
+                stills=f"{recipe.steps * recipe.batch:,}",
+                figures=found.describe(),
+            ),
+            encoding="utf-8",
+        )
+    return weights, card

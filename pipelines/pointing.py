@@ -1,0 +1,181 @@
+"""Alignment measured: do regions that are matched with an entity lie on it? (issue 3)
+
+Only the demo world can tell, since it knows which entity every pixel shows. Each region takes
+the nearest entity text, as the untrained adapter does. With nothing merged, a region is a patch,
+so the row r = 0 is the per-patch argmax that merging is compared with.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import BaseModel
+from torch import Tensor
+from torch.nn import functional
+
+from corpus.backbone import Backbone
+from extract.clip import Plan, read
+from extract.encode import Encoder
+from extract.views import Framing
+from pipelines.world import truth
+
+VISIBLE = 0.004  # share of the frame's pixels below which an entity does not count as present
+
+
+class Alignment(BaseModel):
+    """How well regions are aligned, over all frames.
+
+    Attributes:
+        merge: r; with 0 each region is one patch.
+        regions: of a frame, the class token left out.
+        pointing: of the regions aligned with an entity that is present, the share that lies on
+            it: at least half of their pixels are within half a patch of it. (The tolerance is
+            that of the pointing game, Zhang et al. 2018, in proportion.)
+        strict: for the same regions, the mean share of their pixels that show the entity exactly.
+        precision: of the entities found in a frame, the share that is present.
+        recall: of the entities present in a frame, the share that is found.
+        acting: of the things that act, the share that is found.
+        frames: measured on.
+    """
+
+    merge: int
+    regions: int
+    pointing: float
+    strict: float
+    precision: float
+    recall: float
+    acting: float
+    frames: int
+
+
+class _Tally:
+    """Counts over frames, from which an `Alignment` is made."""
+
+    def __init__(self) -> None:
+        self.pointed = self.on = self.share = self.frames = 0.0
+        self.found = self.right = self.present = self.actors = self.actors_found = 0
+
+    def add(
+        self,
+        entity: Sequence[str],
+        areas: np.ndarray,
+        masks: dict[str, np.ndarray],
+        acting: Iterable[str],
+    ) -> None:
+        """Count one frame.
+
+        Args:
+            entity: of each region.
+            areas: (R, H, W) bool, the pixels of each region.
+            masks: (H, W) bool, the pixels of each entity that is present.
+            acting: things that act and are present.
+        """
+        grown = {name: _grow(mask, areas.shape[1] // 20) for name, mask in masks.items()}
+        for name, area in zip(entity, areas, strict=True):
+            if name in masks:
+                self.pointed += 1
+                self.on += grown[name][area].mean() >= 0.5
+                self.share += masks[name][area].mean()
+        found = set(entity)
+        self.found += len(found)
+        self.right += len(found & masks.keys())
+        self.present += len(masks)
+        for name in acting:
+            self.actors += 1
+            self.actors_found += name in found
+        self.frames += 1
+
+    def result(self, merge: int, regions: int) -> Alignment:
+        """Return the shares."""
+        return Alignment(
+            merge=merge,
+            regions=regions,
+            pointing=float(self.on / max(self.pointed, 1)),
+            strict=float(self.share / max(self.pointed, 1)),
+            precision=self.right / max(self.found, 1),
+            recall=self.right / max(self.present, 1),
+            acting=self.actors_found / max(self.actors, 1),
+            frames=int(self.frames),
+        )
+
+
+def measure(
+    videos: Sequence[Path],
+    backbone: Backbone,
+    units: Sequence[str],
+    embeddings: np.ndarray,
+    merges: Sequence[int] = (0, 4, 8),
+    frames: int = 4,
+) -> list[Alignment]:
+    """Measure the alignment of regions with entities on videos of the demo world.
+
+    Args:
+        videos: with their truth beside them.
+        backbone: to encode with.
+        units: name of each entity of a corpus; several may share one.
+        embeddings: (K, D) float32 unit rows, their texts.
+        merges: token pairs to merge in each block.
+        frames: of each video.
+
+    Returns:
+        One `Alignment` for each of `merges`.
+
+    Raises:
+        BadInput: a video without truth.
+    """
+    facts = backbone.preprocess
+    plan = Plan(Framing(facts.size, facts.interpolation, facts.resize_mode), frames)
+    texts = torch.from_numpy(embeddings)
+    encoders = [Encoder(backbone, merge) for merge in merges]
+    tallies = [_Tally() for _ in merges]
+    for video in videos:
+        known, ids = truth.read(video)
+        pixels = read(video, video.name, plan)
+        at = np.clip(np.rint(pixels.timestamps * known.fps).astype(int), 0, known.frames - 1)
+        shown = [_resized(ids[k], facts.size) for k in at]
+        masks = [_present(known, view) for view in shown]
+        acting = [e.entity for e in known.entities if e.acting and e.kind in ("object", "animal")]
+        for encoder, tally in zip(encoders, tallies, strict=True):
+            features = next(encoder.features([(0, pixels)]))[1]
+            if isinstance(features, str):
+                continue
+            tokens = torch.from_numpy(features.regions.astype(np.float32))[:, 1:]
+            nearest = _nearest(tokens, texts)  # (frames, R − 1)
+            for k, mask in enumerate(masks):
+                areas = _areas(features.patch_region[k], encoder.tower.grid, facts.size)
+                names = [units[e] for e in nearest[k].tolist()]
+                tally.add(names, areas, mask, [name for name in acting if name in mask])
+    return [
+        tally.result(merge, encoder.tower.regions - 1)
+        for merge, encoder, tally in zip(merges, encoders, tallies, strict=True)
+    ]
+
+
+def _nearest(tokens: Tensor, texts: Tensor) -> Tensor:
+    return (functional.normalize(tokens, dim=-1) @ texts.T).argmax(dim=-1)
+
+
+def _areas(source: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """Return (R − 1, H, W) bool, the pixels of each region but the class token."""
+    cell = np.ones((size[0] // grid[0], size[1] // grid[1]), np.uint16)
+    token = np.kron(source.astype(np.uint16).reshape(grid), cell)
+    return np.stack([token == number for number in np.unique(source)])
+
+
+def _present(known: truth.Truth, ids: np.ndarray) -> dict[str, np.ndarray]:
+    masks = {seen.entity: known.mask(ids, seen.entity) for seen in known.entities}
+    return {name: mask for name, mask in masks.items() if mask.mean() >= VISIBLE}
+
+
+def _resized(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def _grow(mask: np.ndarray, by: int) -> np.ndarray:
+    """Widen a mask by so many pixels to every side."""
+    wide = functional.max_pool2d(
+        torch.from_numpy(mask)[None, None].float(), 2 * by + 1, stride=1, padding=by
+    )
+    return wide[0, 0].numpy() > 0
