@@ -8,15 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from corpus.command import application, notes, out, print_json, run
+from extract.datasets import NAMES, open_dataset
 
 app = application("Encode videos once, into a feature cache (feats.h5).")
-
-DATASETS = "k400, k600, k700, ucf101, hmdb51, ssv2, folder, csv"
 
 
 @app.command()
 def extract(
-    dataset: Annotated[str, typer.Option(help=f"One of {DATASETS}.")],
+    dataset: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")],
     target: Annotated[Path, typer.Option("--out", help="The cache to make, such as feats.h5.")],
     root: Annotated[
         Path | None, typer.Option(help="The dataset's folder; by default $ALT_DATA/<dataset>.")
@@ -31,6 +30,10 @@ def extract(
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames in a view, T.")] = 8,
     views: Annotated[str, typer.Option(help="Temporal x spatial views, as in 4x3.")] = "1x1",
+    train_views: Annotated[
+        int | None,
+        typer.Option(help="Instead of --views: so many random, augmented views.", min=1),
+    ] = None,
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
     dtype: Annotated[str, typer.Option(help="float16 or int8.")] = "float16",
     compression: Annotated[str, typer.Option(help="none, lz4 or zstd.")] = "none",
@@ -58,6 +61,9 @@ def extract(
     ] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds to decode one video.", min=0.1)] = 120,
     limit: Annotated[int | None, typer.Option(help="Only the first so many videos.", min=1)] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Only part i of n, as in 3/8; join them with merge.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a cache, or drop unfinished work.")
     ] = False,
@@ -65,7 +71,6 @@ def extract(
 ) -> None:
     """Encode a dataset's videos into one file. Run it again to go on after an interruption."""
     from corpus.labels import load_labels
-    from extract.datasets import open_dataset
 
     # What is quick to find wrong is looked at before the weights are loaded.
     names = None
@@ -82,12 +87,13 @@ def extract(
     on_gpu = chosen.startswith("cuda")
     options = work.Options(
         frames=frames,
-        views=views,
+        views=f"{train_views}x1" if train_views else views,
         merge=merge,
         dtype=dtype,  # type: ignore[arg-type]  # Options checks it
         compression=compression,  # type: ignore[arg-type]
-        sampling=sampling,  # type: ignore[arg-type]
+        sampling="random" if train_views else sampling,  # type: ignore[arg-type]
         seed=seed,
+        augment=train_views is not None,
         precision=precision or ("float16" if on_gpu else "float32"),
         batch=batch or (256 if on_gpu else 32),
         decoder=decoder,  # type: ignore[arg-type]
@@ -101,6 +107,8 @@ def extract(
 
     from extract.progress import Progress
 
+    if shard is not None:
+        data = data.shard(shard, checkpoint)
     total = min(limit or len(data.clips), len(data.clips))
     try:
         with Progress(total) as progress:

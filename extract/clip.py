@@ -5,6 +5,7 @@ This is what a decoding worker runs, and it needs neither torch nor open_clip.
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extract import sampling
-from extract.decode import Decoder, sample
+from extract.decode import Decoder, Frame, visit
 from extract.views import Framing
 
 Sampling = Literal["centre", "random"]
@@ -29,6 +30,7 @@ class Plan:
         sampling: "centre" or "random" frames within TSN segments.
         seed: of random sampling.
         decoder: "auto", "decord" or "pyav".
+        augment: each view has a random crop and, by even chance, is mirrored.
     """
 
     framing: Framing
@@ -37,6 +39,7 @@ class Plan:
     sampling: Sampling = "centre"
     seed: int = 0
     decoder: Decoder = "auto"
+    augment: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,23 +70,37 @@ def read(path: Path, name: str, plan: Plan) -> Pixels:
         DecodeError: the video cannot be decoded.
     """
 
-    def choose(timestamps: NDArray[np.float64]) -> NDArray[np.int64]:
-        count = len(timestamps)
-        if plan.sampling == "centre":
-            positions = sampling.centre(count, plan.frames, plan.temporal)
-        else:
-            digest = hashlib.sha256(name.encode()).digest()
-            rng = np.random.default_rng([plan.seed, int.from_bytes(digest[:8], "big")])
-            positions = sampling.random(count, plan.frames, plan.temporal, rng)
-        return sampling.at(positions, timestamps).ravel()
+    digest = hashlib.sha256(name.encode()).digest()
+    seed = [plan.seed, int.from_bytes(digest[:8], "big")]
+    looks = [plan.framing.views] * plan.temporal
+    if plan.augment:
+        looks = [partial(plan.framing.random_view, seed=[*seed, i]) for i in range(plan.temporal)]
+    indices = np.zeros((plan.temporal, plan.frames), dtype=np.int64)
+    times = np.zeros(0)
+    seen: dict[tuple[int, int], NDArray[np.uint8]] = {}  # by (temporal view, frame index)
 
-    read = sample(path, choose, plan.framing.views, plan.decoder)
-    shape = (plan.temporal, plan.frames, *read.frames[0].shape)
-    views = np.stack(read.frames).reshape(shape).swapaxes(1, 2)  # (temporal, S, T, h, w, 3)
-    times = read.timestamps.reshape(plan.temporal, 1, plan.frames)
-    times = np.broadcast_to(times, views.shape[:3])
-    return Pixels(
-        np.ascontiguousarray(views.reshape(-1, *views.shape[3:])),
-        times.ravel().astype(np.float32),
-        read.note,
-    )
+    def choose(timestamps: NDArray[np.float64]) -> list[int]:
+        nonlocal indices, times
+        if plan.sampling == "centre":
+            positions = sampling.centre(len(timestamps), plan.frames, plan.temporal)
+        else:
+            rng = np.random.default_rng(seed)
+            positions = sampling.random(len(timestamps), plan.frames, plan.temporal, rng)
+        indices, times = sampling.at(positions, timestamps), timestamps
+        return indices.ravel().tolist()
+
+    def see(index: int, frame: Frame) -> None:
+        views = None
+        for view in np.flatnonzero((indices == index).any(axis=1)).tolist():
+            if views is None or plan.augment:
+                views = looks[view](frame)
+            seen[view, index] = views  # (S, h, w, 3)
+
+    note = visit(path, choose, see, plan.decoder)
+    stacks = [
+        np.stack([seen[view, i] for i in row], 1) for view, row in enumerate(indices.tolist())
+    ]
+    frames = np.concatenate(stacks)  # (temporal · S, T, h, w, 3)
+    spatial = len(frames) // plan.temporal
+    shown = times[indices].repeat(spatial, axis=0)  # (temporal · S, T)
+    return Pixels(frames.reshape(-1, *frames.shape[2:]), shown.ravel().astype(np.float32), note)

@@ -5,8 +5,7 @@ silently get wrong, it refuses here, and PyAV takes the file. The two give the s
 same timestamps: both decode with FFmpeg, the stream that FFmpeg calls the best, upright.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -145,34 +144,23 @@ _READERS: dict[Decoder, tuple[Callable[[Path], Video], ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What was read of a video.
-
-    Attributes:
-        frames: what `see` made of each frame, in the order they were asked for.
-        timestamps: (n,) float64 seconds from the first frame, of the frames in that order.
-        note: what was passed over in the file, or "".
-    """
-
-    frames: list[NDArray[np.uint8]]
-    timestamps: NDArray[np.float64]
-    note: str
-
-
-def sample(
+def visit(
     path: Path,
-    choose: Callable[[NDArray[np.float64]], NDArray[np.int64]],
-    see: Callable[[Frame], NDArray[np.uint8]],
+    choose: Callable[[NDArray[np.float64]], Iterable[int]],
+    see: Callable[[int, Frame], None],
     decoder: Decoder = "auto",
-) -> Sample:
-    """Read some frames of a video.
+) -> str:
+    """Look at some frames of a video.
 
     Args:
         path: the file.
-        choose: from all timestamps (N,) to the indices (n,) wanted, in any order, repeats allowed.
-        see: applied to each frame as it is decoded, so that whole frames need not be kept.
+        choose: from all timestamps (N,) to the indices wanted.
+        see: told each wanted index once, with its frame, as it is decoded, so that whole frames
+            need not be kept. When one decoder gives up midway, the next begins again.
         decoder: "auto" tries decord, then PyAV.
+
+    Returns:
+        What was passed over in the file, or "".
 
     Raises:
         DecodeError: no decoder can; the reason is the last one's.
@@ -185,13 +173,10 @@ def sample(
     for reader in _READERS[decoder]:
         try:
             video = reader(path)
-            indices = choose(video.timestamps)
-            distinct = sorted(set(indices.tolist()))
-            seen = {
-                i: see(frame) for i, frame in zip(distinct, video.frames(distinct), strict=True)
-            }
-            frames = [seen[index] for index in indices.tolist()]
-            return Sample(frames, video.timestamps[indices], video.note)
+            indices = sorted(set(choose(video.timestamps)))
+            for index, frame in zip(indices, video.frames(indices), strict=True):
+                see(index, frame)
+            return video.note
         except DecodeError as error:
             reason = error
     raise reason

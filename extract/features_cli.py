@@ -69,6 +69,36 @@ def verify(caches: Annotated[list[Path], typer.Argument()], json: Json = False) 
         raise typer.Exit(1)
 
 
+@app.command()
+def merge(
+    caches: Annotated[list[Path], typer.Argument(help="Two or more caches.")],
+    target: Annotated[Path, typer.Option("--out", help="The cache to make.")],
+    json: Json = False,
+) -> None:
+    """Join caches: the parts of --shard i/n, or several datasets."""
+    from extract.merge import merge as join
+
+    manifest = join(caches, target)
+    if json:
+        print_json(manifest.model_dump(mode="json"))
+    else:
+        out.print(f"{target}: {manifest.clips} clips, {manifest.failed} failed")
+
+
+@app.command()
+def export(
+    cache: Cache,
+    target: Annotated[Path, typer.Option("--out", help="The folder to make.")],
+    form: Annotated[str, typer.Option("--format", help="npy or webdataset.")] = "npy",
+) -> None:
+    """Write a cache's features in a form that other tools read."""
+    from extract.export import export as write
+    from extract.store import FeatureCache
+
+    count = write(FeatureCache(cache), target, form)
+    out.print(f"{target}: {count} clips as {form}")
+
+
 def main() -> None:
     """Run the command."""
     run(app)

@@ -44,6 +44,7 @@ class Options:
         compression: "none", "lz4" or "zstd".
         sampling: "centre" or "random"; by default random for the split "train", else centre.
         seed: of random sampling.
+        augment: random crops, mirrored by even chance: views to train on.
         precision: of the encoder: "float32", "bfloat16" or "float16".
         batch: frames to a forward pass.
         decoder: "auto" (decord, then PyAV), "decord" or "pyav".
@@ -57,6 +58,7 @@ class Options:
     compression: Compression = "none"
     sampling: Sampling | None = None
     seed: int = 0
+    augment: bool = False
     precision: str = "float32"
     batch: int = 32
     decoder: Decoder = "auto"
@@ -83,6 +85,8 @@ class Options:
         temporal, _, spatial = self.views.partition("x")
         if not (temporal.isdecimal() and spatial.isdecimal() and int(temporal) > 0):
             raise BadInput(f"--views {self.views}", "not temporal x spatial views", "as in 4x3")
+        if self.augment and int(spatial) != 1:
+            raise BadInput(f"--views {self.views}", "augmented views are one crop each", "use Tx1")
         return int(temporal), int(spatial)
 
 
@@ -226,6 +230,7 @@ def plan_of(backbone: Backbone, options: Options, split: str = "all") -> Plan:
         sampling=options.sampling or ("random" if split.startswith("train") else "centre"),
         seed=options.seed,
         decoder=options.decoder,
+        augment=options.augment,
     )
 
 
@@ -310,6 +315,8 @@ def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) 
         views=options.views,
         sampling=plan.sampling,
         seed=options.seed,
+        augment=options.augment,
+        part=dataset.part,
         preprocess=PreprocessFacts(**vars(facts)),
         precision=options.precision,
         dtype=options.dtype,

@@ -69,6 +69,8 @@ class CacheManifest(BaseModel):
         views: "TxS", temporal × spatial views; V = T·S.
         sampling: "centre" or "random" (TSN segments).
         seed: of random sampling.
+        augment: each view is a random crop, mirrored by even chance; for training only.
+        part: "i/n" when this is the i-th of n parts to be merged, else "".
         precision: of the encoder's computation: "float32", "bfloat16" or "float16".
         dim, regions, patches, grid: D, R, P and the patches' (rows, columns).
         content_hash: SHA-256 of this manifest and of every row; the cache's identity.
@@ -92,6 +94,8 @@ class CacheManifest(BaseModel):
     views: str
     sampling: str
     seed: int
+    augment: bool = False
+    part: str = ""
     preprocess: PreprocessFacts
     precision: str
     dtype: Dtype

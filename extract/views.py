@@ -68,6 +68,26 @@ class Framing:
         corners = [(round(spare_y * share), round(spare_x * share)) for share in shares]
         return np.stack([pixels[y : y + height, x : x + width] for y, x in corners])
 
+    def random_view(self, frame: NDArray[np.uint8], seed: list[int]) -> NDArray[np.uint8]:
+        """A random part of a frame, (H, W, 3) RGB, for training: (1, *size, 3).
+
+        Half to all of the area, with sides up to a third longer than each other, mirrored by even
+        chance. The same seed gives the same part of every frame of a size.
+        """
+        rng = np.random.default_rng(seed)
+        height, width = frame.shape[:2]
+        area = height * width * rng.uniform(0.5, 1.0)
+        ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+        crop_width = min(width, max(1, round((area * ratio) ** 0.5)))
+        crop_height = min(height, max(1, round((area / ratio) ** 0.5)))
+        left, top = (
+            round(rng.uniform() * spare) for spare in (width - crop_width, height - crop_height)
+        )
+        image = Image.fromarray(frame[top : top + crop_height, left : left + crop_width])
+        image = image.resize(self.size[::-1], _FILTERS[self.interpolation])
+        pixels = np.asarray(image)[None]
+        return pixels[:, :, ::-1] if rng.random() < 0.5 else pixels
+
 
 def normalise(
     pixels: "torch.Tensor", mean: tuple[float, ...], std: tuple[float, ...]

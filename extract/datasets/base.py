@@ -1,8 +1,9 @@
 """A dataset is a list: videos under a root, each with a class and a split."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
@@ -39,6 +40,7 @@ class Dataset:
         classes: class names; a clip's label is an index into them.
         clips: the videos; a file that is missing stays in the list and becomes a failed row.
         ignored: files under the root that are no videos, as paths relative to it.
+        part: "i/n" when the clips are the i-th of n parts of the dataset, else "".
     """
 
     name: str
@@ -46,11 +48,34 @@ class Dataset:
     split: str
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
-    ignored: tuple[str, ...] = field(default=())
+    ignored: tuple[str, ...] = ()
+    part: str = ""
 
     def path(self, clip: Clip) -> Path:
         """Where a clip's file is."""
         return self.root / clip.video
+
+    def shard(self, part: str, block: int) -> "Dataset":
+        """The i-th of n parts, for many machines; `alt-features merge` joins their caches.
+
+        Args:
+            part: "i/n", i counted from 1.
+            block: parts are cut at multiples of this many clips. With the extraction's checkpoint
+                the merged cache is, byte for byte, that of one machine alike.
+
+        Raises:
+            BadInput: not i/n, or more parts than blocks.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", part)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise BadInput(f"--shard {part}", "not i/n with i from 1 to n", "as in 3/8")
+        index, count = int(match[1]), int(match[2])
+        blocks = -(-len(self.clips) // block)
+        if blocks < count:
+            cause = f"{len(self.clips)} videos make {blocks} blocks of {block}, not {count} parts"
+            raise BadInput(f"--shard {part}", cause, "use fewer parts, or a smaller --checkpoint")
+        start, stop = (blocks * i // count * block for i in (index - 1, index))
+        return replace(self, clips=self.clips[start:stop], part=part)
 
 
 def existing_folder(root: Path, name: str) -> Path:

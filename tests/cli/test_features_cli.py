@@ -83,3 +83,14 @@ def test_what_is_no_cache_is_one_line_and_exit_2(tmp_path: Path, alt_features, c
         code, out, err = alt_features(command, str(tmp_path / name))
         assert (code, out, len(err.splitlines())) == (2, "", 1)
         assert f"{name}: {cause}" in err
+
+
+def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_features):
+    code, _, _ = alt_features("export", str(cache), "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert np.load(tmp_path / "out/regions.npy").shape == (2, 1, 2, 3)
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(cache.read_bytes())
+    code, _, err = alt_features("merge", str(cache), str(copy), "--out", str(tmp_path / "m.h5"))
+    assert code == 2
+    assert "is in" in err

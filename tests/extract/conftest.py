@@ -1,8 +1,9 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts, quantise
 
@@ -39,6 +40,15 @@ def manifest() -> CacheManifest:
         patches=9,
         grid=(3, 3),
     )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small models lose more to threads that wait for each other than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 WriteCache = Callable[..., list[np.ndarray]]

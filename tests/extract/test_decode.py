@@ -1,10 +1,11 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from extract.decode import DecodeError, Decoder, DecordVideo, PyAVVideo, Sample, quiet, sample
+from extract.decode import DecodeError, Decoder, DecordVideo, PyAVVideo, quiet, visit
 
 BOTH = pytest.mark.parametrize("decoder", ["decord", "pyav"])
 
@@ -14,8 +15,24 @@ def _quiet():
     quiet()
 
 
-def read(path: Path, indices: list[int], decoder: Decoder = "auto") -> Sample:
-    return sample(path, lambda times: np.array(indices), lambda frame: frame, decoder)
+@dataclass
+class Seen:
+    frames: list[np.ndarray]
+    timestamps: np.ndarray  # of these frames
+    count: int  # in the video
+    note: str
+
+
+def read(path: Path, indices: list[int], decoder: Decoder = "auto") -> Seen:
+    seen, times = {}, np.zeros(0)
+
+    def choose(timestamps):
+        nonlocal times
+        times = timestamps
+        return indices
+
+    note = visit(path, choose, seen.__setitem__, decoder)
+    return Seen([seen[index] for index in indices], times[indices], len(times), note)
 
 
 def numbers(frames: list[np.ndarray]) -> list[int]:
@@ -100,11 +117,8 @@ def test_odd_files_are_right_with_either_decoder(shared: Path, name: str):
 )
 def test_known_facts_of_odd_files(shared: Path, name: str, shape: tuple[int, ...], count: int):
     path = shared / "clips/odd" / name
-    counts = []
-    result = sample(
-        path, lambda times: counts.append(len(times)) or np.array([0]), lambda frame: frame
-    )
-    assert counts[-1] == count
+    result = read(path, [0])
+    assert result.count == count
     assert result.frames[0].shape == shape
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from corpus.backbone import Backbone
 from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
-from extract.run import Options, encode_video, extract, plan_of
+from extract.run import Options, encode_video, facts, plan_of
+from extract.run import extract as extract_by_many
 from extract.store import FeatureCache
 from extract.verify import verify
 
+extract = partial(extract_by_many, workers=1)
 OPTIONS = Options(frames=4, checkpoint=3, batch=8)
 
 
@@ -297,9 +300,23 @@ def faults(path: Path) -> tuple[str, ...]:
 
 
 def test_a_report_is_json(whole: Path, dataset: Dataset, mini: Backbone):
-    from extract.run import facts
-
     told = json.loads(json.dumps(facts(extract(dataset, mini, whole, OPTIONS))))
     assert told["clips"] == 7
     assert told["ok"] == 6
     assert [row["video"] for row in told["failed"]] == ["archery/2.mp4"]
+
+
+def test_train_views_are_random_crops_and_the_same_for_the_same_seed(
+    dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    options = dataclasses.replace(
+        OPTIONS, frames=2, views="3x1", sampling="random", augment=True, seed=5
+    )
+    for out, workers in (("a.h5", 1), ("b.h5", 3)):
+        extract(dataset, mini, tmp_path / out, options, workers=workers)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    cache = FeatureCache(tmp_path / "a.h5")
+    assert cache.manifest.augment
+    first, second, third = cache.regions(3).reshape(3, 2, -1)
+    assert not np.allclose(first, second, atol=1e-2)
+    assert not np.allclose(second, third, atol=1e-2)

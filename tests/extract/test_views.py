@@ -63,3 +63,22 @@ def test_views_that_do_not_exist_are_refused():
         Framing((64, 64), resize_mode="squash", crops=3)
     with pytest.raises(BadInput, match="longest"):
         Framing((64, 64), resize_mode="longest")
+
+
+def test_a_random_view_is_the_same_part_of_every_frame():
+    framing, frame = Framing((64, 64)), photo(120, 200)
+    for seed in range(20):
+        view = framing.random_view(frame, [seed])
+        assert view.shape == (1, 64, 64, 3)
+        assert (view == framing.random_view(frame, [seed])).all()
+        brighter = np.minimum(frame.astype(int) + 3, 255).astype(np.uint8)
+        shift = framing.random_view(brighter, [seed]).astype(int) - view
+        assert (np.abs(shift) <= 5).all()
+
+
+def test_random_views_differ_and_half_of_them_are_mirrored():
+    ramp = np.arange(200, dtype=np.uint8)[None, :, None].repeat(120, 0).repeat(3, 2)
+    views = [Framing((32, 32)).random_view(ramp, [seed])[0].astype(int) for seed in range(60)]
+    mirrored = sum(view[16, 0, 0] > view[16, -1, 0] for view in views)
+    assert 15 < mirrored < 45
+    assert len({view[16].tobytes() for view in views}) > 50

@@ -1,0 +1,142 @@
+import dataclasses
+import io
+import json
+import tarfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+from extract.datasets import Dataset, open_dataset
+from extract.export import export
+from extract.merge import merge
+from extract.run import Options
+from extract.run import extract as extract_by_many
+from extract.store import FeatureCache
+from extract.verify import verify
+
+extract = partial(extract_by_many, workers=1)
+OPTIONS = Options(frames=2, checkpoint=2, batch=4)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, make_clip) -> Dataset:
+    root = tmp_path_factory.mktemp("videos")
+    for index in range(7):
+        make_clip(root / f"{'ab'[index // 4]}/{index}.mp4", frames=5 + index, seed=index)
+    (root / "b/5.mp4").write_bytes(b"broken")
+    return open_dataset("folder", root)
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, mini: Backbone, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "feats.h5"
+    extract(dataset, mini, path, OPTIONS)
+    return path
+
+
+def test_parts_made_on_many_machines_merge_to_the_bytes_of_one(
+    dataset: Dataset, whole: Path, mini: Backbone, tmp_path: Path
+):
+    parts = [tmp_path / f"{index}.h5" for index in range(3)]
+    for index, path in enumerate(parts):
+        extract(dataset.shard(f"{index + 1}/3", OPTIONS.checkpoint), mini, path, OPTIONS)
+    assert [len(FeatureCache(path)) for path in parts] == [2, 2, 3]
+    merge([parts[2], parts[0], parts[1]], tmp_path / "merged.h5")
+    assert (tmp_path / "merged.h5").read_bytes() == whole.read_bytes()
+    with pytest.raises(BadInput, match="3 parts make the whole, and these are 1/3, 3/3"):
+        merge([parts[2], parts[0]], tmp_path / "less.h5")
+    with pytest.raises(BadInput, match="1/3, 1/3, 2/3"):
+        merge([parts[0], parts[0], parts[1]], tmp_path / "less.h5")
+    assert not (tmp_path / "less.h5").exists()
+
+
+def test_every_video_is_in_one_part(dataset: Dataset):
+    for count in (1, 2, 3, 4):
+        parts = [dataset.shard(f"{index + 1}/{count}", 2).clips for index in range(count)]
+        assert sum(parts, ()) == dataset.clips
+        assert all(parts)
+
+
+@pytest.mark.parametrize(
+    ("part", "cause"),
+    [("0/3", "not i/n"), ("4/3", "not i/n"), ("two", "not i/n"), ("1/5", "make 4 blocks of 2")],
+)
+def test_a_part_that_cannot_be_is_refused(dataset: Dataset, part: str, cause: str):
+    with pytest.raises(BadInput, match=cause):
+        dataset.shard(part, 2)
+
+
+def test_datasets_are_joined_with_their_classes_united(
+    dataset: Dataset, whole: Path, mini: Backbone, tmp_path: Path
+):
+    clips = tuple(dataclasses.replace(clip, label=1 - clip.label) for clip in dataset.clips[:5])
+    other = dataclasses.replace(dataset, name="csv", classes=("c", "a"), clips=clips)
+    extract(other, mini, tmp_path / "b.h5", OPTIONS)
+    manifest = merge([whole, tmp_path / "b.h5"], tmp_path / "both.h5")
+    both = FeatureCache(tmp_path / "both.h5")
+    assert manifest.dataset == "folder+csv"
+    assert manifest.classes == ("a", "b", "c")
+    assert both.labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 2]
+    assert both.videos[0] == "folder/a/0.mp4"
+    assert both.videos[7] == "csv/a/0.mp4"
+    assert (both.regions(8) == FeatureCache(whole).regions(1)).all()
+    assert verify(tmp_path / "both.h5").faults == ()
+
+
+def test_what_was_made_otherwise_is_not_merged(
+    dataset: Dataset, whole: Path, mini: Backbone, tmp_path: Path
+):
+    options = dataclasses.replace(OPTIONS, merge=2)
+    extract(dataset, mini, tmp_path / "b.h5", options, limit=2)
+    with pytest.raises(BadInput, match="merge 8, now 2"):
+        merge([whole, tmp_path / "b.h5"], tmp_path / "out.h5")
+    (tmp_path / "copy.h5").write_bytes(whole.read_bytes())
+    with pytest.raises(BadInput, match=r"a/0.mp4 is in .* too"):
+        merge([whole, tmp_path / "copy.h5"], tmp_path / "out.h5")
+    with pytest.raises(BadInput, match="exists already"):
+        merge([whole, whole], tmp_path / "b.h5")
+    with pytest.raises(BadInput, match="give two"):
+        merge([whole], tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_export_to_npy_is_the_cache_as_arrays(whole: Path, tmp_path: Path):
+    cache = FeatureCache(whole)
+    assert export(cache, tmp_path / "out", "npy") == 6
+    regions = np.load(tmp_path / "out/regions.npy", mmap_mode="r")
+    assert regions.dtype == np.float16
+    assert regions.shape == (7, 2, cache.manifest.regions, cache.manifest.dim)
+    for index in range(7):
+        assert (regions[index] == cache.regions(index)).all()
+    assert np.load(tmp_path / "out/label.npy").tolist() == cache.labels.tolist()
+    words = [json.loads(line) for line in (tmp_path / "out/clips.jsonl").open()]
+    assert [row["video"] for row in words] == cache.videos
+    assert words[5]["status"] == "failed"
+    assert words[0]["class"] == "a"
+    facts = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert facts["content_hash"] == cache.manifest.content_hash
+
+
+def test_export_to_webdataset_is_the_same_bytes_twice(whole: Path, tmp_path: Path):
+    cache = FeatureCache(whole)
+    for name in ("one", "two"):
+        export(cache, tmp_path / name, "webdataset")
+    first, second = (tmp_path / name / "clips-000000.tar" for name in ("one", "two"))
+    assert first.read_bytes() == second.read_bytes()
+    with tarfile.open(first) as tar:
+        content = {member.name: tar.extractfile(member).read() for member in tar}
+    assert json.loads(content["00000005.json"])["error"] == cache.errors[5]
+    assert "00000005.regions.npy" not in content
+    regions = np.load(io.BytesIO(content["00000003.regions.npy"]))
+    assert (regions == cache.regions(3)).all()
+
+
+def test_an_export_overwrites_nothing(whole: Path, tmp_path: Path):
+    with pytest.raises(BadInput, match="exists already"):
+        export(FeatureCache(whole), tmp_path, "npy")
+    with pytest.raises(BadInput, match="use npy or webdataset"):
+        export(FeatureCache(whole), tmp_path / "out", "csv")
