@@ -1,6 +1,6 @@
 """Which sense a word has in a label: extended Lesk, WordNet's frequencies, the text space."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,9 +10,11 @@ from corpus import wordnet
 from corpus.parse import Parsed, Unit
 
 # Shares of a sense's score; the text space moves it where a backbone has a say (`TextSpace`).
-LESK, PRIOR, TEXT = 0.6, 0.4, 0.5
-_UNSEEN = 0.5  # what is left of the score of a sense that no camera sees
-_LESK_FULL = 0.20  # a cosine of signatures that counts as full agreement
+LESK, PRIOR, TEXT = 0.5, 0.5, 0.5
+_FEW = 3.0  # uses in WordNet's tagged texts that are too few to go by
+_UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
+_LESK_FULL = 0.25  # a cosine of signatures that counts as full agreement
+_PLAY = frozenset(wordnet.stems("game sport"))
 _VERB_LEXNAMES = {
     "verb.motion": 1.0,
     "verb.contact": 1.0,
@@ -68,12 +70,11 @@ def of_unit(unit: Unit, parsed: Parsed, text_term: TextTerm | None = None) -> Se
     candidates = [
         (form, synset)
         for form, synset in wordnet.senses(unit.text)
-        if wordnet.visibility(synset) or synset.lexname() == wordnet.MOTION
+        if wordnet.visibility(synset) or wordnet.is_act(synset)
     ]
-    context = _context(parsed, unit.text)
     return _choose(
         candidates,
-        context,
+        lambda synset: _agreement(synset, parsed, unit.text, True),
         lambda synset: _visible(synset, unit, parsed),
         text_term
         and (lambda synset: text_term(f"{unit.text}: {synset.definition()}", parsed.label)),
@@ -82,26 +83,41 @@ def of_unit(unit: Unit, parsed: Parsed, text_term: TextTerm | None = None) -> Se
 
 
 def of_word(word: str, context: dict[str, float]) -> Sense | None:
-    """Choose the visible sense of a word in a bag of context words, such as a gloss."""
-    candidates = [(f, s) for f, s in wordnet.senses(word) if wordnet.visibility(s)]
-    return _choose(candidates, context, wordnet.visibility, None, word)
+    """Choose the sense of a word in running text such as a gloss; None unless it can be seen.
+
+    Abstract senses compete, as in "a way of dancing".
+    """
+    own = set(wordnet.stems(word))
+    rest = {token: value for token, value in context.items() if token not in own}
+
+    def fits(synset: Synset) -> float:
+        # A definition that uses the word means another sense by it: "a rink with a floor of ice".
+        circular = not own.isdisjoint(wordnet.stems(synset.definition()))
+        near = wordnet.similarity(wordnet.signature(synset), rest) / _LESK_FULL
+        return min(near, 1.0) * (0.5 if circular else 1.0)
+
+    def visible(synset: Synset) -> float:
+        return max(wordnet.visibility(synset), 0.5)
+
+    chosen = _choose(wordnet.senses(word), fits, visible, None, word)
+    return chosen if chosen and wordnet.visibility(chosen.synset) else None
 
 
 def of_verb(verb: str, parsed: Parsed) -> Sense | None:
     """Choose what a label's verb means; for a bare gerund, its activity noun is a candidate too."""
     candidates = list(wordnet.senses(verb, "v"))
     activities = []
-    if not parsed.units and len(parsed.verbs) == 1:
+    if not parsed.units and len(parsed.verbs) == 1 and not parsed.placeholders:
         activities = [
             (form, synset)
             for word in parsed.words or (verb,)
             for form, synset in wordnet.senses(word)
-            if synset.lexname() == wordnet.MOTION
+            if wordnet.is_act(synset)
         ]
     names = frozenset(synset for _, synset in activities)
     return _choose(
         candidates + activities,
-        _context(parsed, verb, verbs=False),
+        lambda synset: _agreement(synset, parsed, verb, False),
         lambda synset: _doable(synset, names),
         None,
         verb,
@@ -110,20 +126,24 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
 
 def _choose(
     candidates: Sequence[tuple[str, Synset]],
-    context: dict[str, float],
+    lesk: Callable[[Synset], float],
     visible: Callable[[Synset], float],
     text: Callable[[Synset], float] | None,
     word: str,
 ) -> Sense | None:
     if not candidates:
         return None
-    priors = _priors(candidates)
+    # Verbs and nouns have each their own order of frequency.
+    verbs = [pair for pair in candidates if pair[1].pos() == "v"]
+    nouns = [pair for pair in candidates if pair[1].pos() != "v"]
+    candidates = verbs + nouns
+    priors = _priors(verbs) + _priors(nouns)
     agreement = [text(synset) if text is not None else 0.0 for _, synset in candidates]
     usual = sum(agreement) / len(agreement)
     scored = []
     for rank, (form, synset) in enumerate(candidates):
-        lesk = min(wordnet.similarity(wordnet.signature(synset), context) / _LESK_FULL, 1.0)
-        score = (LESK * lesk + PRIOR * priors[rank]) * (_UNSEEN + (1 - _UNSEEN) * visible(synset))
+        fit = LESK * lesk(synset) + PRIOR * priors[rank]
+        score = fit * (_UNSEEN + (1 - _UNSEEN) * visible(synset))
         score = min(max(score + TEXT * (agreement[rank] - usual), 0.0), 1.0)
         scored.append((-round(score, 3), rank, form, synset))
     scored.sort(key=lambda item: item[:2])
@@ -139,59 +159,78 @@ def _priors(candidates: Sequence[tuple[str, Synset]]) -> list[float]:
         wordnet.frequency(synset, form) + 0.3 * wordnet.commonness(synset) + 1.0 / (1 + rank)
         for rank, (form, synset) in enumerate(candidates)
     ]
-    top = max(shares)
+    # A count of one says little: what was hardly ever tagged has hardly a prior.
+    top = max(shares, default=0.0) + _FEW
     return [share / top for share in shares]
 
 
 def _visible(synset: Synset, unit: Unit, parsed: Parsed) -> float:
     """Prefer what is seen; a label that is one noun, or a game that modifies an act, is the act."""
-    if synset.lexname() != wordnet.MOTION:
+    if not wordnet.is_act(synset):
         return wordnet.visibility(synset)
     if unit.whole or (not unit.head and wordnet.is_pastime(synset)):
         return 1.5
-    return 0.5 if wordnet.is_pastime(synset) else 0.2
+    if wordnet.is_pastime(synset):
+        return 1.0 if _is_played(parsed) else 0.35
+    return 0.2
+
+
+@cache
+def _is_played(parsed: Parsed) -> bool:
+    """Tell whether a label's words are about games: "playing …", "… (sport)"."""
+    verbs = [s for verb in parsed.verbs for _, s in wordnet.senses(verb, "v")[:1]]
+    told = [token for word in parsed.context for token in wordnet.stems(word)]
+    told += [token for verb in verbs for token in wordnet.stems(verb.definition())]
+    return not _PLAY.isdisjoint(told)
 
 
 def _doable(synset: Synset, activities: frozenset[Synset]) -> float:
     """Prefer bodily verbs, and for a bare gerund the activity of that name and its verb."""
-    if synset.lexname() == wordnet.MOTION:
-        return 1.3
+    if wordnet.is_act(synset):
+        return 1.6 if wordnet.is_pastime(synset) else 1.2
     named = any(related in activities for related in wordnet.derived(synset))
     return _VERB_LEXNAMES.get(synset.lexname(), 0.0) + 0.5 * named
 
 
 @cache
-def _context(parsed: Parsed, word: str, verbs: bool = True) -> dict[str, float]:
-    """Return the words that surround `word` in its label, and what those words go with."""
+def _context(parsed: Parsed, word: str) -> dict[str, float]:
+    """Return the words that surround `word` in its label."""
     own = set(wordnet.stems(word))
     bag: dict[str, float] = {}
-    for text, share in _surroundings(parsed, word):
+    for text, share in [(w, 1.0) for w in parsed.words] + [(w, 1.5) for w in parsed.context]:
         for token in wordnet.stems(text):
             if token not in own:
                 bag[token] = max(bag.get(token, 0.0), share * wordnet.weight(token))
-    others = [u.text for u in parsed.units if u.text != word] + list(parsed.context)
-    for other in others:
-        _blend(bag, [s for _, s in wordnet.senses(other)], other, 0.5)
-    if verbs:
-        for verb in parsed.verbs:
-            _blend(bag, [s for _, s in wordnet.senses(verb, "v")], verb, 0.4)
     return bag
 
 
-def _surroundings(parsed: Parsed, word: str) -> Iterable[tuple[str, float]]:
-    for other in parsed.words:
+@cache
+def _neighbours(parsed: Parsed, word: str, verbs: bool) -> tuple[tuple[Synset, float], ...]:
+    """Return the senses of the words beside `word`, each with how likely it is."""
+    found: list[tuple[Synset, float]] = []
+    others = [(u.text, "n") for u in parsed.units] + [(w, "n") for w in parsed.context]
+    others += [(verb, "v") for verb in parsed.verbs] if verbs else []
+    for other, pos in others:
         if other != word:
-            yield other, 1.0
-    for other in parsed.context:
-        yield other, 1.5
+            pairs = wordnet.senses(other, pos)
+            found += [(s, 0.4 + 0.6 * p) for p, (_, s) in zip(_priors(pairs), pairs, strict=True)]
+    return tuple(found)
 
 
-def _blend(bag: dict[str, float], senses: list[Synset], word: str, share: float) -> None:
-    """Add the signatures of a neighbouring word's senses, the frequent ones more."""
-    if not senses:
-        return
-    priors = _priors([(word, synset) for synset in senses])
-    total = sum(priors)
-    for prior, synset in zip(priors, senses, strict=True):
-        for token, value in wordnet.signature(synset).items():
-            bag[token] = bag.get(token, 0.0) + share * value * prior / total
+@cache
+def _agreement(synset: Synset, parsed: Parsed, word: str, verbs: bool) -> float:
+    """Return how well a sense fits its label: with its words, and with any sense of a neighbour.
+
+    The best pair of senses counts: one verb sense that plays instruments is enough for an organ.
+    """
+    own = set(wordnet.stems(word))
+    mine = {t: v for t, v in wordnet.signature(synset).items() if t not in own}
+    direct = wordnet.similarity(mine, _context(parsed, word))
+    best = max(
+        (
+            p * wordnet.similarity(mine, wordnet.signature(s))
+            for s, p in _neighbours(parsed, word, verbs)
+        ),
+        default=0.0,
+    )
+    return min((direct + best) / _LESK_FULL, 1.0)

@@ -26,9 +26,9 @@ BODY = {
     "knee": "knee.n.01",
     "foot": "foot.n.01",
 }
-_TOO_GENERAL = 45  # direct hyponyms: "device" and "garment" name no look
+_TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
 _PARTS_EACH, _GLOSS_NOUNS, _DOMAIN_MOST = 3, 6, 4
-_NEAR = 0.14  # nearness of a definition that is worth an entity
+_NEAR = 0.16  # nearness of a definition that is worth an entity
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
 
 
@@ -114,7 +114,7 @@ def beyond_defaults(found: list[Found]) -> int:
 def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[Found]:
     for unit, sense in named:
         if sense is not None:
-            if sense.synset.lexname() == wordnet.MOTION and not (
+            if wordnet.is_act(sense.synset) and not (
                 unit.whole or " " in unit.text or wordnet.is_pastime(sense.synset)
             ):
                 continue
@@ -122,7 +122,7 @@ def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[F
             if unit.place and kind == "object" and wordnet.is_scene(sense.synset):
                 kind = "scene"
             yield Found(
-                sense.form,
+                _spelled(unit.text, sense.form),
                 sense.synset.name(),
                 kind,
                 sense.synset.definition(),
@@ -133,6 +133,16 @@ def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[F
             )
         elif not unit.known:
             yield _unknown(unit, parsed)
+
+
+def _spelled(text: str, form: str) -> str:
+    """Return WordNet's form with the label's spaces: "cell phone", not "cellphone"."""
+    letters = form.replace(" ", "").replace("-", "")
+    for ending in ("", "s", "es"):
+        base = text.removesuffix(ending)
+        if " " in text and base.replace(" ", "").replace("-", "") == letters:
+            return base
+    return form
 
 
 def _unknown(unit: Unit, parsed: Parsed) -> Found:
@@ -166,13 +176,21 @@ def _expand(
     parsed: Parsed, units: list[Sense], verbs: list[Sense], options: Options
 ) -> list[Found]:
     context = _label_context(parsed, units, verbs)
-    acts = [s for s in verbs if True] + [s for s in units if s.synset.lexname() == wordnet.MOTION]
-    things = [s for s in units if s.synset.lexname() != wordnet.MOTION]
+    acts = verbs + [s for s in units if wordnet.is_act(s.synset)]
+    things = [s for s in units if not wordnet.is_act(s.synset)]
     found: list[Found] = []
     for act in acts:
-        found += _derived(act)
+        tools = list(_derived(act))
+        found += tools
+        if act.synset.pos() == "v" and not any(tool.kind == "role" for tool in tools):
+            found += _agent(act)
+        for tool in tools:
+            if tool.score >= 0.8 and tool.kind == "object":
+                made = Sense(tool.unit, _synset(tool.synset or ""), tool.score)
+                found += _of_gloss(made, context, share=0.25)
         found += _of_gloss(act, context, share=0.6)
-        found += _of_domain(act, context)
+        if wordnet.is_pastime(act.synset):
+            found += _of_domain(act, context)
     for thing in things:
         found += _derived(thing, roles_only=True)
         found += _parts(thing)
@@ -208,7 +226,7 @@ def _label_context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> di
 def _counterparts(synset: Synset) -> list[Synset]:
     """Return an activity and the same activity as verb or noun."""
     same = [s for s in wordnet.derived(synset)
-            if s.pos() == "v" or s.lexname() == wordnet.MOTION]  # fmt: skip
+            if s.pos() == "v" or wordnet.is_act(s)]  # fmt: skip
     # The same only if a name is shared: "swimming" and "swim", not "drive" and "thrust".
     stems = {wordnet.stem(name.replace("_", "")) for name in synset.lemma_names()}
     return [synset] + [
@@ -239,6 +257,16 @@ def _derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     f"{what}: derived from {sense.form}",
                     score,
                 )
+
+
+def _agent(sense: Sense) -> Iterator[Found]:
+    """Find the person that the spelling of a verb names: busk, busker."""
+    base = sense.form
+    for name in (f"{base}er", f"{base}r", f"{base}or", f"{base}{base[-1]}er", f"{base}ist"):
+        for form, synset in wordnet.senses(name)[:3]:
+            if form == name and synset.lexname() == "noun.person":
+                yield _found(form, synset, f"role: named after {base}", 0.5)
+                return
 
 
 def _of_gloss(sense: Sense, context: dict[str, float], share: float) -> Iterator[Found]:
@@ -332,18 +360,19 @@ def _mentioning(
     parsed: Parsed, things: list[Sense], acts: list[Sense], context: dict[str, float]
 ) -> Iterator[Found]:
     """Find tools, places and people whose definitions mention what the label is about."""
-    phrases = [neighbours.Phrase(stems, 1.0) for stems in _names(things)]
+    phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
     for act in acts:
         # An everyday verb alone points everywhere; a named activity points home.
-        named = act.synset.lexname() == wordnet.MOTION
-        weight = 1.0 if named or not things else 0.6
-        phrases += [neighbours.Phrase(stems, weight) for stems in _names([act])]
-    chosen = {sense.synset for sense in (*things, *acts)}
+        named = act.synset.pos() == "n"
+        lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
+        phrases.append(neighbours.Phrase(_names(act), 1.0 if named or not things else 0.6, lead))
+    chosen = {sense.synset.name() for sense in (*things, *acts)}
     total = sum(phrase.weight for phrase in phrases) or 1.0
     left = dict(_MOST)
     ranked = []
     for synset, near in neighbours.mentioning(phrases):
-        if synset in chosen or wordnet.visibility(synset) < 0.55:
+        # Kinds of what is named already ("dark bread" beside "bread") add nothing.
+        if not chosen.isdisjoint(wordnet.ancestors(synset)) or wordnet.visibility(synset) < 0.55:
             continue
         alike = min(wordnet.similarity(wordnet.signature(synset), context) / 0.3, 1.0)
         known = min(wordnet.commonness(synset), 10) / 10
@@ -360,14 +389,22 @@ def _mentioning(
         )
 
 
-def _names(senses: list[Sense]) -> list[tuple[str, ...]]:
-    """Return the stems of each sense's name in the label and of its synonyms."""
-    found: dict[tuple[str, ...], None] = {}
-    for sense in senses:
-        stems = tuple(sorted(set(wordnet.stems(sense.form))))
-        if stems:
-            found[stems] = None
-    return list(found)
+def _gerund(act: Sense, parsed: Parsed) -> str:
+    """Return a verb's gerund as the label has it, or as its derived noun spells it."""
+    names = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
+    stem = wordnet.stem(act.form)
+    fits = [n for n in names if n.endswith("ing") and wordnet.stem(n) == stem]
+    return fits[0] if fits else act.form
+
+
+def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
+    """Return the stems of a sense's name in the label, and of its synonyms."""
+    names = [sense.form]
+    if sense.synset.pos() == "n":  # a verb's synonyms are too many things
+        names += [name.replace("_", " ") for name in sense.synset.lemma_names()]
+    return tuple(
+        dict.fromkeys(tuple(sorted(set(wordnet.stems(n)))) for n in names if wordnet.stems(n))
+    )
 
 
 def _general(synset: Synset) -> bool:
@@ -395,13 +432,12 @@ def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Fo
     units, synsets = set(), set()
     out = _ruled_out(parsed)
     ranked = sorted(more, key=lambda f: (-f.score, f.unit, f.synset or ""))
+    spent = parsed.spent - _words_of_acts(direct)
     for entity in [*direct, *ranked]:
         named = entity.source.startswith("label")
-        if entity.unit in units or (entity.synset and entity.synset in synsets):
+        if not named and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):
             continue
-        if not named and (
-            entity.unit in parsed.spent or set(entity.unit.split()) & set(parsed.excluded)
-        ):
+        if entity.unit in units or (entity.synset and entity.synset in synsets):
             continue
         if entity.synset and not out.isdisjoint(wordnet.ancestors(_synset(entity.synset))):
             continue
@@ -410,6 +446,14 @@ def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Fo
         if entity.synset:
             synsets.add(entity.synset)
     return kept
+
+
+def _words_of_acts(direct: list[Found]) -> set[str]:
+    """Return the words of named activities: "ice skating" has ice, a bass guitar has no bass.
+
+    What the activity's definition or its tools' say decides whether such a word names a thing.
+    """
+    return {word for found in direct if found.kind == "motion" for word in found.unit.split()}
 
 
 def _ruled_out(parsed: Parsed) -> frozenset[str]:

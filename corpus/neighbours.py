@@ -18,15 +18,17 @@ _FOCUS = 6.0  # content words of a definition that is wholly about one thing
 
 @dataclass(frozen=True)
 class Phrase:
-    """Words to be found in a definition, all of them.
+    """Words to be found in a definition, all of them, under any of their names.
 
     Attributes:
-        stems: of the words.
+        names: the stems of each name's words.
         weight: how much finding them says.
+        modifier: a first word of names that says as much: "knitting" in "knitting needle".
     """
 
-    stems: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     weight: float
+    modifier: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,22 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
     entries, index = _entries()
     scores: dict[int, float] = defaultdict(float)
     for phrase in phrases:
-        hits: set[int] | None = None
-        for token in phrase.stems:
-            found = index.get(token, ())
-            hits = set(found) if hits is None else hits.intersection(found)
-        telling = max((wordnet.weight(token) for token in phrase.stems), default=0.0)
-        for hit in hits or ():
-            entry = entries[hit]
-            in_gloss = entry.gloss_stems.issuperset(phrase.stems)
-            in_name = entry.name_stems.issuperset(phrase.stems)
-            # A definition that mentions it says more than a name: "horse chestnut" is no horse's.
-            scores[hit] += phrase.weight * telling * (0.8 * in_gloss + 0.2 * in_name)
+        best: dict[int, float] = {}
+        for stems in phrase.names:
+            sets = [set(index.get(token, ())) for token in stems]
+            telling = max((wordnet.weight(token) for token in stems), default=0.0)
+            for hit in set.intersection(*sets) if sets else ():
+                entry = entries[hit]
+                in_gloss = entry.gloss_stems.issuperset(stems)
+                in_name = entry.name_stems.issuperset(stems)
+                led = bool(phrase.modifier) and any(
+                    _leads(phrase.modifier, name) for name in entry.names
+                )
+                # A definition says more than a name: "horse chestnut" is no horse's.
+                value = telling * (0.8 * (in_gloss or led) + 0.2 * in_name)
+                best[hit] = max(best.get(hit, 0.0), value)
+        for hit, value in best.items():
+            scores[hit] += phrase.weight * value
     ranked = []
     for hit, score in scores.items():
         entry = entries[hit]
@@ -116,3 +123,8 @@ def single_sense_words() -> list[str]:
         if name.isalpha() and len(wordnet.senses(name)) == 1 and wordnet.senses(name)[0][0] == name:
             found[name] = wordnet.senses(name)[0][1]
     return sorted(found, key=lambda name: (-wordnet.commonness(found[name]), name))
+
+
+def _leads(modifier: str, name: str) -> bool:
+    """Tell whether a name begins with a modifier, singular or plural: "billiard_table"."""
+    return name.startswith((f"{modifier}_", f"{modifier.removesuffix('s')}_"))

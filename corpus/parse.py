@@ -45,7 +45,7 @@ class Parsed:
     Attributes:
         label: as given.
         units: nouns and noun phrases, in order, each once.
-        verbs: verb phrases, uninflected where WordNet knows them ("ride", "blow out").
+        verbs: verb phrases as the label has them ("riding", "blow out").
         context: content words of parentheses, which tell senses but name nothing themselves.
         excluded: noun phrases that the label rules out ("not wine").
         words: content words of the label.
@@ -196,7 +196,8 @@ def _checked_tag(token: _Token) -> str:
     """Correct a tag that WordNet rules out: a verb or adjective that is only a noun, and so on."""
     word, tag = token.text, token.tag
     noun, verb = bool(wordnet.senses(word)), bool(wordnet.senses(word, "v"))
-    if tag[:2] == "VB" and not verb and noun and not word.endswith("ing"):
+    # After "is" or "can" no finite form stands: "still rings" is about rings.
+    if noun and not word.endswith("ing") and (tag == "VBZ" or (tag[:2] == "VB" and not verb)):
         return "NN"
     if (
         tag[:2] in ("JJ", "RB", "UH", "FW")
@@ -241,13 +242,14 @@ def _read(tokens: list[_Token], draft: _Draft) -> None:
         inner = tokens[start:end]
         if inner[0].tag[:2] in ("DT", "IN", "CC", "TO", "PR", "PO") or inner[-1].tag == "POS":
             continue
+        phrase = _entry(phrase, inner)
         if _is_noun_phrase(inner) and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
             found.append((start, Unit(phrase, True, inner[-1].after_preposition, whole)))
             _spend(phrase, draft)
             found += _object_within(inner, start)
         elif _is_verb_phrase(inner) and wordnet.senses(phrase, "v"):
-            draft.verbs.append(wordnet.senses(phrase, "v")[0][0])
+            draft.verbs.append(phrase)
             draft.spent.update(phrase.split())
         else:
             continue
@@ -259,6 +261,15 @@ def _read(tokens: list[_Token], draft: _Draft) -> None:
         found += _last_resort(tokens, free, draft)
     for _, unit in sorted(found, key=lambda pair: pair[0]):
         draft.units.setdefault(unit.text, unit)
+
+
+def _entry(phrase: str, tokens: list[_Token]) -> str:
+    """Return the phrase, without the ending of a gerund made of a noun: "hula hooping"."""
+    made = tokens[-1].text.endswith("ing") and not wordnet.senses(phrase)
+    bare = phrase.removesuffix("ing")
+    if made and not wordnet.senses(phrase, "v") and wordnet.senses(bare):
+        return bare
+    return phrase
 
 
 def _is_noun_phrase(tokens: list[_Token]) -> bool:
@@ -302,18 +313,55 @@ def _read_one(tokens: list[_Token], at: int, found: list[tuple[int, Unit]], draf
     later_noun = any(t.tag[:2] == "NN" for t in tokens[at + 1 :] if t.chunk == token.chunk >= 0)
     if tag[:2] == "VB" or (tag[:2] == "NN" and _is_verbal_head(tokens, at)):
         draft.spent.add(word)
-        verb = wordnet.senses(word, "v")
-        if verb:
-            draft.verbs.append(verb[0][0])
+        if wordnet.senses(word, "v"):
+            draft.verbs.append(word)
         elif word.endswith("ing"):
-            found.append((at, Unit(word, False)))
-    elif tag[:2] in ("NN", "FW"):
+            _read_unknown_gerund(word, at, found, draft)
+    elif word.endswith("ing") and len(word) > 5 and not _ordinary(word):
+        _read_unknown_gerund(word, at, found, draft)
+    elif tag[:2] in ("NN", "FW") or not _ordinary(word):
         if token.dep == "poss":
             found.append((at, Unit(word, bool(wordnet.senses(word)), head=False)))
             return
         known = bool(wordnet.senses(word))
         text = word if known else _unknown(tokens, at)
         found.append((at, Unit(text, known, token.after_preposition, head=not later_noun)))
+
+
+def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draft: _Draft) -> None:
+    """Read a gerund that WordNet lacks: from a noun ("trapezing") or a closed compound.
+
+    A compound is kept whole, as its parts do not tell all, and its parts are read as well:
+    "kitesurfing" has a kite, and surfing.
+    """
+    base = word.removesuffix("ing")
+    for noun in (f"{base}e", base, base[:-1]):
+        if len(noun) > 3 and wordnet.senses(noun):
+            found.append((at, Unit(noun, True)))
+            return
+    found.append((at, Unit(word, False)))
+    for cut in range(len(base) - 2, 2, -1):
+        first, last = wordnet.senses(word[:cut]), word[cut:]
+        seen = [wordnet.frequency(s, f) for f, s in first[:3] if wordnet.visibility(s) > 0.5]
+        if seen and (cut > 3 or any(seen)) and wordnet.senses(last, "v"):
+            found.append((at, Unit(word[:cut], True, head=False)))
+            draft.verbs.append(last)
+            return
+
+
+def _ordinary(word: str) -> bool:
+    """Tell whether a word is in WordNet as anything, or is one of those that join words."""
+    return (
+        word in _function_words()
+        or bool(wordnet.reader().synsets(word))
+        or bool(wordnet.senses(word) or wordnet.senses(word, "v"))
+    )
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    """Return the words that spaCy knows as function words."""
+    return frozenset(nlp().Defaults.stop_words) | {"'s", "n't"}
 
 
 def _is_verbal_head(tokens: list[_Token], at: int) -> bool:
@@ -330,7 +378,7 @@ def _is_verbal_head(tokens: list[_Token], at: int) -> bool:
     for form, synset in wordnet.senses(word):
         count = wordnet.frequency(synset, form) + 1
         things += count * (wordnet.visibility(synset) >= 0.9)
-        acts += count * (synset.lexname() in (wordnet.MOTION, "noun.event"))
+        acts += count * wordnet.is_act(synset)
     return acts > things
 
 
@@ -343,8 +391,8 @@ def _last_resort(tokens: list[_Token], free: list[bool], draft: _Draft) -> list[
             continue
         often = sum(wordnet.frequency(synset, form) for form, synset in senses)
         if len(tokens) == 1 or often >= _NOUN_ENOUGH:
-            for form, _ in wordnet.senses(word, "v")[:1] if len(tokens) == 1 else ():
-                draft.verbs.append(form)
+            if len(tokens) == 1 and wordnet.senses(word, "v"):
+                draft.verbs.append(word)
             return [(at, Unit(word, True, whole=len(tokens) == 1))]
     return []
 

