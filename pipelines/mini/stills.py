@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from corpus.backbone import Preprocess
 from pipelines.mini.texts import INDEX, text_of
+from pipelines.world.stage import NUISANCE
 from pipelines.world.stills import FIRST_SEED, Still, still
 
 MOST_ENTITIES = 20  # seen in one still: scene, role, six body parts, things; a few to spare
@@ -42,16 +43,20 @@ class Stills(Dataset[tuple[np.ndarray, str, np.ndarray, np.ndarray]]):
         grid: patches to a side.
         count: how many.
         first: seed of number 0.
+        easy: over so many stills nuisance grows to the videos' level.
     """
 
-    def __init__(self, size: int, grid: int, count: int, first: int = FIRST_SEED) -> None:
-        self.size, self.grid, self.count, self.first = size, grid, count, first
+    def __init__(
+        self, size: int, grid: int, count: int, first: int = FIRST_SEED, easy: int = 0
+    ) -> None:
+        self.size, self.grid, self.count, self.first, self.easy = size, grid, count, first, easy
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, str, np.ndarray, np.ndarray]:
-        shot = still(self.first + number, self.size)
+        share = min(1.0, 0.1 + 0.9 * number / self.easy) if self.easy else 1.0
+        shot = still(self.first + number, self.size, NUISANCE.scaled(share), 0.75 - 0.33 * share)
         rng = np.random.default_rng((self.first, number))
         caption = shot.caption
         if shot.subject and rng.random() < 0.2:

@@ -37,7 +37,10 @@ class Recipe:
     Attributes:
         steps, batch: optimisation steps, stills to a step.
         lr, weight_decay, warmup: AdamW's peak rate, decay of matrices, warm-up in steps.
-        regions: entities of each still whose regions are contrasted.
+        regions: entities of each still whose regions are contrasted, at most.
+        words: steps on texts alone that come first, names against definitions, so that pictures
+            meet a text tower that tells words apart.
+        easy: share of the steps over which nuisance grows from little to the videos' level.
         seed: of weights, sampling and texts.
     """
 
@@ -46,7 +49,9 @@ class Recipe:
     lr: float = 1.2e-3
     weight_decay: float = 0.05
     warmup: int = 150
-    regions: int = 5
+    regions: int = 10
+    words: int = 160
+    easy: float = 0.4
     seed: int = 0
 
 
@@ -79,9 +84,12 @@ def train(
     clip = backbone.model.train().requires_grad_(True)
     optimiser = torch.optim.AdamW(_groups(clip, recipe), lr=recipe.lr, betas=(0.9, 0.98))
     first = _resume(checkpoint, clip, optimiser, recipe)
+    if not first:
+        _learn_words(backbone, recipe)
     encoders = {merge: RegionEncoder(clip, merge) for merge in MERGES}
     grid = encoders[0].grid[0]
-    stills = Stills(backbone.preprocess.size[0], grid, recipe.steps * recipe.batch)
+    count = recipe.steps * recipe.batch
+    stills = Stills(backbone.preprocess.size[0], grid, count, easy=int(count * recipe.easy))
     start = time.monotonic()
     for step, batch in zip(
         range(first, recipe.steps), _batches(stills, first, recipe, workers), strict=False
@@ -111,6 +119,22 @@ def rate_at(step: int, recipe: Recipe) -> float:
         return recipe.lr * (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _learn_words(backbone: Backbone, recipe: Recipe) -> None:
+    """Train the text tower alone: two texts of an entity attract, those of others repel."""
+    clip: Any = backbone.model
+    loss, rng = ClipLoss(), np.random.default_rng((recipe.seed, recipe.steps))
+    optimiser = torch.optim.AdamW(clip.parameters(), lr=recipe.lr, weight_decay=0.0)
+    for step in range(recipe.words):
+        optimiser.param_groups[0]["lr"] = recipe.lr * min(1.0, (step + 1) / 50)
+        with sdpa_kernel(SDPBackend.MATH):
+            texts = _encode(backbone, [text_of(name, rng) for name in (*NAMES, *NAMES)])
+        first, second = texts.chunk(2)
+        optimiser.zero_grad(set_to_none=True)
+        loss(first, second, clip.logit_scale.exp()).backward()
+        nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+        optimiser.step()
 
 
 def _losses(
@@ -156,8 +180,8 @@ def regions_of(
 ) -> tuple[Tensor, Tensor]:
     """Choose entities of each still and the tokens that show them.
 
-    For every other one that is the mean of its tokens, weighted by how much of it they show; for
-    the rest it is a single token, so that each token means something by itself.
+    Each is seen twice: as the mean of its tokens, weighted by how much of it they show, and as a
+    single one of them, so that each token means something by itself.
 
     Returns:
         (n, D) unit rows and (n,) int64 entity indices.
@@ -178,10 +202,10 @@ def regions_of(
     single = nn.functional.one_hot(
         (weights.clamp(min=1e-9).log() + noise).argmax(-1), weights.shape[1]
     ).float()
-    alone = torch.arange(len(row)) % 2 == 0
-    weights = torch.where(alone[:, None], single, weights)
-    pooled = (weights[:, None] @ tokens[row]).squeeze(1)
-    return nn.functional.normalize(pooled, dim=-1), batch.entities[row, chosen]
+    own = tokens[row]  # (n, R, D)
+    seen_as = [(w[:, None] @ own).squeeze(1) for w in (weights, single)]
+    entity = batch.entities[row, chosen]
+    return nn.functional.normalize(torch.cat(seen_as), dim=-1), torch.cat([entity, entity])
 
 
 def once_each(entity: np.ndarray, rng: np.random.Generator) -> list[Tensor]:
@@ -192,7 +216,8 @@ def once_each(entity: np.ndarray, rng: np.random.Generator) -> list[Tensor]:
         turn[k] = seen[entity[k]]
         seen[entity[k]] += 1
     groups = [torch.from_numpy(np.flatnonzero(turn == g)) for g in range(int(turn.max()) + 1)]
-    return [group for group in groups if len(group) >= 20] or groups[:1]
+    # Later groups hold little but the few entities that every still shows.
+    return [group for group in groups if len(group) >= len(groups[0]) // 2]
 
 
 def _batches(stills: Stills, first: int, recipe: Recipe, workers: int) -> Iterator[Batch]:

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -58,6 +58,20 @@ class Nuisance:
     blur: tuple[float, float] = (0.0, 0.8)
     noise: tuple[float, float] = (0.0, 9.0)
     crf: tuple[int, int] = (18, 32)
+
+    def scaled(self, share: float) -> "Nuisance":
+        """Return levels with so much (0 to 1) of what makes things hard to make out."""
+        return replace(
+            self,
+            tilt=self.tilt * share,
+            shear=self.shear * share,
+            occluded=self.occluded * share,
+            textured=self.textured * share,
+            light=(1 - (1 - self.light[0]) * share, 1 + (self.light[1] - 1) * share),
+            gradient=self.gradient * share,
+            blur=(self.blur[0], self.blur[1] * share),
+            noise=(self.noise[0], self.noise[1] * share),
+        )
 
 
 NUISANCE = Nuisance()

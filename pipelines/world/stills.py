@@ -43,15 +43,22 @@ class Still:
     subject: str = ""
 
 
-def still(seed: int, size: int, levels: Nuisance = NUISANCE) -> Still:
-    """Draw the still scene of `seed`; a third of them show a single thing, large."""
+def still(seed: int, size: int, levels: Nuisance = NUISANCE, alone: float = 0.42) -> Still:
+    """Draw the still scene of `seed`.
+
+    Args:
+        seed: decides everything else.
+        size: side of the image, pixels.
+        levels: how much nuisance.
+        alone: probability that it shows one thing, large, or the figure alone.
+    """
     rng = np.random.default_rng(seed)
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.7 * alone:
         return portrait(str(rng.choice(THINGS)), rng, size, levels)
-    if kind < 0.42:
+    if kind < alone:
         return figure_alone(str(rng.choice(ROLES)), rng, size, levels)
-    if kind < 0.62:
+    if kind < alone + 0.35 * (1 - alone):
         return group(rng, size, levels)
     return company(rng, size, levels)
 

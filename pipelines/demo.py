@@ -1,0 +1,228 @@
+"""The demo: world → corpus → features → adapters, then one table, one picture, one measurement."""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from adapter.baselines import TITLES
+from adapter.compare import Cell, compare, open_tests
+from adapter.model import Method
+from adapter.settings import configs
+from adapter.tables import comparison_record, comparison_table, draw_comparison
+from adapter.task import open_task
+from corpus.atomic import atomic_file, write_json
+from corpus.backbone import MINI, Backbone, load
+from corpus.index import Corpus
+from corpus.labels import load_labels
+from extract.datasets import open_dataset
+from extract.run import Options, extract
+from pipelines.mini.measure import all_texts
+from pipelines.pointing import Alignment, measure
+from pipelines.world.actions import SPLITS
+from pipelines.world.write import write_world
+
+TESTS = {"base": "test", "new combinations": "novel_combination", "new entities": "novel_entity"}
+METHODS: tuple[Method, ...] = tuple(TITLES)
+PROMPTS = ("{}",)  # the mini backbone's captions are plain
+# Chosen on other worlds' validation clips, for all methods alike.
+SETTINGS = ("epochs=15", "lr=1e-3")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the demo runs.
+
+    Attributes:
+        clips: of the world, all splits together.
+        seed: of the world.
+        seeds: runs of each method.
+        shots: clips of each class in the few-shot columns, none for no such columns.
+        pointed: videos on which alignment is measured.
+    """
+
+    clips: int = 1200
+    seed: int = 0
+    seeds: int = 3
+    shots: tuple[int, ...] = (2, 4, 8)
+    pointed: int = 60
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out.
+
+    Attributes:
+        cells: of the comparison, those that the table shows.
+        alignment: for 0, 4 and 8 merged tokens.
+        random: the backbone's weights are random, so nothing here means anything.
+        record: all of it, as in `demo.json`.
+    """
+
+    cells: list[Cell]
+    alignment: list[Alignment]
+    random: bool
+    record: dict[str, Any]
+
+
+def run(
+    out: Path,
+    setting: Setting,
+    workers: int,
+    stage: Callable[[str, int], Callable[[], None]],
+) -> Outcome:
+    """Run the demo; what an earlier run of the same setting made is used again.
+
+    Args:
+        out: folder for everything.
+        setting: how much of it.
+        workers: processes.
+        stage: called with a stage's name and its number of steps; returns what to call after each.
+
+    Returns:
+        The outcome, which is also in `out` as demo.json, table.txt and demo.png.
+    """
+    began = time.monotonic()
+    seconds: dict[str, float] = {}
+
+    def finish(name: str) -> None:
+        seconds[name] = round(time.monotonic() - began - sum(seconds.values()), 1)
+
+    world = out / "world"
+    write_world(world, setting.clips, setting.seed, workers, stage("world", setting.clips))
+    finish("world")
+    backbone = load(MINI)
+    corpus = _corpus(world, backbone, out / "corpus", stage)
+    finish("corpus")
+    for split in SPLITS:
+        dataset = open_dataset("csv", world, split)
+        step = stage(f"features of {split}", len(dataset.clips))
+        extract(
+            dataset,
+            backbone,
+            out / f"{split}.h5",
+            Options(),
+            workers=workers,
+            overwrite=_stale(out / f"{split}.h5", backbone),
+            watch=lambda entry, frames, step=step: step(),  # type: ignore[misc]
+        )
+    finish("features")
+    step = stage("pointing", 1)
+    videos = [world / clip.video for clip in open_dataset("csv", world, "test").clips]
+    names, texts = all_texts(backbone)
+    alignment = measure(videos[: setting.pointed], backbone, names, texts)
+    step()
+    finish("pointing")
+    cells, compared = _compare(out, corpus, setting, stage)
+    finish("adapters")
+    record = {
+        "alignment": [a.model_dump() for a in alignment],
+        "comparison": compared,
+        "setting": asdict(setting),
+        "backbone": {"name": backbone.name, "fingerprint": backbone.fingerprint},
+        "random_weights": backbone.random,
+        "seconds": seconds,
+        "commit": _commit(),
+        "version": version("alt-video"),
+    }
+    write_json(out / "demo.json", record)
+    draw_comparison(cells, out / "demo.png")
+    outcome = Outcome(cells, alignment, backbone.random, record)
+    with atomic_file(out / "table.txt") as draft:
+        draft.write_text(_plain(outcome), encoding="utf-8")
+    return outcome
+
+
+def tables(outcome: Outcome) -> list[Any]:
+    """Lay out the comparison and the alignment as rich tables."""
+    from rich.table import Table
+
+    pointing = Table(title="alignment of regions with entities, by ground truth")
+    pointing.title_justify = "left"
+    for heading in ("merged a block", "regions", "pointing", "strict", "precision", "recall"):
+        pointing.add_column(heading, justify="right")
+    for a in outcome.alignment:
+        shares = (a.pointing, a.strict, a.precision, a.recall)
+        merged = f"{a.merge}" if a.merge else "0 (patches)"
+        pointing.add_row(merged, str(a.regions), *(f"{100 * share:.1f}" for share in shares))
+    return [comparison_table(outcome.cells), pointing]
+
+
+def _corpus(
+    world: Path,
+    backbone: Backbone,
+    folder: Path,
+    stage: Callable[[str, int], Callable[[], None]],
+) -> Path:
+    """Build the text corpus of all the world's labels, base and novel: labels are known words."""
+    step = stage("corpus", 1)
+    files = ",".join(
+        str(world / f"{name}.txt") for name in ("base", "novel_combination", "novel_entity")
+    )
+    Corpus.build(load_labels(files), backbone).save(folder)
+    step()
+    return folder
+
+
+def _stale(cache: Path, backbone: Backbone) -> bool:
+    """Tell whether a finished cache was made by other weights than `backbone` has now."""
+    from extract.store import FeatureCache
+
+    return cache.is_file() and FeatureCache(cache).manifest.fingerprint != backbone.fingerprint
+
+
+def _compare(
+    out: Path,
+    corpus: Path,
+    setting: Setting,
+    stage: Callable[[str, int], Callable[[], None]],
+) -> tuple[list[Cell], dict[str, Any]]:
+    """Train and score all methods; few-shot training is scored on the base actions only."""
+    model, config = configs(SETTINGS)
+    task = open_task([out / "train.h5"], (), corpus, PROMPTS, spare=False)
+    tests = open_tests({name: out / f"{split}.h5" for name, split in TESTS.items()}, task)
+    draws = len(setting.shots) + 1
+    step = stage("adapters", len(METHODS) * setting.seeds * draws)
+    seeds = range(setting.seeds)
+    cells: list[Cell] = []
+    parts: Sequence[tuple[Sequence[int | None], Any]] = (
+        ((None,), tests),
+        (setting.shots, tests[:1]),
+    )
+    for shots, columns in parts:
+        if shots:
+            cells += compare(
+                task, columns, METHODS, seeds, model, config, shots, report=lambda _: step()
+            )
+    return cells, comparison_record(task, cells, model, config)
+
+
+def _plain(outcome: Outcome) -> str:
+    from rich.console import Console
+
+    console = Console(width=160, no_color=True)
+    with console.capture() as caught:
+        for table in tables(outcome):
+            console.print(table)
+    setting = outcome.record["setting"]
+    made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
+    weights = " RANDOM WEIGHTS: these figures mean nothing." if outcome.random else ""
+    return f"{caught.get()}\n{made}, commit {outcome.record['commit']}.{weights}\n"
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout, None for an installed package."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
