@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +68,10 @@ def extract(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a cache, or drop unfinished work.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would cost, from a few videos.")
+    ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Encode a dataset's videos into one file. Run it again to go on after an interruption."""
@@ -103,15 +108,37 @@ def extract(
         warnings.simplefilter("always", UserWarning)
         backbone = load(model, pretrained, chosen)
     for warning in caught:
-        notes.print(f"[bold yellow]warning:[/] {warning.message}")
+        notes.print(f"[bold yellow]warning:[/] {warning.message}", soft_wrap=True)
+
+    from extract.regions import RegionEncoder
+
+    tower = RegionEncoder(backbone.model, merge)
+    if tower.regions < tower.patches // 8:
+        left = f"--merge {merge} leaves {tower.regions} of {1 + tower.patches} tokens"
+        notes.print(f"[bold yellow]warning:[/] {left}; a smaller one keeps more of the picture")
+    if shard is not None:
+        data = data.shard(shard, checkpoint)
+    if limit is not None:
+        data = replace(data, clips=data.clips[:limit])
+    if dry_run:
+        from extract.estimate import estimate
+
+        cost = estimate(data, backbone, options, workers, timeout)
+        if json:
+            print_json(asdict(cost))
+        else:
+            out.print(
+                f"{cost.clips} videos ({cost.missing} missing), {cost.frames} frames, "
+                f"{cost.bytes / 1e6:.1f} MB, about {cost.seconds / 60:.1f} minutes "
+                f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
+                soft_wrap=True,
+            )
+        return
 
     from extract.progress import Progress
 
-    if shard is not None:
-        data = data.shard(shard, checkpoint)
-    total = min(limit or len(data.clips), len(data.clips))
     try:
-        with Progress(total) as progress:
+        with Progress(len(data.clips)) as progress:
             report = work.extract(
                 data,
                 backbone,
@@ -119,7 +146,6 @@ def extract(
                 options,
                 workers=workers,
                 timeout=timeout,
-                limit=limit,
                 overwrite=overwrite,
                 watch=progress.watch,
             )
@@ -130,6 +156,9 @@ def extract(
         print_json(work.facts(report))
     else:
         _tell(report)
+    if profile:
+        spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items())
+        notes.print(f"of {report.seconds:.1f} s: {spent or 'nothing was done'}")
 
 
 def pick_device(device: str) -> str:
@@ -164,12 +193,13 @@ def _tell(report: Any) -> None:
     size = os.path.getsize(report.path) / 1e6
     out.print(
         f"{report.path}: {manifest.clips - manifest.failed} videos{resumed}, "
-        f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}"
+        f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
+        soft_wrap=True,
     )
     for entry in report.failed:
-        notes.print(f"  failed  {entry.video}: {entry.error}", markup=False)
+        notes.print(f"  failed  {entry.video}: {entry.error}", markup=False, soft_wrap=True)
     for entry in report.noted:
-        notes.print(f"  note    {entry.video}: {entry.error}", markup=False)
+        notes.print(f"  note    {entry.video}: {entry.error}", markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -101,6 +101,7 @@ class Report:
         resumed: videos that an earlier run had finished.
         frames: frames encoded now.
         seconds: that it took.
+        spent: where they went: "waiting" for decoding, "encoding", "writing".
     """
 
     path: Path
@@ -110,6 +111,7 @@ class Report:
     resumed: int
     frames: int
     seconds: float
+    spent: dict[str, float]
 
 
 # Told after each video: its entry, and how many frames were encoded for it.
@@ -160,12 +162,14 @@ def extract(
     encoder = Encoder(backbone, options.merge, options.precision, options.dtype, options.batch)
     plan = plan_of(backbone, options, dataset.split)
     manifest = _manifest(dataset, encoder, options, plan)
-    finished = None if overwrite else _finished(out, manifest)
-    if finished is not None:
-        return _report(out, finished, len(dataset.clips), 0, began)
     job = manifest.model_dump(mode="json", exclude={"compression", "failed", "content_hash"})
     job |= {"batch": options.batch, "decoder": options.decoder, "checkpoint": options.checkpoint}
-    with Shards(out, job, fresh=overwrite) as shards:
+    shards = Shards(out, job, fresh=overwrite)
+    finished = None if overwrite else _finished(out, manifest)
+    if finished is not None:
+        shards.sweep()
+        return _report(out, finished, len(dataset.clips), 0, began, {})
+    with shards:
         pieces = [
             _Piece(number, dataset, dataset.clips[start : start + options.checkpoint])
             for number, start in enumerate(range(0, len(dataset.clips), options.checkpoint))
@@ -180,10 +184,11 @@ def extract(
                     watch(cache.entry(index), 0)
         jobs = (Job(dataset.path(clip), clip.video, plan) for piece in todo for clip in piece.clips)
         frames = 0
-        with Pool(workers or _cores(), timeout) as pool:
+        with Pool(workers or cores(), timeout) as pool:
             # Enough ahead to fill a batch while another is encoded.
-            ahead = 2 * (workers or _cores()) + 2 * -(-options.batch // manifest.frame_count)
-            answers = pool.read(jobs, ahead)
+            ahead = 2 * (workers or cores()) + 2 * -(-options.batch // manifest.frame_count)
+            answers = _Timed(pool.read(jobs, ahead))
+            started = time.monotonic()
             for piece in todo:
                 part = manifest.model_copy(
                     update={"clips": len(piece.clips), "compression": "none"}
@@ -193,8 +198,10 @@ def extract(
                     rows = _watched(rows, watch, manifest.frame_count)
                 done = shards.write(paths[piece.number], part, rows)
                 frames += (done.clips - done.failed) * manifest.frame_count
+            working = time.monotonic() - started - answers.seconds - shards.seconds
         shards.assemble(manifest, paths)
-    return _report(out, FeatureCache(out), resumed, frames, began)
+    spent = {"waiting": answers.seconds, "encoding": working, "writing": shards.seconds}
+    return _report(out, FeatureCache(out), resumed, frames, began, spent)
 
 
 def encode_video(path: Path, encoder: Encoder, plan: Plan) -> Features:
@@ -232,6 +239,23 @@ def plan_of(backbone: Backbone, options: Options, split: str = "all") -> Plan:
         decoder=options.decoder,
         augment=options.augment,
     )
+
+
+class _Timed:
+    """An iterator that adds up the time its reader waited for it."""
+
+    def __init__(self, inner: Iterator[Pixels | str]) -> None:
+        self._inner, self.seconds = inner, 0.0
+
+    def __iter__(self) -> "_Timed":
+        return self
+
+    def __next__(self) -> Pixels | str:
+        began = time.monotonic()
+        try:
+            return next(self._inner)
+        finally:
+            self.seconds += time.monotonic() - began
 
 
 class _Piece:
@@ -343,7 +367,14 @@ def _finished(out: Path, wanted: CacheManifest) -> FeatureCache | None:
     return cache
 
 
-def _report(out: Path, cache: FeatureCache, resumed: int, frames: int, began: float) -> Report:
+def _report(
+    out: Path,
+    cache: FeatureCache,
+    resumed: int,
+    frames: int,
+    began: float,
+    spent: dict[str, float],
+) -> Report:
     entries = [cache.entry(index) for index, error in enumerate(cache.errors) if error]
     return Report(
         out,
@@ -353,10 +384,12 @@ def _report(out: Path, cache: FeatureCache, resumed: int, frames: int, began: fl
         resumed=resumed,
         frames=frames,
         seconds=time.monotonic() - began,
+        spent=spent,
     )
 
 
-def _cores() -> int:
+def cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -371,5 +404,6 @@ def facts(report: Report) -> dict[str, Any]:
         "resumed": report.resumed,
         "frames": report.frames,
         "seconds": round(report.seconds, 3),
+        "spent": {name: round(seconds, 3) for name, seconds in report.spent.items()},
         "content_hash": report.manifest.content_hash,
     }

@@ -9,8 +9,9 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,6 +28,9 @@ class Shards:
         job: all that decides the features, as JSON-like data. Shards of another job are refused.
         fresh: remove what another or the same job left, instead of resuming.
 
+    Attributes:
+        seconds: spent on writing.
+
     Raises:
         BadInput: another process works on this target, or another job left shards there.
     """
@@ -34,6 +38,7 @@ class Shards:
     def __init__(self, target: Path, job: dict[str, Any], fresh: bool = False) -> None:
         self.target, self._job, self._fresh = target, json.loads(json.dumps(job)), fresh
         self.folder = target.with_name(f"{target.name}.shards")
+        self.seconds = 0.0
 
     def __enter__(self) -> "Shards":
         with writing(self.target):
@@ -74,9 +79,9 @@ class Shards:
             writer = CacheWriter(draft, manifest)
         try:
             for entry, features in rows:
-                with writing(self.target):
+                with writing(self.target), self._timed():
                     writer.append(entry, features)
-            with writing(self.target):
+            with writing(self.target), self._timed():
                 manifest = writer.close()
                 os.replace(draft, path)
                 _sync(path.parent)
@@ -96,12 +101,26 @@ class Shards:
                     yield cache.entry(index), cache.features(index)
 
         manifest = self.write(self.target, manifest, rows())
-        shutil.rmtree(self.folder)
+        self._discard()
         return manifest
 
-    def discard(self) -> None:
-        """Remove the folder when there is nothing in it worth keeping."""
+    def sweep(self) -> None:
+        """Remove what a kill between the target's renaming and the folder's removal left."""
+        if not self.folder.is_dir() or self._theirs() not in (None, self._job):
+            return
+        with suppress(BadInput), self:
+            self._discard()
+
+    def _discard(self) -> None:
+        # The job goes first: a folder without one is known to hold nothing worth keeping.
+        (self.folder / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds += time.monotonic() - began
 
     def _locked(self) -> int:
         path = self.folder / "lock"
@@ -117,24 +136,26 @@ class Shards:
         mend = "wait for it to end, or choose another --out"
         raise BadInput(self.target, "another alt-extract is working on it", mend)
 
+    def _theirs(self) -> dict[str, Any] | None:
+        """The job whose shards lie here, if any do."""
+        try:
+            return json.loads((self.folder / "job.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
     def _claim(self) -> None:
-        facts = self.folder / "job.json"
-        if facts.exists() and not self._fresh:
-            try:
-                theirs = json.loads(facts.read_text())
-            except ValueError:
-                theirs = {}
-            if theirs != self._job:
-                mend = "finish it with its own options, or start anew with --overwrite"
-                cause = f"holds unfinished work with other options ({differs(theirs, self._job)})"
-                raise BadInput(self.folder, cause, mend)
-        else:
+        theirs = None if self._fresh else self._theirs()
+        if theirs not in (None, self._job):
+            mend = "finish it with its own options, or start anew with --overwrite"
+            cause = f"holds unfinished work with other options ({differs(theirs, self._job)})"
+            raise BadInput(self.folder, cause, mend)
+        if theirs is None:
             for path in self.folder.iterdir():
                 if path.name != "lock":
                     path.unlink()
             draft = self.folder / "draft-job.json"
             draft.write_text(json.dumps(self._job, indent=1, sort_keys=True))
-            os.replace(draft, facts)
+            os.replace(draft, self.folder / "job.json")
         for draft in self.folder.glob("draft-*"):  # of a run that was killed
             draft.unlink()
 

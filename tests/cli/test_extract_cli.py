@@ -198,6 +198,15 @@ def test_bad_input_is_one_line_and_exit_2(
     assert not (tmp_path / "feats.h5.shards").exists()
 
 
+def test_a_dry_run_writes_nothing(videos: Path, tmp_path: Path, monkeypatch, capsys):
+    out = str(tmp_path / "feats.h5")
+    base = ["--dataset", "folder", "--root", str(videos), "--out", out, *MINI, "--workers", "1"]
+    code, said, _ = here(monkeypatch, capsys, *base, "--dry-run", "--json", "--limit", "5")
+    cost = json.loads(said)
+    assert (code, cost["clips"], cost["frames"]) == (0, 5, 20)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_target_that_cannot_be_is_one_line(videos: Path, tmp_path: Path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     out = str(tmp_path / "file" / "feats.h5")

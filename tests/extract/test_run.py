@@ -10,6 +10,7 @@ from corpus.backbone import Backbone
 from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
+from extract.estimate import estimate
 from extract.run import Options, encode_video, facts, plan_of
 from extract.run import extract as extract_by_many
 from extract.store import FeatureCache
@@ -320,3 +321,36 @@ def test_train_views_are_random_crops_and_the_same_for_the_same_seed(
     first, second, third = cache.regions(3).reshape(3, 2, -1)
     assert not np.allclose(first, second, atol=1e-2)
     assert not np.allclose(second, third, atol=1e-2)
+
+
+def test_what_a_run_costs_is_told_before_it_is_begun(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    for dtype in ("float16", "int8"):
+        options = dataclasses.replace(OPTIONS, dtype=dtype)
+        cost = estimate(dataset, mini, options, workers=1)
+        extract(dataset, mini, tmp_path / f"{dtype}.h5", options)
+        size = (tmp_path / f"{dtype}.h5").stat().st_size
+        # The broken file is there, so it is counted; and a file has its words besides.
+        assert size * 0.8 < cost.bytes < size * 7 / 6
+        assert (cost.clips, cost.missing, cost.frames) == (7, 0, 28)
+        assert cost.seconds == cost.decode_seconds + cost.encode_seconds > 0
+
+
+def test_a_report_says_where_the_time_went(dataset: Dataset, mini: Backbone, tmp_path: Path):
+    report = extract(dataset, mini, tmp_path / "a.h5", OPTIONS)
+    assert set(report.spent) == {"waiting", "encoding", "writing"}
+    assert all(seconds > 0 for seconds in report.spent.values())
+    assert sum(report.spent.values()) <= report.seconds
+
+
+def test_leftovers_of_a_kill_after_the_last_step_are_swept(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, OPTIONS, watch=stopping(4))
+    out.write_bytes(whole.read_bytes())
+    assert (tmp_path / "feats.h5.shards").exists()
+    assert extract(dataset, mini, out, OPTIONS).frames == 0
+    assert not (tmp_path / "feats.h5.shards").exists()
