@@ -12,11 +12,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from corpus import expand
-from corpus.expand import Found
 from corpus.labels import LabelSet
 from corpus.overrides import Overrides
+from corpus.relations import Found
 
 SCHEMA = 1
+_MODULES = ("labels", "parse", "wordnet", "disambiguate", "neighbours", "relations", "expand")
+_MODULES += ("build", "textspace")
 TEMPLATES = ("{unit}: {description}",)
 
 
@@ -197,7 +199,16 @@ def digest(value: Any) -> str:
 def code_digest() -> str:
     """Identify the code that finds entities, so that a newer version rebuilds."""
     here = Path(__file__).parent
-    modules = ("labels", "parse", "wordnet", "disambiguate", "neighbours", "expand", "build")
+    modules = (
+        "labels",
+        "parse",
+        "wordnet",
+        "disambiguate",
+        "neighbours",
+        "relations",
+        "expand",
+        "build",
+    )
     return digest([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
 
 

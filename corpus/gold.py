@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpus.errors import BadInput
-from corpus.expand import Found
+from corpus.relations import Found
 
 
 class Expected(BaseModel):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from corpus import wordnet
 from corpus.errors import BadInput
-from corpus.expand import Found
+from corpus.relations import Found
 
 _DROP = "drop"
 

@@ -1,0 +1,174 @@
+"""Looking into a corpus: facts, doubts, differences, tables and pictures."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from corpus.atomic import atomic_file
+from corpus.build import Entity
+from corpus.index import Corpus
+
+KINDS = {
+    "object": "#4269d0",
+    "body_part": "#ff725c",
+    "scene": "#3ca951",
+    "role": "#efb118",
+    "motion": "#a463f2",
+}
+
+
+class Difference(BaseModel):
+    """What changed from one corpus to another.
+
+    Attributes:
+        added, removed: entities, as "unit (synset)".
+        changed: unit → the senses before and after.
+        backbone: the names before and after, empty when the fingerprint is the same.
+        labels_added, labels_removed: labels.
+    """
+
+    added: list[str]
+    removed: list[str]
+    changed: dict[str, list[str]]
+    backbone: list[str]
+    labels_added: list[str]
+    labels_removed: list[str]
+
+
+def stats(corpus: Corpus) -> dict[str, Any]:
+    """Return a corpus's facts: counts, sources, entities per label, labels with too few."""
+    per_label = entities_per_label(corpus)
+    sources: Counter[str] = Counter()
+    for entity in corpus.entities:
+        sources.update({source.split(":")[0].split(" of ")[0] for source in entity.sources})
+    sizes = sorted(per_label.values())
+    return {
+        "id": corpus.id,
+        "backbone": corpus.manifest.backbone,
+        "fingerprint": corpus.manifest.fingerprint,
+        "random": corpus.manifest.random,
+        "label_sets": {name: len(group) for name, group in corpus.manifest.label_sets.items()},
+        "counts": corpus.manifest.counts,
+        "sources": dict(sorted(sources.items())),
+        "entities_per_label": {
+            "least": sizes[0],
+            "median": sizes[len(sizes) // 2],
+            "most": sizes[-1],
+        },
+        "labels_with_fewer_than_3": corpus.manifest.thin,
+    }
+
+
+def entities_per_label(corpus: Corpus) -> dict[str, int]:
+    """Count the entities that each label has of its own (those of every label apart)."""
+    counts = {label: 0 for group in corpus.manifest.label_sets.values() for label in group}
+    for entity in corpus.entities:
+        for label in entity.labels:
+            counts[label] += 1
+    return counts
+
+
+def doubts(corpus: Corpus, most: int = 50) -> list[Entity]:
+    """Return the entities whose sense was decided by least, for a person to review."""
+    decided = [entity for entity in corpus.entities if entity.runner_up is not None]
+    return sorted(decided, key=lambda e: (e.margin, e.unit))[:most]
+
+
+def override_line(entity: Entity) -> str:
+    """Write the line of an override file that would choose the runner-up instead."""
+    scope = entity.labels[0] if len(entity.labels) == 1 else "*"
+    quoted = f'"{scope}"' if "," in scope else scope
+    return f"{quoted}, {entity.unit}, {entity.runner_up}"
+
+
+def difference(before: Corpus, after: Corpus) -> Difference:
+    """Compare two corpora by their entities, backbone and labels."""
+    old = {_key(entity): entity for entity in before.entities}
+    new = {_key(entity): entity for entity in after.entities}
+    senses = [_senses(corpus) for corpus in (before, after)]
+    changed = {
+        unit: [" ".join(sorted(senses[0][unit])), " ".join(sorted(senses[1][unit]))]
+        for unit in sorted(senses[0].keys() & senses[1].keys())
+        if senses[0][unit] != senses[1][unit]
+    }
+    labels = [
+        {label for group in corpus.manifest.label_sets.values() for label in group}
+        for corpus in (before, after)
+    ]
+    same = before.manifest.fingerprint == after.manifest.fingerprint
+    return Difference(
+        added=sorted(new.keys() - old.keys()),
+        removed=sorted(old.keys() - new.keys()),
+        changed=changed,
+        backbone=[] if same else [before.manifest.backbone, after.manifest.backbone],
+        labels_added=sorted(labels[1] - labels[0]),
+        labels_removed=sorted(labels[0] - labels[1]),
+    )
+
+
+def export_csv(corpus: Corpus, path: Path) -> None:
+    """Write the entities as a CSV table, lists joined by "; "."""
+    fields = list(Entity.model_fields)
+    with (
+        atomic_file(path) as draft,
+        draft.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(fields)
+        for entity in corpus.entities:
+            values = entity.model_dump()
+            writer.writerow(
+                "; ".join(v) if isinstance(v := values[name], tuple) else v for name in fields
+            )
+
+
+def plot(corpus: Corpus, path: Path) -> None:
+    """Draw the embedding in two dimensions, kinds coloured, and entities per label.
+
+    Args:
+        corpus: any.
+        path: of a PNG, SVG or PDF file.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5.5), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    points = plane(corpus.embeddings)  # (K, 2)
+    kinds = np.array([entity.kind for entity in corpus.entities])
+    for kind, colour in KINDS.items():
+        own = points[kinds == kind]
+        if len(own):
+            left.scatter(own[:, 0], own[:, 1], s=9, c=colour, label=f"{kind} ({len(own)})")
+    left.set(title=f"{len(points)} entities, two principal axes", xticks=[], yticks=[])
+    left.legend(frameon=False, markerscale=2)
+    sizes = list(entities_per_label(corpus).values())
+    right.hist(sizes, bins=range(max(sizes) + 2), color="#4269d0", align="left")
+    right.set(title="entities of a label's own", xlabel="entities", ylabel="labels")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    with atomic_file(path) as draft:
+        figure.savefig(draft, dpi=144, metadata={} if path.suffix == ".png" else None)
+
+
+def plane(embeddings: np.ndarray) -> np.ndarray:
+    """Project embeddings (K, D) on their two principal axes, signs fixed; returns (K, 2)."""
+    centred = embeddings - embeddings.mean(0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1][:, :2]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+    return np.asarray(centred @ axes)
+
+
+def _key(entity: Entity) -> str:
+    return f"{entity.unit} ({entity.synset or 'not in WordNet'})"
+
+
+def _senses(corpus: Corpus) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for entity in corpus.entities:
+        found.setdefault(entity.unit, set()).add(entity.synset or "-")
+    return found
