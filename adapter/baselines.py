@@ -65,7 +65,6 @@ class TemporalTransformer(Recogniser):
         self.layers = nn.ModuleList(
             Layer(dim, config.mlp_ratio, config.dropout) for _ in range(config.layers)
         )
-        self.project = Nudge(dim)
         self.gate = nn.Parameter(torch.zeros(dim if config.gate == "channel" else 1))
 
     def embed(self, clips: Clips) -> Tensor:
@@ -74,7 +73,7 @@ class TemporalTransformer(Recogniser):
         x = x + self.position(clips.place)[:, :, 0]
         for layer in self.layers:
             x = layer(x, x)
-        return mean_class_token(clips.regions) + self.gate * self.project(x.mean(dim=1))
+        return mean_class_token(clips.regions) + self.gate * x.mean(dim=1)
 
 
 def build(

@@ -142,6 +142,42 @@ def eval(
         out.print(f"{count} rows left out: {reason}")
 
 
+@app.command(epilog="Example: alt-adapter protocol ep1 --run runs/k400 --features ucf101.h5")
+def protocol(
+    name: Annotated[str, typer.Argument(help="ep1, ep2, ep3 or lists.")],
+    features: Annotated[list[Path], typer.Option(help="Cache; for ep3 one for each test list.")],
+    run_folder: RunFolder,
+    lists: Annotated[
+        list[Path] | None, typer.Option("--list", help="For lists: a file of labels; repeat it.")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Score a run on labels of another data set, by a zero-shot protocol."""
+    from adapter.protocols import zero_shot
+    from adapter.runs import Run
+    from adapter.settings import protocol_name
+
+    result = zero_shot(
+        Run.load(run_folder, _device(device)), protocol_name(name), features, lists or ()
+    )
+    if as_json:
+        print_json(result.model_dump())
+        return
+    for part in result.parts:
+        out.print(
+            _scores(
+                f"{part.name}: {part.run.clips} clips, {part.run.labels} labels",
+                {"mean-pooled CLIP": part.clip.model_dump(), "run": part.run.model_dump()},
+            )
+        )
+    out.print(
+        f"{name}, mean ± std of {len(result.parts)}: {100 * result.mean:.1f} ± "
+        f"{100 * result.std:.1f} (mean-pooled CLIP {100 * result.clip_mean:.1f} ± "
+        f"{100 * result.clip_std:.1f}), {result.left_out} rows left out"
+    )
+
+
 @app.command(epilog="Example: alt-adapter predict clip.mp4 --run runs/x --top 3")
 def predict(
     videos: Annotated[list[Path], typer.Argument(help="Video files.")],

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
 from adapter.data import ClipSet, open_clips
@@ -82,7 +83,10 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
         multiclass_calibration_error,
     )
 
-    truth, count = clips.labels, chances.shape[1]
+    labels, truth = chances.shape[1], clips.labels
+    # torchmetrics wants two classes at least: a single label gets a rival that nobody chooses.
+    chances = F.pad(chances, (0, 1)) if labels == 1 else chances
+    count = chances.shape[1]
     # Labels without clips take part in the choice, and have no accuracy of their own.
     each = multiclass_accuracy(chances, truth, count, average=None)
     there = torch.bincount(truth, minlength=count) > 0
@@ -93,7 +97,7 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
         mean_class=float(each[there].mean()),
         calibration_error=float(multiclass_calibration_error(chances, truth, count, n_bins=15)),
         clips=len(clips),
-        labels=count,
+        labels=labels,
         list_hash=list_hash(clips.videos, [clips.classes[i] for i in truth.tolist()]),
     )
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adapter.align import Align, Aligned, Nudge
+from adapter.align import Align, Aligned
 
 Method = Literal["clip", "linear", "temporal", "alt-learned", "alt-shuffled", "alt"]
 Linear = TypeVar("Linear", nn.Linear, nn.Conv1d)
@@ -287,7 +287,6 @@ class Adapter(Recogniser):
         )
         self.norm = nn.LayerNorm(dim)
         self.importance = _zero(nn.Linear(dim, 1))
-        self.project = Nudge(dim)
         self.gate = nn.Parameter(torch.zeros(dim if config.gate == "channel" else 1))
 
     def read(self, clips: Clips) -> Reading:
@@ -299,7 +298,8 @@ class Adapter(Recogniser):
         for layer in self.layers:
             x = layer(x, memory)
         weights = self.importance(self.norm(x)).softmax(dim=1)  # (batch, frames · queries, 1)
-        z = self.project((weights * x).sum(dim=1))
+        # No map of z follows: one learned on some labels would bend the texts of all others.
+        z = (weights * x).sum(dim=1)
         video = mean_class_token(clips.regions) + self.gate * z
         return Reading(video, weights[..., 0].unflatten(1, shape), aligned)
 

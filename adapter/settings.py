@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from adapter.baselines import TITLES
 from adapter.model import Method, ModelConfig
+from adapter.protocols import Protocol
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
@@ -50,6 +51,18 @@ def method_names(text: str) -> list[Method]:
         if name not in known:
             raise BadInput(f"--methods {name}", "no such method", f"use {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(names)]
+
+
+def protocol_name(text: str) -> Protocol:
+    """Check a protocol's name.
+
+    Raises:
+        BadInput: no such protocol.
+    """
+    for name in get_args(Protocol):
+        if name == text:
+            return name
+    raise BadInput(text, "no such protocol", f"use {', '.join(get_args(Protocol))}")
 
 
 def counts(text: str) -> list[int | None]:

@@ -53,6 +53,12 @@ def test_top5_of_fewer_than_five_labels_is_all_of_them(write_cache) -> None:
     assert measure(torch.full((16, 4), 0.25), clips).top5 == 1
 
 
+def test_a_single_label_is_always_right(write_cache) -> None:
+    clips = open_clips([write_cache(classes=("archery",))])
+    scores = measure(torch.ones(4, 1), clips)
+    assert (scores.top1, scores.top5, scores.mean_class, scores.labels) == (1, 1, 1, 1)
+
+
 def test_the_list_hash_depends_on_names_labels_and_order() -> None:
     one = list_hash(["a.mp4", "b.mp4"], ["x", "y"])
     assert one == list_hash(["a.mp4", "b.mp4"], ["x", "y"])

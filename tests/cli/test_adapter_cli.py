@@ -12,7 +12,7 @@ from corpus.backbone import Backbone
 from extract.datasets import open_dataset
 from extract.run import Options, extract
 
-COMMANDS = ["train", "eval", "predict", "explain", "flops", "compare"]
+COMMANDS = ["train", "eval", "predict", "explain", "flops", "compare", "protocol"]
 
 
 def alt_adapter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -160,6 +160,16 @@ def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> 
     record = json.loads((work / "comparison" / "comparison.json").read_text())
     assert [cell["method"] for cell in record["cells"]] == ["clip", "alt"]
     assert (work / "comparison" / "comparison.png").stat().st_size > 1000
+
+
+def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
+    arguments = ("--features", work / "feats.h5", "--run", work / "runs/feats")
+    code, printed, _ = here("protocol", "ep1", *arguments)
+    assert code == 0
+    assert "ep1, mean ± std of 10:" in " ".join(printed.split())
+    code, _, said = here("protocol", "ep9", *arguments)
+    assert code == 2
+    assert "ep9: no such protocol; use ep1, ep2, ep3, lists" in said
 
 
 def test_flops_are_printed_beside_the_papers(here) -> None:
