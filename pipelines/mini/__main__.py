@@ -23,7 +23,7 @@ def train(
     """Train, from the checkpoint if there is one; then measure, and write weights and card."""
     from rich import progress
 
-    from pipelines.mini.card import bundle
+    from pipelines.mini.card import bundle, figures, rounded
     from pipelines.mini.train import Progress, Recipe
     from pipelines.mini.train import train as fit
 
@@ -44,9 +44,9 @@ def train(
             if not notes.is_terminal:
                 notes.print(f"{step.step}/{recipe.steps}  {line}", markup=False)
 
-        backbone = fit(recipe, checkpoint, workers, report)
+        backbone = rounded(fit(recipe, checkpoint, workers, report))
     notes.print("measuring")
-    for path in bundle(backbone, recipe):
+    for path in bundle(backbone, recipe, figures(backbone)):
         out.print(path, markup=False)
 
 

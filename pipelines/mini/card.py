@@ -16,7 +16,7 @@ from pipelines.pointing import Alignment, measure
 from pipelines.world.write import write_world
 
 FOLDER = Path(corpus.backbone.__file__).parent / "backbones"
-_WORLD_SEED, _CLIPS = 1000, 40  # a world that no demo uses
+_WORLD_SEED = 1000  # a world that no demo uses
 
 _CARD = """# {name}
 
@@ -46,6 +46,7 @@ class Figures(BaseModel):
 
     recognition: Recognition
     alignment: list[Alignment]
+    videos: int
 
     def describe(self) -> str:
         """Write the figures as Markdown."""
@@ -62,8 +63,8 @@ class Figures(BaseModel):
             f"Patches that show one thing (at least 90 % of their pixels) and are nearest to its "
             f"text among all entities: {seen.patch:.1%} of {seen.patches}.",
             "",
-            f"Alignment on {self.alignment[0].frames} frames of {_CLIPS} videos, all entities of "
-            "the world to choose from (definitions in `pipelines/pointing.py`; nothing merged is "
+            f"Alignment on {self.alignment[0].frames} frames of {self.videos} videos, among all "
+            "entities of the world (definitions in `pipelines/pointing.py`; nothing merged is "
             "the per-patch argmax):",
             "",
             "| merged a block | regions | pointing | strict | precision | recall | acting found |",
@@ -77,32 +78,47 @@ class Figures(BaseModel):
         return "\n".join(lines)
 
 
-def figures(backbone: Backbone) -> Figures:
-    """Measure a backbone on held-out stills and on videos of a fresh world."""
+def figures(backbone: Backbone, clips: int = 40, each: int = 12) -> Figures:
+    """Measure a backbone on held-out stills and on videos of a fresh world.
+
+    Args:
+        backbone: of the joint space to measure.
+        clips: videos for the alignment.
+        each: stills of each thing.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        write_world(Path(folder), _CLIPS, _WORLD_SEED)
+        write_world(Path(folder), clips, _WORLD_SEED)
         videos = sorted(Path(folder).rglob("*.mp4"))
         names, texts = all_texts(backbone)
-        return Figures(
-            recognition=recognition(backbone), alignment=measure(videos, backbone, names, texts)
-        )
+        aligned = measure(videos, backbone, names, texts)
+    return Figures(recognition=recognition(backbone, each), alignment=aligned, videos=clips)
 
 
-def bundle(backbone: Backbone, recipe: Recipe, folder: Path = FOLDER) -> Sequence[Path]:
+def rounded(backbone: Backbone) -> Backbone:
+    """Round a backbone's weights to half precision, in place, and return it."""
+    state = {name: tensor.half() for name, tensor in backbone.model.state_dict().items()}
+    backbone.model.load_state_dict(state)
+    return backbone
+
+
+def bundle(
+    backbone: Backbone, recipe: Recipe, found: Figures, folder: Path = FOLDER
+) -> Sequence[Path]:
     """Write a trained backbone's weights in half precision, and the card about them.
 
-    The figures are measured on the rounded weights, the ones that ship.
+    Args:
+        backbone: with rounded weights, the ones that `found` is of.
+        recipe: that it was trained by.
+        found: what was measured.
+        folder: where to.
 
     Returns:
         The files written.
     """
     weights, card = folder / f"{MINI}.safetensors", folder / f"{MINI}.md"
     state = {
-        name: tensor.detach().half().contiguous() if tensor.is_floating_point() else tensor
-        for name, tensor in backbone.model.state_dict().items()
+        name: tensor.half().contiguous() for name, tensor in backbone.model.state_dict().items()
     }
-    backbone.model.load_state_dict(state)
-    found = figures(backbone)
     with atomic_file(weights) as draft:
         save_file(state, draft)
     count = sum(p.numel() for p in backbone.model.parameters())

@@ -54,3 +54,10 @@ def text_of(name: str, rng: np.random.Generator) -> str:
     others = kind > 0.92 and len(glosses) > 1
     gloss = glosses[int(rng.integers(1, len(glosses)))] if others else glosses[0]
     return f"{name}: {gloss}"
+
+
+def every_text() -> list[str]:
+    """Return all texts that `text_of` can give, but for names among random words."""
+    return [phrase.format(name) for name in NAMES for phrase in _PHRASES] + [
+        f"{name}: {gloss}" for name in NAMES for gloss in definitions()[name]
+    ]

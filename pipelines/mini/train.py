@@ -26,6 +26,7 @@ from pipelines.mini.stills import Batch, Stills, collate, normalise
 from pipelines.mini.texts import NAMES, text_of
 from pipelines.world.entities import ENTITIES
 
+SAVED, REPORTED = 50, 25  # steps between checkpoints, and between reports
 MERGES = (0, 4, 8)  # each step trains with one of them, so that tokens stay meaningful when merged
 _WEIGHTS = {"object": 3.0, "animal": 3.0, "scene": 1.0, "role": 1.0, "body_part": 1.0}
 
@@ -72,9 +73,9 @@ def train(
 
     Args:
         recipe: how.
-        checkpoint: file that is written every 50 steps and read if it exists.
+        checkpoint: file that is written every SAVED steps and read if it exists.
         workers: processes that draw stills.
-        report: called every 25 steps.
+        report: called every REPORTED steps.
 
     Returns:
         The trained backbone, in eval mode.
@@ -104,11 +105,11 @@ def train(
         optimiser.step()
         with torch.no_grad():
             clip.logit_scale.clamp_(0, math.log(100))
-        if step % 25 == 24:
+        if step % SAVED == SAVED - 1 or step + 1 == recipe.steps:
+            _save(checkpoint, clip, optimiser, step + 1, recipe)
+        if step % REPORTED == REPORTED - 1:
             done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
             report(Progress(step + 1, captions.item(), regions.item(), done))
-        if step % 50 == 49 or step + 1 == recipe.steps:
-            _save(checkpoint, clip, optimiser, step + 1, recipe)
     clip.eval().requires_grad_(False)
     return backbone
 
