@@ -5,6 +5,7 @@ silently get wrong, it refuses here, and PyAV takes the file. The two give the s
 same timestamps: both decode with FFmpeg, the stream that FFmpeg calls the best, upright.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -176,7 +177,8 @@ def visit(
             indices = sorted(set(choose(video.timestamps)))
             for index, frame in zip(indices, video.frames(indices), strict=True):
                 see(index, frame)
-            return video.note
+            notes = (video.note, _cut_short(path, video.timestamps))
+            return "; ".join(note for note in notes if note)
         except DecodeError as error:
             reason = error
     raise reason
@@ -196,6 +198,36 @@ def _ascending(times: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     if not (np.diff(times) > 0).all() or not np.isfinite(times).all():
         return np.arange(len(times)) / (rate if rate > 0 else 25.0)
     return times - times[0]
+
+
+def _cut_short(path: Path, timestamps: NDArray[np.float64]) -> str:
+    """Say so when a video ends well before its header says, as a broken download does.
+
+    Containers that play while they arrive (Matroska, WebM, AVI, "fast start" MP4) open without
+    complaint when the rest never came, and both decoders call what is there the whole.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.best("video")
+            if stream is None:
+                return ""
+            tag = stream.metadata.get("DURATION", "")  # Matroska's, as 00:00:02.400000000
+            if container.format.name == "avi":  # its duration is a guess from the file's size
+                announced = stream.frames / float(stream.average_rate or 25)
+            elif stream.duration and stream.time_base:
+                announced = float(stream.duration * stream.time_base)
+            elif re.fullmatch(r"\d+:\d+:\d+(\.\d+)?", tag):
+                hours, minutes, seconds = map(float, tag.split(":"))
+                announced = 3600 * hours + 60 * minutes + seconds
+            else:
+                return ""
+    except (av.error.FFmpegError, ValueError):
+        return ""  # decord can read it, so there is nothing to compare with
+    steps = np.diff(timestamps)
+    seen = float(timestamps[-1] + (np.median(steps) if len(steps) else 0))
+    if announced - seen < max(0.5, 0.1 * announced):
+        return ""
+    return f"ends at {seen:.1f} s of the {announced:.1f} s that its header announces"
 
 
 def _upright(frame: av.VideoFrame) -> Frame:

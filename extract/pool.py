@@ -111,7 +111,8 @@ class _Worker:
         self._pipe, theirs = Pipe()
         home = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-m", "extract.worker", str(theirs.fileno()), str(timeout)]
+        # -P: a file in the user's working folder must not stand in for a module of ours.
+        command = [sys.executable, "-P", "-m", "extract.worker", str(theirs.fileno()), str(timeout)]
         with theirs:
             self._process = subprocess.Popen(
                 command,

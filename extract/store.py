@@ -7,6 +7,7 @@ file is, with the SHA-256 of every byte after the block, so that any flipped byt
 import hashlib
 import json
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -232,6 +233,8 @@ class CacheWriter:
         load_filters(manifest.compression)
         self._sink = Sink(path)
         self._file = h5py.File(self._sink, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
+        # Left open, the file would be closed by HDF5 when Python, and the sink, are gone: a crash.
+        self._closed = weakref.finalize(self, _close, self._file, self._sink)
         for name, (shape, dtype) in _tensors(manifest).items():
             self._file.create_dataset(
                 name,
@@ -285,8 +288,7 @@ class CacheWriter:
 
     def abandon(self) -> None:
         """Close the file as it is; what was written is no cache."""
-        self._file.close()
-        self._sink.close()
+        self._closed()
 
     def _check(self) -> None:
         if self._sink.error is not None:
@@ -297,6 +299,13 @@ class CacheWriter:
         texts = [getattr(entry, name).encode() for entry in self._entries]
         width = max(map(len, texts), default=0)
         return np.array(texts, dtype=h5py.string_dtype("utf-8", max(width, 1)))
+
+
+def _close(file: h5py.File, sink: Sink) -> None:
+    try:
+        file.close()
+    finally:
+        sink.close()
 
 
 def _tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

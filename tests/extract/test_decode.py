@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,7 @@ def test_odd_files_are_right_with_either_decoder(shared: Path, name: str):
 def test_known_facts_of_odd_files(shared: Path, name: str, shape: tuple[int, ...], count: int):
     path = shared / "clips/odd" / name
     result = read(path, [0])
+    assert result.note == ""
     assert result.count == count
     assert result.frames[0].shape == shape
 
@@ -184,6 +186,17 @@ def test_what_is_no_video_has_a_reason(tmp_path: Path, make, reason: str):
     with pytest.raises(DecodeError, match=reason) as caught:
         read(path, [0])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "libx264"), ("avi", "mpeg4")])
+def test_a_download_that_broke_off_is_noticed(tmp_path: Path, make_clip, suffix: str, codec: str):
+    path = make_clip(tmp_path / f"a.{suffix}", frames=48, codec=codec)
+    assert read(path, [0]).note == ""
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 2])
+    assert re.fullmatch(
+        r"ends at [01]\.\d s of the 1\.9 s that its header announces", read(path, [0]).note
+    )
 
 
 def test_a_truncated_video_has_a_reason(tmp_path: Path, make_clip):

@@ -75,3 +75,11 @@ def test_reasons_come_back_in_place_of_pixels(tmp_path: Path):
     with Pool(workers=1) as pool:
         (answer,) = pool.read([Job(tmp_path / "absent.mp4", "a", PLAN)], ahead=1)
     assert answer == "no such file"
+
+
+def test_files_in_the_working_folder_do_not_stand_in_for_modules(tmp_path: Path, monkeypatch):
+    (tmp_path / "extract.py").write_text("raise SystemExit('not me')")
+    monkeypatch.chdir(tmp_path)
+    with Pool(workers=1) as pool:
+        (answer,) = pool.read([Job(tmp_path / "absent.mp4", "a", PLAN)], ahead=1)
+    assert answer == "no such file"
