@@ -17,8 +17,17 @@ from corpus.overrides import Overrides
 from corpus.relations import Found
 
 SCHEMA = 1
-_MODULES = ("labels", "parse", "wordnet", "disambiguate", "neighbours", "relations", "expand")
-_MODULES += ("build", "textspace")
+_MODULES: tuple[str, ...] = (
+    "labels",
+    "parse",
+    "wordnet",
+    "disambiguate",
+    "neighbours",
+    "relations",
+    "expand",
+    "build",
+    "textspace",
+)
 TEMPLATES = ("{unit}: {description}",)
 
 

@@ -197,7 +197,8 @@ def _checked_tag(token: _Token) -> str:
     word, tag = token.text, token.tag
     noun, verb = bool(wordnet.senses(word)), bool(wordnet.senses(word, "v"))
     # After "is" or "can" no finite form stands: "still rings" is about rings.
-    if noun and not word.endswith("ing") and (tag == "VBZ" or (tag[:2] == "VB" and not verb)):
+    finite = word.endswith("s") and not word.endswith("ss") and len(word) > 3
+    if tag[:2] == "VB" and noun and not word.endswith("ing") and (finite or not verb):
         return "NN"
     if (
         tag[:2] in ("JJ", "RB", "UH", "FW")
@@ -239,6 +240,8 @@ def _read(tokens: list[_Token], draft: _Draft) -> None:
         if not all(free[start:end]):
             continue
         phrase = " ".join(words[start:end])
+        if not _says_something(phrase):
+            continue
         inner = tokens[start:end]
         if inner[0].tag[:2] in ("DT", "IN", "CC", "TO", "PR", "PO") or inner[-1].tag == "POS":
             continue
@@ -308,7 +311,7 @@ def _object_within(tokens: list[_Token], start: int) -> list[tuple[int, Unit]]:
 def _read_one(tokens: list[_Token], at: int, found: list[tuple[int, Unit]], draft: _Draft) -> None:
     token = tokens[at]
     word, tag = token.text, token.tag
-    if _PLACEHOLDER.fullmatch(word) or not any(char.isalpha() for char in word):
+    if not _says_something(word):
         return
     later_noun = any(t.tag[:2] == "NN" for t in tokens[at + 1 :] if t.chunk == token.chunk >= 0)
     if tag[:2] == "VB" or (tag[:2] == "NN" and _is_verbal_head(tokens, at)):
@@ -373,6 +376,8 @@ def _is_verbal_head(tokens: list[_Token], at: int) -> bool:
         return True
     if at == 0 or at != len(tokens) - 1 or any(token.tag[:2] == "VB" for token in tokens):
         return False
+    if tokens[at - 1].tag[:2] not in ("NN", "JJ"):
+        return False
     things = 0
     acts = sum(wordnet.frequency(synset, form) for form, synset in wordnet.senses(word, "v"))
     for form, synset in wordnet.senses(word):
@@ -382,12 +387,17 @@ def _is_verbal_head(tokens: list[_Token], at: int) -> bool:
     return acts > things
 
 
+def _says_something(text: str) -> bool:
+    """Tell whether a text has a letter and is no placeholder."""
+    return any(char.isalpha() for char in text) and not _PLACEHOLDER.fullmatch(text)
+
+
 def _last_resort(tokens: list[_Token], free: list[bool], draft: _Draft) -> list[tuple[int, Unit]]:
     """Find the noun of a label that has none by its tags: "squeezing orange", "cartwheel"."""
     for at in reversed(range(len(tokens))):
         word = tokens[at].text
         senses = wordnet.senses(word)
-        if not free[at] or word in draft.spent or not senses:
+        if not free[at] or word in draft.spent or not senses or not _says_something(word):
             continue
         often = sum(wordnet.frequency(synset, form) for form, synset in senses)
         if len(tokens) == 1 or often >= _NOUN_ENOUGH:

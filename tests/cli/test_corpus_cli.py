@@ -1,0 +1,167 @@
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from corpus.cli import main
+
+MINI = ("--model", "alt-mini", "--pretrained", "none")
+
+
+def alt_corpus(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process: what a shell sees of it, without importing anew."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", ["alt-corpus", *args])
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
+
+
+def shell(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does."""
+    command = [sys.executable, "-m", "corpus.cli", *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / "few.txt"
+    path.write_text("playing cello\nHorseRiding\nironing\n弹吉他\nsomething\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def built(labels: Path) -> Path:
+    folder = labels.parent / "corpus"
+    done = shell("build", "--labels", str(labels), "--out", str(folder), *MINI)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_building_again_changes_nothing_and_opens_no_backbone(labels: Path, built: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in built.iterdir()}
+    code = (
+        "import sys; from corpus.cli import app\n"
+        f"app({['build', '--labels', str(labels), '--out', str(built), '--json', *MINI]!r}, "
+        "standalone_mode=False)\n"
+        "assert not {'torch', 'spacy', 'open_clip'} & set(sys.modules), 'slow imports'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "up to date"
+    assert {path.name: path.stat().st_mtime_ns for path in built.iterdir()} == before
+
+
+def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path) -> None:
+    args = ("build", "--labels", str(labels), "--out", str(tmp_path / "c"), "--json", *MINI)
+    done = alt_corpus(*args, "--no-expand")
+    facts = json.loads(done.stdout)
+    assert facts["state"] == "built"
+    assert facts["id"] != json.loads((built / "corpus.json").read_text())["id"]
+    assert facts["counts"]["entities"] < 10
+
+
+def test_show_prints_the_entities_of_a_label_as_json() -> None:
+    done = alt_corpus("show", "playing bass guitar", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["label"] == "playing bass guitar"
+    first = facts["entities"][0]
+    assert (first["unit"], first["kind"], first["synset"]) == (
+        "bass guitar",
+        "object",
+        "bass_guitar.n.01",
+    )
+    assert {"description", "source", "score"} <= first.keys()
+
+
+def test_search_finds_entities_with_the_corpus_s_own_backbone(built: Path) -> None:
+    entity = json.loads((built / "entities.jsonl").read_text().splitlines()[0])
+    done = alt_corpus("search", entity["text"], "--corpus", str(built), "--top", "2", "--json")
+    found = json.loads(done.stdout)
+    assert len(found) == 2
+    assert found[0]["unit"] == entity["unit"]
+    assert found[0]["score"] == pytest.approx(1, abs=1e-3)
+
+
+def test_stats_review_diff_and_export_speak_of_the_corpus(built: Path, tmp_path: Path) -> None:
+    facts = json.loads(alt_corpus("stats", str(built), "--json").stdout)
+    assert facts["label_sets"] == {"few": 5}
+    assert "something" in facts["labels_with_fewer_than_3"]
+    review = alt_corpus("review", str(built), "--top", "2").stdout.splitlines()
+    assert len(review) == 4
+    assert json.loads(alt_corpus("diff", str(built), str(built), "--json").stdout)["added"] == []
+    assert alt_corpus("export", str(built), str(tmp_path / "t.csv")).returncode == 0
+    assert (tmp_path / "t.csv").read_text().startswith("unit,kind,synset")
+
+
+def test_measure_compares_with_expectations(tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(
+        json.dumps(
+            {
+                "label": "playing cello",
+                "must": ["cello", "spaceship"],
+                "must_not": ["playing"],
+                "sense": {"cello": "cello.n.01"},
+            }
+        )
+    )
+    facts = json.loads(alt_corpus("measure", str(gold), "--json").stdout)
+    assert facts["recall"] == 0.5
+    assert facts["missing"] == [["playing cello", "spaceship"]]
+    assert facts["forbidden"] == []
+    assert facts["sense_accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("build", "--labels", "k40", *MINI), "did you mean k400"),
+        (("build", "--labels", "nowhere.txt", *MINI), "no such label set, file or folder"),
+        (("build", "--labels", "hmdb51", "--model", "ViT-B-99"), "no such model"),
+        (("build", "--labels", "hmdb51", "--overrides", "none.txt"), "no such file"),
+        (("build", "--labels", "hmdb51", "--template", "a {thing}"), "unknown field"),
+        (("show", "PommelHors", "--labels", "ucf101"), "did you mean 'PommelHorse'"),
+        (("search", "horse", "--corpus", "nowhere"), "is no corpus"),
+        (("search", " ", "--corpus", "nowhere"), "is empty"),
+        (("stats", "nowhere"), "is no corpus"),
+        (("measure", "nowhere.jsonl"), "cannot be read"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = alt_corpus(*args)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "error" in line]) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_user_sees_one_line_and_exit_2() -> None:
+    done = shell("stats", "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: nowhere: is no corpus")
+
+
+@pytest.mark.parametrize(
+    "command", ["build", "show", "search", "stats", "review", "diff", "export", "measure"]
+)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = alt_corpus(command, "--help")
+    assert done.returncode == 0
+    assert "alt-corpus" in done.stdout
+    assert "Example" in done.stdout

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+
+from corpus import gold
+from corpus.expand import Options, entities
+from corpus.labels import load_labels
+from corpus.overrides import Overrides
+
+
+def senses(label: str, options: Options | None = None) -> dict[str, str | None]:
+    return {found.unit: found.synset for found in entities(label, options)}
+
+
+def test_entities_meet_what_a_person_expects(shared: Path) -> None:
+    result = gold.measure(gold.read(shared / "gold" / "entities_dev.jsonl"), entities)
+    assert result.forbidden == []
+    assert result.recall >= 0.97, result.missing
+    assert result.sense_accuracy >= 0.92, result.wrong
+
+
+def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
+    found = entities("ironing")
+    assert ("iron", "iron.n.04", "object") in {(f.unit, f.synset, f.kind) for f in found}
+    assert senses("driving car")["driver"] == "driver.n.01"
+
+
+def test_a_word_that_wordnet_lacks_is_described_by_its_label() -> None:
+    (tabla,) = [found for found in entities("PlayingTabla") if found.unit == "tabla"]
+    assert tabla.synset is None
+    assert "playing tabla" in tabla.description
+
+
+def test_what_a_label_excludes_is_nowhere_among_its_entities() -> None:
+    units = senses("opening bottle (not wine)")
+    assert "bottle" in units
+    assert not any("wine" in unit.split() for unit in units)
+
+
+@pytest.mark.parametrize(
+    ("option", "prefix"), [("parts", "part of"), ("roles", "role:"), ("scenes", "scene:")]
+)
+def test_each_expansion_can_be_switched_off(option: str, prefix: str) -> None:
+    def sources(options: Options) -> list[str]:
+        return [f.source for f in entities("HorseRiding", options) if f.source.startswith(prefix)]
+
+    assert sources(Options())
+    assert not sources(Options.model_validate({option: False}))
+
+
+def test_the_body_can_be_left_out() -> None:
+    assert "knee" in senses("HorseRiding")
+    assert "knee" not in senses("HorseRiding", Options(body=False))
+
+
+def test_with_no_expansion_only_the_label_speaks() -> None:
+    bare = Options(instruments=False, parts=False, scenes=False, roles=False, body=False)
+    assert [f.unit for f in entities("playing bass guitar", bare)] == ["bass guitar"]
+
+
+def test_the_cap_holds() -> None:
+    own = [f for f in entities("driving car", Options(cap=5)) if f.source != "default"]
+    assert len(own) == 5
+    assert own[0].unit == "car"
+
+
+def test_no_unit_and_no_sense_comes_twice_in_a_label() -> None:
+    for label in load_labels("ucf101")[0].labels[:30]:
+        found = entities(label)
+        names = [f.unit for f in found]
+        assert len(names) == len(set(names)), label
+
+
+def test_hmdb_labels_have_entities_of_their_own() -> None:
+    for label in load_labels("hmdb51")[0].labels:
+        own = [found for found in entities(label) if found.source != "default"]
+        assert len(own) >= 3, label
+
+
+def test_overrides_drop_change_and_add(tmp_path: Path) -> None:
+    path = tmp_path / "overrides.txt"
+    path.write_text("# mine\n*, hand, drop\nPlayingCello, cello, guitar.n.01\n\nx, bow, bow.n.04\n")
+    corrections = Overrides.read(path)
+    found = corrections.apply("PlayingCello", entities("PlayingCello"))
+    by_unit = {f.unit: f for f in found}
+    assert "hand" not in by_unit
+    assert by_unit["cello"].synset == "guitar.n.01"
+    assert "bow" in {f.unit for f in corrections.apply("x", [])}

@@ -1,0 +1,77 @@
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from corpus import fetch, wordnet
+
+
+def test_the_lexicographer_files_are_those_of_wordnet() -> None:
+    lines = fetch.lexnames().splitlines()
+    assert len(lines) == 45
+    assert lines[0] == "00\tadj.all\t3"
+    assert lines[6] == "06\tnoun.artifact\t1"
+    assert lines[43] == "43\tverb.weather\t2"
+    known = (wordnet.folder() / "lexnames").read_text().split()
+    assert fetch.lexnames().split() == known
+
+
+def test_what_is_there_is_left_alone() -> None:
+    def source(folder: Path) -> str | None:
+        raise AssertionError("nothing is missing")
+
+    assert fetch.wordnet((source,)).startswith("WordNet: ")
+
+
+def test_what_is_missing_is_one_line_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fetch, "find_wordnet", lambda: None)
+    monkeypatch.setattr(fetch, "HOME", tmp_path / "wordnet")
+    line = fetch.wordnet((lambda folder: "no network", lambda folder: "no apt-get"))
+    assert line.startswith("error: WordNet: no network; no apt-get; ")
+    assert "\n" not in line
+
+
+def test_the_next_source_is_tried_when_one_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fetch, "find_wordnet", lambda: None)
+    monkeypatch.setattr(fetch, "HOME", tmp_path / "wordnet")
+    line = fetch.wordnet((lambda folder: "no network", lambda folder: None))
+    assert line == f"WordNet: {tmp_path / 'wordnet'}"
+
+
+@pytest.mark.parametrize("compression", ["xz", "gz"])
+def test_a_debian_package_is_unpacked_without_dpkg(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compression: str
+) -> None:
+    monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
+    tree = io.BytesIO()
+    with tarfile.open(fileobj=tree, mode=f"w:{compression}") as archive:  # type: ignore[call-overload]
+        entry = tarfile.TarInfo("./usr/share/wordnet/data.noun")
+        entry.size = 4
+        archive.addfile(entry, io.BytesIO(b"noun"))
+    package = tmp_path / "wordnet-base.deb"
+    package.write_bytes(
+        b"!<arch>\n"
+        + _member("debian-binary", b"2.0")
+        + _member(f"data.tar.{compression}", tree.getvalue())
+    )
+    fetch.unpack(package, tmp_path / "tree")
+    assert (tmp_path / "tree/usr/share/wordnet/data.noun").read_bytes() == b"noun"
+
+
+def test_a_file_that_is_no_package_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
+    (tmp_path / "x.deb").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match="not an ar archive"):
+        fetch.unpack(tmp_path / "x.deb", tmp_path / "tree")
+
+
+def _member(name: str, content: bytes) -> bytes:
+    header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+    return header + content + b"\n" * (len(content) % 2)

@@ -1,0 +1,211 @@
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus import Corpus, report
+from corpus.backbone import Backbone, load
+from corpus.errors import BadInput
+from corpus.index import fitting
+
+LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
+
+
+@pytest.fixture(scope="module")
+def corpus(mini: Backbone) -> Corpus:
+    return Corpus.build(LABELS, mini)
+
+
+@pytest.fixture(scope="module")
+def saved(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpora") / "small"
+    corpus.save(folder)
+    return folder
+
+
+def test_a_corpus_has_a_unit_row_for_each_entity(corpus: Corpus) -> None:
+    assert corpus.embeddings.shape == (len(corpus.entities), corpus.manifest.dim)
+    assert corpus.embeddings.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(corpus.embeddings, axis=1), 1, atol=1e-5)
+
+
+def test_each_sense_is_one_entity_that_names_its_labels(corpus: Corpus) -> None:
+    senses = [entity.synset for entity in corpus.entities if entity.synset]
+    assert len(senses) == len(set(senses))
+    (cello,) = [entity for entity in corpus.entities if entity.unit == "cello"]
+    assert cello.labels == ("playing cello",)
+    assert cello.text == f"cello: {cello.description}"
+
+
+def test_building_again_gives_the_same_bytes(corpus: Corpus, saved: Path, mini: Backbone) -> None:
+    again = Corpus.build(LABELS, mini)
+    assert again.id == corpus.id
+    other = saved.parent / "again"
+    again.save(other)
+    for name in ("entities.jsonl", "index.faiss", "corpus.json"):
+        assert (other / name).read_bytes() == (saved / name).read_bytes()
+
+
+def test_a_saved_corpus_is_loaded_as_it_was(corpus: Corpus, saved: Path) -> None:
+    loaded = Corpus.load(saved)
+    assert loaded.entities == corpus.entities
+    np.testing.assert_array_equal(loaded.embeddings, corpus.embeddings)
+
+
+def test_search_equals_brute_force(corpus: Corpus, saved: Path, mini: Backbone) -> None:
+    queries = np.random.default_rng(0).normal(size=(5, corpus.manifest.dim)).astype(np.float32)
+    rows, scores = Corpus.load(saved).nearest(queries, 7)
+    cosines = queries / np.linalg.norm(queries, axis=1, keepdims=True) @ corpus.embeddings.T
+    np.testing.assert_allclose(scores, -np.sort(-cosines, 1)[:, :7], atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(cosines, rows, 1), scores, atol=1e-5)
+
+
+def test_a_text_finds_its_own_entity_first(corpus: Corpus, mini: Backbone) -> None:
+    entity, score = corpus.search(corpus.entities[3].text, top=1, backbone=mini)[0]
+    assert entity == corpus.entities[3]
+    assert score == pytest.approx(1, abs=1e-5)
+
+
+def test_adding_labels_equals_building_from_all_and_embeds_only_new_texts(
+    corpus: Corpus, mini: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    encode = Backbone.encode_text
+    monkeypatch.setattr(
+        Backbone,
+        "encode_text",
+        lambda self, texts, batch_size=256: asked.extend(texts) or encode(self, texts, batch_size),
+    )
+    more = corpus.add_labels(["ironing", "HorseRiding"], mini)
+    old = {entity.text for entity in corpus.entities}
+    assert asked
+    assert not old & set(asked)
+    assert list(more.manifest.label_sets) == ["labels", "added"]
+    assert {e.text for e in more.entities} == old | set(asked)
+    assert corpus.add_labels(["HorseRiding"], mini) is corpus
+
+
+def test_a_corpus_of_another_backbone_is_refused(corpus: Corpus) -> None:
+    with pytest.warns(UserWarning, match="RANDOM"):
+        other = load("alt-mini", "none", seed=1)
+    with pytest.raises(BadInput, match="was embedded by"):
+        corpus.search("horse", backbone=other)
+    with pytest.raises(BadInput, match="was embedded by"):
+        corpus.add_labels(["ironing"], other)
+
+
+@pytest.mark.parametrize("name", ["entities.jsonl", "index.faiss"])
+def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> None:
+    for path in saved.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes((saved / name).read_bytes()[:-9])
+    with pytest.raises(BadInput, match=f"{name} that was changed"):
+        Corpus.load(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(BadInput, match=f"lacks {name}"):
+        Corpus.load(tmp_path)
+
+
+def test_a_broken_manifest_is_noticed(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "corpus.json").write_text('{"id": 3')
+    with pytest.raises(BadInput, match="of another version, or a broken one"):
+        Corpus.load(tmp_path)
+    with pytest.raises(BadInput, match="is no corpus"):
+        Corpus.load(tmp_path / "nowhere")
+
+
+def test_a_folder_of_other_things_is_never_replaced(corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(BadInput, match="no corpus"):
+        corpus.save(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_the_fitting_corpus_covers_the_labels_and_shares_the_backbone(
+    corpus: Corpus, saved: Path, mini: Backbone
+) -> None:
+    assert fitting(["HorseRiding"], mini.fingerprint, saved.parent) in (
+        saved,
+        saved.parent / "again",
+    )
+    assert fitting(["flying"], mini.fingerprint, saved.parent) is None
+    assert fitting(["HorseRiding"], "0" * 32, saved.parent) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"cap": 0}, "option cap"),
+        ({"colour": True}, "option colour"),
+        ({"templates": ("a {thing}",)}, "--template"),
+        ({"templates": ("a photo",)}, "--template"),
+    ],
+)
+def test_options_that_make_no_sense_are_named(
+    mini: Backbone, given: dict[str, object], names: str
+) -> None:
+    with pytest.raises(BadInput, match=names):
+        Corpus.build(LABELS, mini, **given)
+
+
+def test_templates_are_averaged(mini: Backbone) -> None:
+    templates = ("{unit}: {description}", "a photo of a {unit}.")
+    corpus = Corpus.build(["PlayingCello"], mini, templates=templates, body=False)
+    at = [entity.unit for entity in corpus.entities].index("cello")
+    entity = corpus.entities[at]
+    mean = mini.encode_text([entity.text, "a photo of a cello."]).numpy().mean(0)
+    np.testing.assert_allclose(corpus.embeddings[at], mean / np.linalg.norm(mean), atol=1e-5)
+
+
+def test_reports_name_doubts_differences_and_sizes(
+    corpus: Corpus, mini: Backbone, tmp_path: Path
+) -> None:
+    doubts = report.doubts(corpus, 5)
+    assert [e.margin for e in doubts] == sorted(e.margin for e in doubts)
+    smaller = Corpus.build(LABELS[1:], mini)
+    changes = report.difference(corpus, smaller)
+    assert changes.labels_removed == ["playing cello"]
+    assert any(item.startswith("cello (") for item in changes.removed)
+    assert changes.backbone == []
+    report.export_csv(corpus, tmp_path / "all.csv")
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == len(corpus.entities) + 1
+    report.plot(corpus, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    facts = report.stats(corpus)
+    assert facts["label_sets"] == {"labels": 4}
+    json.dumps(facts)
+
+
+def test_a_million_entities_are_searched_without_taking_them_into_memory(tmp_path: Path) -> None:
+    import faiss
+
+    rng = np.random.default_rng(0)
+    dim, count, block = 16, 1_000_000, 100_000
+    index = faiss.IndexFlatIP(dim)
+    for _ in range(count // block):
+        rows = rng.normal(size=(block, dim)).astype(np.float32)
+        index.add(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    faiss.write_index(index, str(tmp_path / "index.faiss"))
+    probe = index.reconstruct(765_432)
+    np.save(tmp_path / "probe.npy", probe)
+    # Anonymous memory is limited to less than the vectors take: they are read from the file.
+    code = f"""
+        import resource
+        import faiss, numpy as np
+        probe = np.load({str(tmp_path / "probe.npy")!r})
+        faiss.omp_set_num_threads(1)
+        limit = 48 * 2**20
+        used = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (used + limit, used + limit))
+        index = faiss.read_index({str(tmp_path / "index.faiss")!r}, faiss.IO_FLAG_MMAP_IFC)
+        scores, rows = index.search(probe[None], 3)
+        print(rows[0, 0], index.ntotal)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["765432", "1000000"], done.stderr[-500:]

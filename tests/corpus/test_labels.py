@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus.errors import BadInput
+from corpus.labels import bundled, check_label, load_labels, readable
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("PlayingGuitar", "playing guitar"),
+        ("YoYo", "yo yo"),
+        ("shoot_bow", "shoot bow"),
+        ("Pushing [something] off of [something]", "pushing something off of something"),
+        ("up/down", "up or down"),
+        ("shooting goal (soccer)", "shooting goal (soccer)"),
+        ("<b>riding</b> &amp; “jumping”", "riding & jumping"),
+        ("  two   spaces\t", "two spaces"),
+        ("massaging person’s head", "massaging person's head"),
+    ],
+)
+def test_every_naming_style_becomes_plain_words(label: str, text: str) -> None:
+    assert readable(label) == text
+
+
+@given(st.text(max_size=200))
+def test_reading_a_label_twice_changes_nothing_more(label: str) -> None:
+    once = readable(label)
+    assert once == " ".join(once.split())
+    assert readable(once).split() == readable(readable(once)).split()
+
+
+def test_the_bundled_sets_have_their_sizes() -> None:
+    sizes = {name: len(load_labels(name)[0].labels) for name in bundled()}
+    assert sizes == {
+        "hmdb51": 51,
+        "k400": 400,
+        "k600": 600,
+        "k700": 700,
+        "ssv2": 174,
+        "ucf101": 101,
+    }
+
+
+def test_a_file_and_a_bundled_set_are_read_together(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("Juggling\r\nflying kite\r\n\n", encoding="utf-8-sig")
+    mine, ucf = load_labels(f"{path},ucf101")
+    assert (mine.name, mine.labels) == ("mine", ("Juggling", "flying kite"))
+    assert ucf.name == "ucf101"
+
+
+def test_the_folders_of_a_dataset_are_labels(tmp_path: Path) -> None:
+    for name in ("swim", "run", ".cache"):
+        (tmp_path / name).mkdir()
+    assert load_labels(str(tmp_path))[0].labels == ("run", "swim")
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "holds no label"),
+        (b"\n\n", "holds no label"),
+        (b"run\n\nswim\n", "line 2 is empty"),
+        (b"Archery\nrun\narchery\n", "lines 1 and 3"),
+        (b"\xff\xfe\x00run", "not UTF-8"),
+    ],
+)
+def test_a_list_whose_lines_are_no_class_indices_is_refused(
+    tmp_path: Path, content: bytes, cause: str
+) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=cause):
+        load_labels(str(path))
+
+
+def test_a_misspelt_set_gets_a_suggestion() -> None:
+    with pytest.raises(BadInput, match="did you mean k400"):
+        load_labels("k40")
+
+
+def test_a_label_is_found_in_its_set_however_it_is_spelled() -> None:
+    sets = load_labels("ucf101")
+    assert check_label("pommel horse", sets) == "PommelHorse"
+    with pytest.raises(BadInput, match="is not in ucf101"):
+        check_label("flying to the moon", sets)

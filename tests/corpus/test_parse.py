@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpus.parse import parse
+
+
+def units(label: str) -> list[str]:
+    return [unit.text for unit in parse(label).units]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("playing bass guitar", ["bass guitar"]),
+        ("PommelHorse", ["pommel horse"]),
+        ("massaging person's head", ["person", "head"]),
+        ("riding or walking with horse", ["horse"]),
+        ("squeezing orange", ["orange"]),
+        ("sawing wood", ["wood"]),
+        ("StillRings", ["rings"]),
+        ("PlayingTabla", ["tabla"]),
+    ],
+)
+def test_nouns_are_found_longest_entry_first(label: str, expected: list[str]) -> None:
+    assert units(label) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "verbs"),
+    [
+        ("mopping floor", ("mopping",)),
+        ("shoot_bow", ("shoot",)),
+        ("GolfSwing", ("swing",)),
+        ("blowing out candles", ("blowing out",)),
+        ("trimming or shaving beard", ("trimming", "shaving")),
+    ],
+)
+def test_actions_are_verbs_and_no_units(label: str, verbs: tuple[str, ...]) -> None:
+    parsed = parse(label)
+    assert parsed.verbs == verbs
+    assert not set(verbs) & {unit.text for unit in parsed.units}
+
+
+def test_parentheses_exclude_or_give_context() -> None:
+    assert "wine" in parse("opening bottle (not wine)").excluded
+    assert "wine" not in units("opening bottle (not wine)")
+    assert parse("shooting goal (soccer)").context == ("soccer",)
+
+
+def test_placeholders_name_nothing() -> None:
+    parsed = parse("Pushing [something] off of [something]")
+    assert parsed.units == ()
+    assert parsed.placeholders
+
+
+def test_an_unknown_compound_is_kept_and_its_known_parts_read() -> None:
+    assert units("kitesurfing") == ["kitesurfing", "kite"]
+
+
+def test_an_unknown_word_is_marked_as_such() -> None:
+    (unit,) = parse("playing didgeridoo").units
+    assert (unit.text, unit.known) == ("didgeridoo", False)
+
+
+@pytest.mark.parametrize(
+    "label", ["", "🎸🎸", "弹吉他", "(not wine)", "()", "a " * 300, "…!?", "_"]
+)
+def test_labels_that_are_hardly_labels_are_read_without_an_error(label: str) -> None:
+    parse(label)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_can_be_read(label: str) -> None:
+    for unit in parse(label).units:
+        assert any(char.isalpha() for char in unit.text)
