@@ -5,8 +5,9 @@ VENV       ?= .venv
 BIN        := $(VENV)/bin
 
 LABELS     ?= k400
-MODEL      ?= ViT-B-16
-PRETRAINED ?= $(if $(filter alt-mini,$(MODEL)),bundled,openai)
+# The commands' own defaults are ViT-B-16 with openai weights; ALT_MODEL changes them for all.
+MODEL      ?=
+PRETRAINED ?=
 DATASET    ?= k400
 SPLIT      ?=
 FEATURES   ?= artifacts/features/$(DATASET)$(if $(SPLIT),-$(SPLIT)).h5
@@ -16,7 +17,8 @@ RUN        ?= runs/$(DATASET)
 empty      :=
 space      := $(empty) $(empty)
 comma      := ,
-CORPUS     ?= artifacts/corpus/$(subst $(space),-,$(strip $(LABELS)))
+BACKBONE   := $(if $(MODEL),--model "$(MODEL)") $(if $(PRETRAINED),--pretrained "$(PRETRAINED)")
+CORPUS     ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup corpus features adapter demo bench test lint lock clean
@@ -30,7 +32,9 @@ setup: $(VENV)/.ready  ## virtual environment, dependencies, spaCy model, WordNe
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "setup: $(PYTHON) is older than 3.11; run make setup PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	    { echo "setup: $(PYTHON) cannot make virtual environments; install its venv module" >&2; exit 2; }
+	@echo "setup: dependencies into $(VENV) (a few minutes and several GB the first time)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock \
 	    || { echo "setup: dependencies cannot be installed; connect to a package registry and run make setup again" >&2; exit 2; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -39,11 +43,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 corpus: setup  ## text corpus of LABELS, embedded by MODEL/PRETRAINED
 	$(BIN)/alt-corpus build --labels "$(subst $(space),$(comma),$(strip $(LABELS)))" \
-	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(CORPUS)"
+	    $(BACKBONE) $(if $(CORPUS),--out "$(CORPUS)")
 
 features: setup  ## region features of DATASET (and its SPLIT; from ROOT, or ALT_DATA/DATASET)
 	$(BIN)/alt-extract --dataset "$(DATASET)" $(if $(ROOT),--root "$(ROOT)") $(if $(SPLIT),--split "$(SPLIT)") \
-	    --model "$(MODEL)" --pretrained "$(PRETRAINED)" --out "$(FEATURES)"
+	    $(BACKBONE) --out "$(FEATURES)"
 
 adapter: setup  ## train the adapter on FEATURES
 	$(BIN)/alt-adapter train --features "$(FEATURES)" --out "$(RUN)"

@@ -13,9 +13,16 @@ app = application(
 )
 
 _MODEL = "ViT-B-16"
-Model = Annotated[str, typer.Option(help="open_clip model, or alt-mini (bundled, offline).")]
+Model = Annotated[
+    str,
+    typer.Option(envvar="ALT_MODEL", help="open_clip model, or alt-mini (bundled, offline)."),
+]
 Pretrained = Annotated[
-    str | None, typer.Option(help="open_clip tag, path of a checkpoint, or none (random weights).")
+    str | None,
+    typer.Option(
+        envvar="ALT_PRETRAINED",
+        help="open_clip tag, path of a checkpoint, or none (random weights).",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 CorpusFolder = Annotated[Path, typer.Option("--corpus", help="Folder of a built corpus.")]

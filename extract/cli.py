@@ -14,7 +14,10 @@ from extract.datasets import NAMES, open_dataset
 app = application("Encode videos once, into a feature cache (feats.h5).")
 
 
-@app.command()
+@app.command(
+    epilog="Examples: alt-extract --dataset k400 --out feats.h5 · "
+    "alt-extract --dataset folder --root videos --model ViT-L-14 --views 4x3 --out test.h5"
+)
 def extract(
     dataset: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")],
     target: Annotated[Path, typer.Option("--out", help="The cache to make, such as feats.h5.")],
@@ -25,9 +28,15 @@ def extract(
     labels: Annotated[
         str | None, typer.Option(help="Class names in index order: a file, one a line, or a set.")
     ] = None,
-    model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "ViT-B-16",
+    model: Annotated[
+        str, typer.Option(envvar="ALT_MODEL", help="open_clip model, or alt-mini.")
+    ] = "ViT-B-16",
     pretrained: Annotated[
-        str | None, typer.Option(help="open_clip tag, a checkpoint's path, or none (random).")
+        str | None,
+        typer.Option(
+            envvar="ALT_PRETRAINED",
+            help="open_clip tag, a checkpoint's path, or none (random).",
+        ),
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames in a view, T.")] = 8,
     views: Annotated[str, typer.Option(help="Temporal x spatial views, as in 4x3.")] = "1x1",

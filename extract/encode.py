@@ -41,7 +41,6 @@ class Encoder:
         precision: "float32", "bfloat16" or "float16".
         dtype: how features are stored.
         batch: frames to a forward pass.
-        compile: run the tower through `torch.compile`.
 
     Raises:
         BadInput: the backbone's image tower is not a plain vision transformer.
@@ -54,14 +53,12 @@ class Encoder:
         precision: str = "float32",
         dtype: Dtype = "float16",
         batch: int = 32,
-        compile: bool = False,
     ) -> None:
         self.backbone, self.merge, self.precision = backbone, merge, precision
         self.dtype, self.batch = dtype, batch
         self.tower = RegionEncoder(backbone.model, merge, PRECISIONS[precision])
         if backbone.device.type == "cuda":
             self.tower.visual.to(memory_format=torch.channels_last)
-        self._forward = torch.compile(self.tower, dynamic=False) if compile else self.tower
 
     def features(self, clips: Iterable[tuple[int, Pixels]]) -> Iterator[tuple[int, Features | str]]:
         """Encode videos in order.
@@ -127,7 +124,7 @@ class Encoder:
             pixels = pixels.pin_memory()
         facts = self.backbone.preprocess
         images = normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
-        return self._forward(images)
+        return self.tower(images)
 
     def _row(self, clip: _Waiting) -> Features | str:
         tokens = torch.cat([part.tokens for part in clip.parts]).float().numpy()
