@@ -67,7 +67,7 @@ lint: setup  ## ruff and mypy
 	$(BIN)/mypy
 
 lock:  ## recompute requirements.lock from pyproject.toml (needs uv)
-	uv pip compile -q pyproject.toml --extra dev --extra model --universal --generate-hashes \
+	uv pip compile -q pyproject.toml --extra dev --universal --generate-hashes \
 	    --no-annotate --no-header --no-emit-index-url -o requirements.lock
 
 clean:  ## remove what tools leave behind; artifacts and runs stay

