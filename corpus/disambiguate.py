@@ -187,7 +187,10 @@ def _is_played(parsed: Parsed) -> bool:
 def _doable(synset: Synset, activities: frozenset[Synset]) -> float:
     """Prefer bodily verbs, and for a bare gerund the activity of that name and its verb."""
     if wordnet.is_act(synset):
-        return 1.6 if wordnet.is_pastime(synset) else 1.2
+        # A bare gerund that WordNet knows as a sport is the sport: "fencing", "boxing".
+        sport = wordnet.is_pastime(synset)
+        named = any(name.endswith("ing") for name in synset.lemma_names())
+        return 4.0 if sport and named else 1.6 if sport else 1.2
     named = any(related in activities for related in wordnet.derived(synset))
     return _VERB_LEXNAMES.get(synset.lexname(), 0.0) + 0.5 * named
 

@@ -147,7 +147,7 @@ def of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:
         if m.pos() == "n" and wordnet.visibility(m) >= 0.55
     )
     for near, _, member in ranked[:_DOMAIN_MOST]:
-        yield found(first_name(member), member, f"topic {sense.form}", 0.4 - near)
+        yield found(first_name(member), member, f"topic {sense.form}", min(0.4 - near, 0.9))
 
 
 def parts(sense: Sense) -> Iterator[Found]:

@@ -216,8 +216,10 @@ def is_act(synset: Synset) -> bool:
 
 
 def is_pastime(synset: Synset) -> bool:
-    """Tell whether a synset is a sport, a game, a dance or another recreation."""
-    return not ancestors(synset).isdisjoint(_PASTIMES)
+    """Tell whether an act is a sport, game, dance, or a domain with terms of its own."""
+    if not ancestors(synset).isdisjoint(_PASTIMES):
+        return True
+    return is_act(synset) and len(synset.in_topic_domains()) > 3
 
 
 @cache
