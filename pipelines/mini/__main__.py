@@ -38,8 +38,10 @@ def train(
         shown = bar.add_task("", total=recipe.steps)
 
         def report(step: Progress) -> None:
-            losses = f"captions {step.caption_loss:.2f}  regions {step.region_loss:.2f}"
-            line = f"{losses}  {step.rate:.0f} stills/s"
+            line = (
+                f"captions {step.caption_loss:.2f}  regions {step.region_loss:.2f}  "
+                f"words {step.word_loss:.2f}  {step.rate:.0f} stills/s"
+            )
             bar.update(shown, completed=step.step, description=line)
             if not notes.is_terminal:
                 notes.print(f"{step.step}/{recipe.steps}  {line}", markup=False)

@@ -28,9 +28,9 @@ no download. For real videos take a real CLIP.
   {seed}: {stills} still scenes, each seen once. Half precision, safetensors.
 - **Trained on** still scenes drawn by `pipelines/world/stills.py`, with captions of what is in them
   and where. No video, no motion and no action label; seeds that no video has.
-- **Loss** open_clip's contrastive loss, of captions with class tokens, and of entities' names and
+- **Loss** open_clip's contrastive loss, of captions with class tokens, of entities' names and
   WordNet definitions with the tokens that show them, with 0, 4 and 8 tokens merged in each block in
-  turn.
+  turn, and of two texts of an entity with each other.
 
 ## Figures
 

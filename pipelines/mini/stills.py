@@ -56,7 +56,7 @@ class Stills(Dataset[tuple[np.ndarray, str, np.ndarray, np.ndarray]]):
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, str, np.ndarray, np.ndarray]:
         share = min(1.0, 0.1 + 0.9 * number / self.easy) if self.easy else 1.0
-        shot = still(self.first + number, self.size, NUISANCE.scaled(share), 0.75 - 0.33 * share)
+        shot = still(self.first + number, self.size, NUISANCE.scaled(share))
         rng = np.random.default_rng((self.first, number))
         caption = shot.caption
         if shot.subject and rng.random() < 0.2:

@@ -22,11 +22,13 @@ from torch.utils.data import DataLoader
 from corpus.atomic import atomic_file
 from corpus.backbone import MINI, Backbone, load
 from extract.regions import RegionEncoder, Regions
+from pipelines.mini.start import prepare
 from pipelines.mini.stills import Batch, Stills, collate, normalise
 from pipelines.mini.texts import NAMES, text_of
 from pipelines.world.entities import ENTITIES
 
 SAVED, REPORTED = 50, 25  # steps between checkpoints, and between reports
+SINGLES = 3
 MERGES = (0, 4, 8)  # each step trains with one of them, so that tokens stay meaningful when merged
 _WEIGHTS = {"object": 3.0, "animal": 3.0, "scene": 1.0, "role": 1.0, "body_part": 1.0}
 
@@ -45,13 +47,13 @@ class Recipe:
         seed: of weights, sampling and texts.
     """
 
-    steps: int = 1500
+    steps: int = 1800
     batch: int = 96
-    lr: float = 1.2e-3
+    lr: float = 1e-3
     weight_decay: float = 0.05
     warmup: int = 150
     regions: int = 10
-    words: int = 160
+    words: int = 100
     easy: float = 0.4
     seed: int = 0
 
@@ -63,6 +65,7 @@ class Progress:
     step: int
     caption_loss: float
     region_loss: float
+    word_loss: float
     rate: float
 
 
@@ -86,6 +89,7 @@ def train(
     optimiser = torch.optim.AdamW(_groups(clip, recipe), lr=recipe.lr, betas=(0.9, 0.98))
     first = _resume(checkpoint, clip, optimiser, recipe)
     if not first:
+        prepare(clip.visual, recipe.seed)
         _learn_words(backbone, recipe)
     encoders = {merge: RegionEncoder(clip, merge) for merge in MERGES}
     grid = encoders[0].grid[0]
@@ -98,9 +102,9 @@ def train(
         rng = np.random.default_rng((recipe.seed, step))
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, recipe)
-        captions, regions = _losses(backbone, encoders[MERGES[step % 3]], batch, recipe, rng)
+        losses = _losses(backbone, encoders[MERGES[step % 3]], batch, recipe, rng)
         optimiser.zero_grad(set_to_none=True)
-        (captions + regions).backward()
+        torch.stack(losses).sum().backward()
         nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
         optimiser.step()
         with torch.no_grad():
@@ -109,7 +113,7 @@ def train(
             _save(checkpoint, clip, optimiser, step + 1, recipe)
         if step % REPORTED == REPORTED - 1:
             done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-            report(Progress(step + 1, captions.item(), regions.item(), done))
+            report(Progress(step + 1, *(loss.item() for loss in losses), done))
     clip.eval().requires_grad_(False)
     return backbone
 
@@ -144,13 +148,19 @@ def _losses(
     batch: Batch,
     recipe: Recipe,
     rng: np.random.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the losses of captions, of regions, and of words among themselves.
+
+    Without the last one the text tower would give in to images that say little yet, and forget
+    what tells words apart.
+    """
     clip, loss = backbone.model, ClipLoss()
     # Sequences are short here, and the fused attention's backward pass is slow on CPUs.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         seen = encoder(normalise(batch.images, backbone.preprocess))
         captions = _encode(backbone, batch.captions)
         entities = _encode(backbone, [text_of(name, rng) for name in NAMES])
+        again = _encode(backbone, [text_of(name, rng) for name in NAMES])
     tokens = nn.functional.normalize(seen.tokens.float(), dim=-1)
     scale = clip.logit_scale.exp()
     regions, entity = regions_of(batch, seen, tokens, recipe.regions, rng)
@@ -158,7 +168,8 @@ def _losses(
         loss(regions[rows], entities[entity[rows]], scale)
         for rows in once_each(entity.numpy(), rng)
     ]
-    return loss(tokens[:, 0], captions, scale), torch.stack(parts).mean()
+    words = loss(entities, again, scale)
+    return loss(tokens[:, 0], captions, scale), torch.stack(parts).mean(), words
 
 
 def _encode(backbone: Backbone, texts: list[str]) -> Tensor:
@@ -181,8 +192,8 @@ def regions_of(
 ) -> tuple[Tensor, Tensor]:
     """Choose entities of each still and the tokens that show them.
 
-    Each is seen twice: as the mean of its tokens, weighted by how much of it they show, and as a
-    single one of them, so that each token means something by itself.
+    Each is seen as the mean of its tokens, weighted by how much of it they show, and as single
+    ones of them (SINGLES), so that each token means something by itself.
 
     Returns:
         (n, D) unit rows and (n,) int64 entity indices.
@@ -199,14 +210,14 @@ def regions_of(
     row, place = (best.values > -torch.inf).nonzero(as_tuple=True)
     chosen = best.indices[row, place]
     weights = mass[row, chosen] * purity[row, chosen]  # (n, R)
-    noise = torch.from_numpy(rng.gumbel(size=weights.shape)).float()
-    single = nn.functional.one_hot(
-        (weights.clamp(min=1e-9).log() + noise).argmax(-1), weights.shape[1]
-    ).float()
+    seen_as = [weights]
+    for _ in range(SINGLES):
+        noise = torch.from_numpy(rng.gumbel(size=weights.shape)).float()
+        one = (weights.clamp(min=1e-9).log() + noise).argmax(-1)
+        seen_as.append(nn.functional.one_hot(one, weights.shape[1]).float())
     own = tokens[row]  # (n, R, D)
-    seen_as = [(w[:, None] @ own).squeeze(1) for w in (weights, single)]
-    entity = batch.entities[row, chosen]
-    return nn.functional.normalize(torch.cat(seen_as), dim=-1), torch.cat([entity, entity])
+    rows = torch.cat([(w[:, None] @ own).squeeze(1) for w in seen_as])
+    return nn.functional.normalize(rows, dim=-1), batch.entities[row, chosen].repeat(len(seen_as))
 
 
 def once_each(entity: np.ndarray, rng: np.random.Generator) -> list[Tensor]:

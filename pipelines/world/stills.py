@@ -43,7 +43,7 @@ class Still:
     subject: str = ""
 
 
-def still(seed: int, size: int, levels: Nuisance = NUISANCE, alone: float = 0.42) -> Still:
+def still(seed: int, size: int, levels: Nuisance = NUISANCE, alone: float = 0.25) -> Still:
     """Draw the still scene of `seed`.
 
     Args:
@@ -58,7 +58,10 @@ def still(seed: int, size: int, levels: Nuisance = NUISANCE, alone: float = 0.42
         return portrait(str(rng.choice(THINGS)), rng, size, levels)
     if kind < alone:
         return figure_alone(str(rng.choice(ROLES)), rng, size, levels)
-    if kind < alone + 0.35 * (1 - alone):
+    kind = (kind - alone) / (1 - alone)
+    if kind < 0.45:
+        return crowd(rng, size, levels)
+    if kind < 0.55:
         return group(rng, size, levels)
     return company(rng, size, levels)
 
@@ -67,9 +70,8 @@ def portrait(name: str, rng: np.random.Generator, size: int, levels: Nuisance = 
     """Show one thing, large, in any scene."""
     scene, words, state = _scene(rng), *_state(name, rng)
     scale = rng.uniform(0.55, 1.15) / ENTITIES[name].size
-    width = 1.6 if name in ("barbell", "sled", "skateboard", "snake", "frisbee", "hat") else 1.0
     x, y = rng.uniform(-0.35, 0.35), rng.uniform(-0.05, 0.4)
-    placed = Placed(name, x, y, rng.normal(0, 0.25), state, scale / width)
+    placed = Placed(name, x, y, rng.normal(0, 0.25), state, scale / _breadth(name))
     stage = Stage(rng, scene, None, (), size, levels)
     where = _side(x if stage.faces_right else -x, y - 0.15)
     head = f"a {words}"
@@ -98,6 +100,30 @@ def group(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> S
         (a, at_a), (b, at_b) = seen[0], seen[1]
         caption = f"the {a} is {_between(at_a, at_b)} the {b}, {_in(scene)}"
     return replace(shot, caption=caption)
+
+
+def crowd(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> Still:
+    """Show up to nine things side by side, each about as large as things are in videos."""
+    scene = _scene(rng)
+    cells = [(x, y) for x in (-0.55, 0.0, 0.55) for y in (-0.15, 0.4, 0.95)]
+    placed = []
+    for name, (x, y) in zip(rng.choice(THINGS, len(cells), replace=False), cells, strict=True):
+        if rng.random() < 0.1:
+            continue
+        at = x + rng.uniform(-0.1, 0.1), y + rng.uniform(-0.1, 0.1)
+        scale = rng.uniform(0.3, 0.5) / ENTITIES[name].size / _breadth(name)
+        turned = rng.normal(0, 0.3 if rng.random() < 0.7 else 1.2)
+        placed.append(Placed(str(name), *at, turned, float(rng.random()), scale))
+    stage = Stage(rng, scene, None, (), size, levels)
+    shot = _shot(rng, stage, Moment(Pose(), tuple(placed)), "")
+    seen = [(n, at) for n, at in _centres(shot).items() if n != scene]
+    if len(seen) < 2:
+        return replace(shot, caption=f"a {scene}")
+    some = [seen[k] for k in rng.permutation(len(seen))[: int(rng.integers(2, 5))]]
+    if rng.random() < 0.5:
+        (a, at_a), (b, at_b) = some[0], some[1]
+        return replace(shot, caption=f"the {a} is {_between(at_a, at_b)} the {b}, {_in(scene)}")
+    return replace(shot, caption=f"{_list([n for n, _ in some])} {_in(scene)}")
 
 
 def company(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> Still:
@@ -197,6 +223,11 @@ def _shot(
         Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(35, 92)))
         image = np.asarray(Image.open(file))
     return Still(image, ids, stage.ids(moment.things), caption, subject)
+
+
+def _breadth(name: str) -> float:
+    """Return how much smaller a thing must be drawn because it is much wider than high."""
+    return 1.6 if name in ("barbell", "sled", "skateboard", "snake", "frisbee", "hat") else 1.0
 
 
 def _scene(rng: np.random.Generator) -> str:
