@@ -50,6 +50,10 @@ def run_demo(
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
     shots: Annotated[str, typer.Option(help="Few-shot columns: counts, or none.")] = "2,4,8",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the adapters' training."),
+    ] = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -59,10 +63,12 @@ def run_demo(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from adapter.settings import counts
-    from pipelines.demo import Setting, run, tables
+    from pipelines.demo import SETTINGS, Setting, run, tables
 
     draws = [] if shots == "none" else counts(shots)
-    setting = Setting(clips, seed, seeds, tuple(n for n in draws if n is not None))
+    few = tuple(n for n in draws if n is not None)
+    training = (*SETTINGS, *(setting or ()))
+    what = Setting(clips, seed, seeds, few, training=training)
     columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=notes) as bar:
 
@@ -70,7 +76,7 @@ def run_demo(
             shown = bar.add_task(name, total=steps)
             return lambda: bar.update(shown, advance=1)
 
-        outcome = run(to, setting, workers or _cores(), stage)
+        outcome = run(to, what, workers or _cores(), stage)
     if outcome.random:
         notes.print("[bold red]alt-mini has RANDOM weights here: the figures mean nothing[/]")
     if as_json:

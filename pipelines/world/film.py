@@ -1,6 +1,7 @@
 """Frames to a video file: H.264 in MP4, as cameras and phones write it."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -22,10 +23,12 @@ def film(frames: Sequence[np.ndarray], path: Path, fps: int, crf: int) -> None:
         stream = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = frames[0].shape[:2]
-        # One thread, so that the same frames give the same file.
+        # One thread: several workers write films side by side.
         stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
-        for frame in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            for packet in stream.encode(frame):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)

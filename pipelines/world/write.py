@@ -34,8 +34,8 @@ def write_world(
 ) -> World:
     """Render a world into a folder that `alt-extract --dataset csv --root OUT --split S` reads.
 
-    The same arguments give the same folder. Videos that are already there from an interrupted
-    run of the same world are kept.
+    The same arguments give the same truth and the same frames, bit for bit before encoding. What
+    an interrupted run of the same world has made is kept.
 
     Args:
         out: the folder.

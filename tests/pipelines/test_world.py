@@ -1,5 +1,7 @@
 from itertools import pairwise
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ from pipelines.world.actions import (
 from pipelines.world.clips import MOST_SEEDS, NEVER_SEEN, Take, listing
 from pipelines.world.entities import DRAW, ENTITIES, ROLES, SCENES, THINGS
 from pipelines.world.figure import Pose
+from pipelines.world.film import film
 from pipelines.world.motions import Moment, Placed
 from pipelines.world.stage import Nuisance, Stage, scatter
 from pipelines.world.stills import FIRST_SEED
@@ -193,3 +196,17 @@ def _grown(mask: np.ndarray, by: int) -> np.ndarray:
         torch.from_numpy(mask)[None, None].float(), 2 * by + 1, 1, by
     )
     return wide[0, 0].numpy() > 0
+
+
+def test_a_film_decodes_to_the_frames_it_was_made_of(tmp_path: Path) -> None:
+    take = Take("riding bicycle", 21)
+    frames = [image for image, _ in take.frames()]
+    film(frames, tmp_path / "x.mp4", take.fps, 18)
+    with av.open(str(tmp_path / "x.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.average_rate == take.fps
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    assert len(decoded) == take.count
+    for frame, other in zip(frames, decoded, strict=True):
+        assert np.abs(frame.astype(int) - other).mean() < 16

@@ -1,0 +1,121 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from extract.datasets import open_dataset
+from pipelines.world.actions import SPLITS, labels_of
+from pipelines.world.truth import read
+
+
+def alt_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("worlds") / "first"
+    done = alt_demo("world", "--out", folder, "--clips", 12, "--seed", 4, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_same_seed_makes_the_same_truth_with_any_number_of_workers(world: Path) -> None:
+    other = world.parent / "second"
+    done = alt_demo("world", "--out", other, "--clips", 12, "--seed", 4, "--workers", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    assert sum(json.loads(done.stdout)["splits"].values()) == 12
+    files = sorted(path.relative_to(world) for path in world.rglob("*") if path.is_file())
+    assert files == sorted(p.relative_to(other) for p in other.rglob("*") if p.is_file())
+    assert len([path for path in files if path.suffix == ".mp4"]) == 12
+    # Frames are the same before encoding; the encoder makes no such promise about its file.
+    for path in (path for path in files if path.suffix != ".mp4"):
+        assert (world / path).read_bytes() == (other / path).read_bytes(), path
+
+
+def test_alt_extract_reads_the_world_and_its_truth_fits(world: Path) -> None:
+    for split in SPLITS:
+        dataset = open_dataset("csv", world, split)
+        assert set(dataset.classes) <= set(labels_of(split))
+        for clip in dataset.clips:
+            truth, ids = read(dataset.path(clip))
+            assert truth.label == dataset.classes[clip.label]
+            assert truth.split == split
+            assert ids.shape == (truth.frames, truth.height, truth.width)
+            assert all(len(entity.boxes) == truth.frames for entity in truth.entities)
+            assert {entity.kind for entity in truth.entities} >= {"scene", "role", "body_part"}
+            assert any(entity.acting for entity in truth.entities)
+
+
+def test_an_interrupted_world_is_finished_by_the_same_command(world: Path) -> None:
+    truth = next(iter(sorted(world.rglob("*.json"))))
+    before = truth.read_bytes()
+    truth.unlink()
+    done = alt_demo("world", "--out", world, "--clips", 12, "--seed", 4, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert truth.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--clips", 2), "--clips 2"),
+        (("--seed", -1), "--seed -1"),
+        (("--clips", 13), "another world"),
+    ],
+)
+def test_a_world_that_cannot_be_made_is_refused_in_one_line(
+    world: Path, arguments: tuple[object, ...], says: str
+) -> None:
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    options = {"--out": world, "--clips": 12, "--seed": 4, "--workers": 1} | given
+    done = alt_demo("world", *(part for option in options.items() for part in option))
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = alt_demo("world", "--out", tmp_path, "--clips", 5)
+    assert done.returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_demo_runs_the_whole_path(tmp_path: Path) -> None:
+    done = alt_demo(
+        *("run", "--out", tmp_path, "--clips", 24, "--seeds", 1, "--shots", "1"),
+        *("--set", "epochs=1", "--workers", 1, "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record == json.loads((tmp_path / "demo.json").read_text())
+    cells = record["comparison"]["cells"]
+    methods = {cell["method"] for cell in cells}
+    assert methods == {"clip", "linear", "temporal", "alt-learned", "alt-shuffled", "alt"}
+    columns = {(cell["shots"], cell["test"]) for cell in cells}
+    assert columns == {
+        (None, "base"),
+        (None, "new combinations"),
+        (None, "new entities"),
+        (1, "base"),
+    }
+    assert [row["merge"] for row in record["alignment"]] == [0, 4, 8]
+    assert all(0 <= row["pointing"] <= 1 for row in record["alignment"])
+    assert (tmp_path / "demo.png").stat().st_size > 10_000
+    table = (tmp_path / "table.txt").read_text()
+    assert ("RANDOM WEIGHTS" in table) == record["random_weights"]
+
+
+def test_help_names_both_commands() -> None:
+    done = alt_demo("--help")
+    assert done.returncode == 0
+    assert "world" in done.stdout
+    assert "run" in done.stdout

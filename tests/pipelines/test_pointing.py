@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+from pipelines.pointing import measure
+from pipelines.world.clips import listing
+from pipelines.world.truth import read
+from pipelines.world.write import write_world
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, 6, 9)
+    return sorted(folder / clip.path for clip in listing(6, 9))
+
+
+def test_regions_that_all_take_the_scene_point_at_the_share_of_it(
+    mini: Backbone, videos: list[Path]
+) -> None:
+    """With one text there is one answer: patches that show mostly the scene are the hits."""
+    video = videos[0]
+    truth, _ = read(video)
+    scene = next(seen.entity for seen in truth.entities if seen.kind == "scene")
+    text = np.eye(1, 128, dtype=np.float32)
+    patches, merged = measure([video], mini, [scene], text, merges=(0, 8), frames=2)
+    assert (patches.regions, merged.regions) == (100, 52)
+    assert patches.frames == merged.frames == 2
+    assert patches.precision == 1
+    assert 0 < patches.recall < 0.5
+    assert patches.strict <= patches.pointing
+    assert 0.5 < patches.pointing <= 1
+
+
+def test_an_entity_that_is_absent_counts_against_precision_only(
+    mini: Backbone, videos: list[Path]
+) -> None:
+    text = np.eye(1, 128, dtype=np.float32)
+    (found,) = measure(videos[:1], mini, ["unicorn"], text, merges=(8,), frames=1)
+    assert (found.precision, found.recall, found.pointing, found.acting) == (0, 0, 0, 0)
+
+
+def test_a_video_without_truth_is_refused(
+    mini: Backbone, videos: list[Path], tmp_path: Path
+) -> None:
+    stray = tmp_path / "x.mp4"
+    stray.write_bytes(videos[0].read_bytes())
+    with pytest.raises(BadInput, match="no ground truth"):
+        measure([stray], mini, ["ball"], np.eye(1, 128, dtype=np.float32))
