@@ -60,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """What happened in a step: losses, stills a second since the start of this run."""
+    """What a step cost: the losses; and the stills a second since this run began."""
 
     step: int
     caption_loss: float
@@ -113,7 +113,8 @@ def train(
             _save(checkpoint, clip, optimiser, step + 1, recipe)
         if step % REPORTED == REPORTED - 1:
             done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-            report(Progress(step + 1, *(loss.item() for loss in losses), done))
+            captions, regions, words = (loss.item() for loss in losses)
+            report(Progress(step + 1, captions, regions, words, done))
     clip.eval().requires_grad_(False)
     return backbone
 
