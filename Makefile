@@ -13,6 +13,9 @@ SPLIT      ?=
 FEATURES   ?= artifacts/features/$(DATASET)$(if $(SPLIT),-$(SPLIT)).h5
 ROOT       ?=
 RUN        ?= runs/$(DATASET)
+# A small world and one run of each method: the mini backbone has no trained weights yet, so the
+# demo shows that the path works and its figures mean nothing. Empty, it is the whole comparison.
+DEMO       ?= --clips 240 --seeds 1 --shots none
 
 empty      :=
 space      := $(empty) $(empty)
@@ -21,7 +24,7 @@ BACKBONE   := $(if $(MODEL),--model "$(MODEL)") $(if $(PRETRAINED),--pretrained 
 CORPUS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup corpus features adapter demo bench test lint lock clean
+.PHONY: help setup corpus features adapter demo mini bench test lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +56,10 @@ adapter: setup  ## train the adapter on FEATURES
 	$(BIN)/alt-adapter train --features "$(FEATURES)" --out "$(RUN)"
 
 demo: setup  ## the whole path on a generated world, in minutes, with no download
-	$(BIN)/alt-demo run
+	$(BIN)/alt-demo run $(DEMO)
+
+mini: setup  ## train the mini backbone on stills of the demo world; resumes
+	$(BIN)/python -m pipelines.mini train
 
 bench: setup  ## speed of the region encoder beside open_clip's own tower
 	$(BIN)/python -m pipelines.bench
