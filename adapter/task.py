@@ -13,8 +13,9 @@ from adapter.labelling import Vocabulary
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
-from corpus.index import Corpus, fitting
+from corpus.index import Corpus
 from corpus.labels import LabelSet
+from corpus.manifest import fitting
 from extract.store import CacheManifest
 
 CORPORA = Path("artifacts/corpus")

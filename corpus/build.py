@@ -230,7 +230,7 @@ def inputs_digest(
         sets: the label sets.
         options: of the build.
         overrides: a person's corrections.
-        backbone: JSON that identifies the backbone (`corpus.index.backbone_identity`).
+        backbone: JSON that identifies the backbone (`corpus.manifest.backbone_identity`).
     """
     return digest(
         {

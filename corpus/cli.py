@@ -70,6 +70,7 @@ def build(
     """Build a corpus; what is already up to date is left alone."""
     from corpus import build as building
     from corpus import index
+    from corpus import manifest as manifests
     from corpus.labels import load_labels
     from corpus.overrides import Overrides
 
@@ -89,11 +90,11 @@ def build(
     corrections = Overrides.read(overrides) if overrides else None
     name = "-".join([group.name for group in sets] + ([model] if model != _MODEL else []))
     folder = out_folder or Path("artifacts/corpus") / name.replace("/", "-")
-    identity = index.backbone_identity(model, pretrained)
+    identity = manifests.backbone_identity(model, pretrained)
     inputs = building.inputs_digest(sets, settings, corrections, identity)
-    manifest = None if force else index.up_to_date(folder, inputs)
+    manifest = None if force else manifests.up_to_date(folder, inputs)
     if manifest is None:
-        index.check_target(folder)
+        manifests.check_target(folder)
         corpus = _build(sets, model, pretrained, corrections, given)
         corpus.manifest.inputs = inputs
         corpus.save(folder)

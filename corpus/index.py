@@ -5,9 +5,6 @@ corpus.save(Path("artifacts/corpus/k400"))
 corpus.search("a person with a guitar", top=5, backbone=backbone)
 """
 
-import hashlib
-import importlib.metadata
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,57 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from corpus import build as building
 from corpus.atomic import atomic_folder, write_json
 from corpus.build import Entity, Options
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, label_set
+from corpus.manifest import (
+    ENTITIES,
+    INDEX,
+    MANIFEST,
+    Manifest,
+    backbone_identity,
+    check_target,
+    damaged,
+    read_manifest,
+    sha256,
+    verify,
+)
 
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
     from corpus.overrides import Overrides
-
-ENTITIES, INDEX, MANIFEST = "entities.jsonl", "index.faiss", "corpus.json"
-
-
-class Manifest(BaseModel):
-    """What made a corpus (`corpus.json`).
-
-    Attributes:
-        schema_version: of this file.
-        id: digest of label sets, options, entity texts and backbone; the same on every machine.
-        label_sets: name → labels, in order.
-        options: of the build.
-        overrides: a person's corrections.
-        backbone: "MODEL/PRETRAINED", for people and for opening it again.
-        fingerprint: of the backbone; decides what the embeddings mean.
-        random: whether the backbone's weights are random.
-        dim: D.
-        counts: labels, entities, of each kind, unknown to WordNet, truncated texts, merged.
-        thin: labels with fewer than three entities of their own.
-        versions: of the software and data.
-        inputs: digest of all that the build depended on.
-        files: name → SHA-256.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    schema_version: int = building.SCHEMA
-    id: str
-    label_sets: dict[str, tuple[str, ...]]
-    options: Options
-    overrides: list[tuple[str, str, str]]
-    backbone: str
-    fingerprint: str
-    random: bool
-    dim: int
-    counts: dict[str, int]
-    thin: list[str]
-    versions: dict[str, str]
-    inputs: str
-    files: dict[str, str] = {}
 
 
 class Corpus:
@@ -273,7 +242,7 @@ class Corpus:
                 encoding="utf-8",
             )
             faiss.write_index(self._index, str(draft / INDEX))
-            self.manifest.files = {name: _sha256(draft / name) for name in (ENTITIES, INDEX)}
+            self.manifest.files = {name: sha256(draft / name) for name in (ENTITIES, INDEX)}
             write_json(draft / MANIFEST, self.manifest.model_dump(mode="json"))
 
     @classmethod
@@ -292,9 +261,9 @@ class Corpus:
             entities = [Entity.model_validate_json(line) for line in lines]
             index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
         except (ValidationError, UnicodeDecodeError, RuntimeError) as error:
-            raise _damaged(folder, "cannot be read") from error
+            raise damaged(folder, "cannot be read") from error
         if index.ntotal != len(entities) or index.d != manifest.dim:
-            raise _damaged(folder, "has an index that does not fit its entities")
+            raise damaged(folder, "has an index that does not fit its entities")
         return cls(entities, index, manifest)
 
     def _check(self, backbone: "Backbone") -> None:
@@ -305,90 +274,6 @@ class Corpus:
                 f"not by {backbone.name} ({backbone.fingerprint[:8]})",
                 "build it again with this backbone, or use the one it was built with",
             )
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read `corpus.json`.
-
-    Raises:
-        BadInput: it is not there, or is no manifest of ours.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise BadInput(folder, "is no corpus (no corpus.json)", "make one with `alt-corpus build`")
-    try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise _damaged(folder, "has a corpus.json of another version, or a broken one") from error
-
-
-def verify(folder: Path, manifest: Manifest) -> None:
-    """Check the files of a corpus against the hashes in its manifest.
-
-    Raises:
-        BadInput: one is missing or differs.
-    """
-    for name, expected in manifest.files.items():
-        if name not in (ENTITIES, INDEX) or not (folder / name).is_file():
-            raise _damaged(folder, f"lacks {name}")
-        if _sha256(folder / name) != expected:
-            raise _damaged(folder, f"has a {name} that was changed after it was built")
-
-
-def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Path | None:
-    """Find a saved corpus that covers `labels` and was embedded by a backbone.
-
-    Args:
-        labels: class names.
-        backbone_fingerprint: `Backbone.fingerprint`.
-        root: folder of corpora, such as artifacts/corpus.
-
-    Returns:
-        Its folder, the one with the fewest other labels; None when there is none.
-    """
-    wanted = set(labels)
-    fits = []
-    for path in sorted(root.glob(f"*/{MANIFEST}")):
-        try:
-            manifest = read_manifest(path.parent)
-        except BadInput as error:
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-            continue
-        covered = {label for group in manifest.label_sets.values() for label in group}
-        if manifest.fingerprint == backbone_fingerprint and wanted <= covered:
-            fits.append((len(covered), path.parent))
-    return min(fits)[1] if fits else None
-
-
-def backbone_identity(model: str, pretrained: str | None) -> list[str]:
-    """Identify a backbone by its names and files, without importing what would open it.
-
-    Args:
-        model: as for `corpus.backbone.load`.
-        pretrained: as for `corpus.backbone.load`.
-    """
-    model = model.replace("/", "-")
-    tag = pretrained or ("bundled" if model == "alt-mini" else "openai")
-    found = [model, tag, importlib.metadata.version("open_clip_torch")]
-    if Path(tag).is_file():
-        found[1] = _sha256(Path(tag))
-    elif tag in ("bundled", "none"):
-        found.append(importlib.metadata.version("torch"))
-    for path in sorted((Path(__file__).parent / "backbones").glob(f"{model}.*")):
-        found.append(_sha256(path))
-    return found
-
-
-def check_target(folder: Path) -> None:
-    """Refuse to replace what is no corpus.
-
-    Raises:
-        BadInput: `folder` is a file, or holds something else.
-    """
-    if folder.is_file() or (
-        folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir())
-    ):
-        raise BadInput(folder, "holds something that is no corpus", "choose another --out")
 
 
 def checked_options(given: dict[str, Any]) -> Options:
@@ -410,18 +295,6 @@ def checked_options(given: dict[str, Any]) -> Options:
     if not all("{unit}" in template for template in options.templates):
         raise BadInput("--template", "does not name {unit}", "write e.g. 'a photo of a {unit}'")
     return options
-
-
-def up_to_date(folder: Path, inputs: str) -> Manifest | None:
-    """Return the manifest of a corpus that these inputs would build again; None when it differs."""
-    if not (folder / MANIFEST).is_file():
-        return None
-    try:
-        manifest = read_manifest(folder)
-        verify(folder, manifest)
-    except BadInput:
-        return None
-    return manifest if manifest.inputs == inputs else None
 
 
 def _own(found: Sequence[Any]) -> int:
@@ -486,12 +359,3 @@ def _model_of(name: str) -> tuple[str, str]:
 def _free_name(name: str, taken: dict[str, Any]) -> str:
     names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in names if candidate not in taken)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _damaged(folder: Path, what: str) -> BadInput:
-    return BadInput(folder, what, "build it again with `alt-corpus build`")

@@ -10,7 +10,7 @@ import pytest
 from corpus import Corpus, report
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
-from corpus.index import fitting
+from corpus.manifest import fitting
 
 LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
 

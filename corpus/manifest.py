@@ -1,0 +1,160 @@
+"""What made a saved corpus, whether its files are whole, and which corpus fits a task."""
+
+import hashlib
+import importlib.metadata
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from corpus import build as building
+from corpus.build import Options
+from corpus.errors import BadInput
+
+ENTITIES, INDEX, MANIFEST = "entities.jsonl", "index.faiss", "corpus.json"
+
+
+class Manifest(BaseModel):
+    """What made a corpus (`corpus.json`).
+
+    Attributes:
+        schema_version: of this file.
+        id: digest of label sets, options, entity texts and backbone; the same on every machine.
+        label_sets: name → labels, in order.
+        options: of the build.
+        overrides: a person's corrections.
+        backbone: "MODEL/PRETRAINED", for people and for opening it again.
+        fingerprint: of the backbone; decides what the embeddings mean.
+        random: whether the backbone's weights are random.
+        dim: D.
+        counts: labels, entities, of each kind, unknown to WordNet, truncated texts, merged.
+        thin: labels with fewer than three entities of their own.
+        versions: of the software and data.
+        inputs: digest of all that the build depended on.
+        files: name → SHA-256.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = building.SCHEMA
+    id: str
+    label_sets: dict[str, tuple[str, ...]]
+    options: Options
+    overrides: list[tuple[str, str, str]]
+    backbone: str
+    fingerprint: str
+    random: bool
+    dim: int
+    counts: dict[str, int]
+    thin: list[str]
+    versions: dict[str, str]
+    inputs: str
+    files: dict[str, str] = {}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `corpus.json`.
+
+    Raises:
+        BadInput: it is not there, or is no manifest of ours.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BadInput(folder, "is no corpus (no corpus.json)", "make one with `alt-corpus build`")
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise damaged(folder, "has a corpus.json of another version, or a broken one") from error
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Check the files of a corpus against the hashes in its manifest.
+
+    Raises:
+        BadInput: one is missing or differs.
+    """
+    for name, expected in manifest.files.items():
+        if name not in (ENTITIES, INDEX) or not (folder / name).is_file():
+            raise damaged(folder, f"lacks {name}")
+        if sha256(folder / name) != expected:
+            raise damaged(folder, f"has a {name} that was changed after it was built")
+
+
+def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Path | None:
+    """Find a saved corpus that covers `labels` and was embedded by a backbone.
+
+    Args:
+        labels: class names.
+        backbone_fingerprint: `Backbone.fingerprint`.
+        root: folder of corpora, such as artifacts/corpus.
+
+    Returns:
+        Its folder, the one with the fewest other labels; None when there is none.
+    """
+    wanted = set(labels)
+    fits = []
+    for path in sorted(root.glob(f"*/{MANIFEST}")):
+        try:
+            manifest = read_manifest(path.parent)
+        except BadInput as error:
+            warnings.warn(f"skipped: {error}", stacklevel=2)
+            continue
+        covered = {label for group in manifest.label_sets.values() for label in group}
+        if manifest.fingerprint == backbone_fingerprint and wanted <= covered:
+            fits.append((len(covered), path.parent))
+    return min(fits)[1] if fits else None
+
+
+def backbone_identity(model: str, pretrained: str | None) -> list[str]:
+    """Identify a backbone by its names and files, without importing what would open it.
+
+    Args:
+        model: as for `corpus.backbone.load`.
+        pretrained: as for `corpus.backbone.load`.
+    """
+    model = model.replace("/", "-")
+    tag = pretrained or ("bundled" if model == "alt-mini" else "openai")
+    found = [model, tag, importlib.metadata.version("open_clip_torch")]
+    if Path(tag).is_file():
+        found[1] = sha256(Path(tag))
+    elif tag in ("bundled", "none"):
+        found.append(importlib.metadata.version("torch"))
+    for path in sorted((Path(__file__).parent / "backbones").glob(f"{model}.*")):
+        found.append(sha256(path))
+    return found
+
+
+def check_target(folder: Path) -> None:
+    """Refuse to replace what is no corpus.
+
+    Raises:
+        BadInput: `folder` is a file, or holds something else.
+    """
+    if folder.is_file() or (
+        folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir())
+    ):
+        raise BadInput(folder, "holds something that is no corpus", "choose another --out")
+
+
+def up_to_date(folder: Path, inputs: str) -> Manifest | None:
+    """Return the manifest of a corpus that these inputs would build again; None when it differs."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        manifest = read_manifest(folder)
+        verify(folder, manifest)
+    except BadInput:
+        return None
+    return manifest if manifest.inputs == inputs else None
+
+
+def sha256(path: Path) -> str:
+    """Digest a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damaged(folder: Path, what: str) -> BadInput:
+    """Make the error for a corpus that is not as it was saved."""
+    return BadInput(folder, what, "build it again with `alt-corpus build`")
