@@ -7,6 +7,7 @@ of the corpus, which is why an entity that no training clip held can still move 
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
@@ -107,7 +108,7 @@ def score(video: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
         return scale * F.normalize(video.float(), dim=-1) @ labels.T
 
 
-class Recogniser(nn.Module):
+class Recogniser(nn.Module, ABC):
     """What ALT and its baselines share: a clip becomes a point in the joint space, near its label.
 
     Args:
@@ -118,9 +119,9 @@ class Recogniser(nn.Module):
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
+    @abstractmethod
     def embed(self, clips: Clips) -> Tensor:
         """Embed clips as (batch, dim) float32, of any length."""
-        raise NotImplementedError
 
     def forward(
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
