@@ -9,6 +9,7 @@ events/              TensorBoard
 checkpoint.pt        only while the run is unfinished
 """
 
+import io
 import json
 import platform
 from collections.abc import Callable
@@ -279,8 +280,11 @@ def _resumed(out: Path, config: RunConfig) -> Progress:
 
 
 def _save_checkpoint(path: Path, progress: Progress) -> None:
+    # In memory first: torch's own writer tells of a full disk in words for its developers.
+    content = io.BytesIO()
+    torch.save(vars(progress), content)
     with atomic_file(path) as draft:
-        torch.save(vars(progress), draft)
+        draft.write_bytes(content.getbuffer())
 
 
 def _finish(out: Path, progress: Progress, model: Recogniser, task: Task) -> dict[str, Any]:

@@ -21,19 +21,21 @@ def atomic_file(target: Path) -> Iterator[Path]:
         A path in the same folder (hence the same file system, which a rename needs) with the
         same suffix, for the caller to write and close.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent
-    )
-    os.close(handle)
+    with _blamed_on(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent
+        )
+        os.close(handle)
     draft = Path(name)
     try:
         # mkstemp makes files private; a result should carry the mode the user's umask asks for.
-        draft.chmod(0o666 & ~_umask())
-        yield draft
-        _fsync(draft)
-        os.replace(draft, target)
-        _fsync(target.parent)
+        with _blamed_on(target, draft):
+            draft.chmod(0o666 & ~_umask())
+            yield draft
+            _fsync(draft)
+            os.replace(draft, target)
+            _fsync(target.parent)
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()
@@ -46,22 +48,24 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     An existing `target` is replaced. Its old content is moved aside first and removed last, so
     that a crash leaves one whole version or the other under a name.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    draft.chmod(0o777 & ~_umask())
+    with _blamed_on(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        yield draft
-        for path in draft.rglob("*"):
-            _fsync(path)
-        _fsync(draft)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.replace(target, old)
-            os.replace(draft, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(draft, target)
-        _fsync(target.parent)
+        with _blamed_on(target, draft):
+            draft.chmod(0o777 & ~_umask())
+            yield draft
+            for path in draft.rglob("*"):
+                _fsync(path)
+            _fsync(draft)
+            if target.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+                os.replace(target, old)
+                os.replace(draft, target)
+                shutil.rmtree(old)
+            else:
+                os.replace(draft, target)
+            _fsync(target.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -72,6 +76,22 @@ def write_json(target: Path, value: Any) -> None:
         draft.write_text(
             json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
         )
+
+
+@contextmanager
+def _blamed_on(target: Path, draft: Path | None = None) -> Iterator[None]:
+    """Let an error of writing name the target that the user knows, and not a draft of ours.
+
+    An error that names another file keeps its name.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = None if error.filename is None else Path(str(error.filename))
+        ours = named is None or draft is None or draft in (named, *named.parents)
+        if error.errno is None or not ours:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def _umask() -> int:

@@ -1,5 +1,6 @@
 """What every console command shares: where it speaks, and how it ends."""
 
+import errno
 import json
 import sys
 import warnings
@@ -13,6 +14,10 @@ from corpus.errors import BadInput, RunFailed
 # Facts go to stdout, so that `--json` can be piped; progress, notes and warnings go to stderr.
 out = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
+
+
+_MEND = "see that it is there and may be read or written, then run the command again"
+_MENDS = {errno.ENOSPC: "free some space, then run the command again"}
 
 
 def application(about: str) -> typer.Typer:
@@ -51,7 +56,8 @@ def run(app: typer.Typer) -> NoReturn:
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        _end(f"{error.filename or 'operating system'}: {error.strerror or error}", 1)
+        where = error.filename or "operating system"
+        _end(f"{where}: {error.strerror or error}; {_MENDS.get(error.errno or 0, _MEND)}", 1)
     sys.exit(0)
 
 

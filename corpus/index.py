@@ -241,7 +241,8 @@ class Corpus:
                 "".join(entity.model_dump_json() + "\n" for entity in self.entities),
                 encoding="utf-8",
             )
-            faiss.write_index(self._index, str(draft / INDEX))
+            # FAISS's own writer says nothing of a full disk that could be told in one line.
+            (draft / INDEX).write_bytes(faiss.serialize_index(self._index).tobytes())
             self.manifest.files = {name: sha256(draft / name) for name in (ENTITIES, INDEX)}
             write_json(draft / MANIFEST, self.manifest.model_dump(mode="json"))
 

@@ -245,6 +245,6 @@ def _reason(error: Exception) -> str:
         return "frames too narrow for decord"
     if "avcodec_send_packet" in text:
         return "damaged frames"
-    if "Invalid data" in text or not text or "Error opening" in text:
+    if not text or any(sign in text for sign in ("Invalid data", "Error opening", "End of file")):
         return "not a video that can be opened (damaged, cut short, or no video at all)"
     return " ".join(text.split("Check failed:")[-1].split())[:160]

@@ -62,3 +62,13 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
         fails()
     assert os.listdir(target) == ["one"]
     assert os.listdir(tmp_path) == ["corpus"]
+
+
+def test_an_error_of_writing_names_the_target_and_not_the_draft(tmp_path: Path) -> None:
+    def fills_up() -> None:
+        with atomic_file(tmp_path / "a.pt"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space") as caught:
+        fills_up()
+    assert caught.value.filename == str(tmp_path / "a.pt")
