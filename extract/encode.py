@@ -11,8 +11,9 @@ from torch import Tensor
 
 from corpus.backbone import Backbone
 from extract.clip import Pixels
+from extract.manifest import Dtype, patch_dtype
 from extract.regions import RegionEncoder, Regions
-from extract.store import Dtype, Features, patch_dtype, quantise
+from extract.rows import Features, quantise
 from extract.views import normalise
 
 PRECISIONS = {

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
+from extract.manifest import CacheManifest
+from extract.rows import Entry
 from extract.shards import differs, writing
-from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache
+from extract.store import CacheWriter, FeatureCache
 
 # What may differ between caches that are joined, as it is made anew.
 _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_hash"}

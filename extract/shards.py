@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import Any
 
 from corpus.errors import BadInput, RunFailed
-from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache, Features
+from extract.manifest import CacheManifest
+from extract.rows import Entry, Features
+from extract.store import CacheWriter, FeatureCache
 
 
 class Shards:

@@ -8,22 +8,31 @@ import hashlib
 import json
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from corpus.errors import BadInput
+from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
+from extract.rows import Entry, Features, finished, quantise, row_digest
 from extract.sink import Sink
 
-SCHEMA_VERSION = 1
+__all__ = [
+    "CacheManifest",
+    "CacheWriter",
+    "Entry",
+    "FeatureCache",
+    "Features",
+    "PreprocessFacts",
+    "quantise",
+]
+
 USER_BLOCK = 512
 _REMAKE = "make it again with alt-extract"
 _COLUMNS = ("video", "label", "split", "status", "error")
@@ -37,182 +46,6 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "lz4": {"compression": 32004},
     "zstd": {"compression": 32015, "compression_opts": (3,)},
 }
-
-Dtype = Literal["float16", "int8"]
-Compression = Literal["none", "lz4", "zstd"]
-
-
-class PreprocessFacts(BaseModel):
-    """What was done to the pixels before the image tower saw them."""
-
-    model_config = ConfigDict(frozen=True)
-    size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str
-    resize_mode: str
-
-
-class CacheManifest(BaseModel):
-    """All that decides what a cache's numbers mean; its fields are the file's attributes.
-
-    Attributes:
-        dataset, split: as given to the extraction.
-        classes: class names; a label is an index into them.
-        clips: N, rows in the cache, failed ones included.
-        failed: how many of them have status "failed".
-        list_hash: SHA-256 of the rows' (video, label, split), in order.
-        backbone: "MODEL/PRETRAINED", for people; `model` and `pretrained` open it again.
-        fingerprint: of the weights; equal fingerprints, equal embeddings.
-        random_weights: True when the weights mean nothing.
-        merge: token pairs merged in each block, r.
-        frames: T, frames in a view.
-        views: "TxS", temporal × spatial views; V = T·S.
-        sampling: "centre" or "random" (TSN segments).
-        seed: of random sampling.
-        augment: each view is a random crop, mirrored by even chance; for training only.
-        part: "i/n" when this is the i-th of n parts to be merged, else "".
-        precision: of the encoder's computation: "float32", "bfloat16" or "float16".
-        dim, regions, patches, grid: D, R, P and the patches' (rows, columns).
-        content_hash: SHA-256 of this manifest and of every row; the cache's identity.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    schema_version: int = SCHEMA_VERSION
-    dataset: str
-    split: str
-    classes: tuple[str, ...]
-    clips: int
-    failed: int = 0
-    list_hash: str = ""
-    backbone: str
-    model: str
-    pretrained: str
-    fingerprint: str
-    random_weights: bool
-    merge: int
-    frames: int
-    views: str
-    sampling: str
-    seed: int
-    augment: bool = False
-    part: str = ""
-    preprocess: PreprocessFacts
-    precision: str
-    dtype: Dtype
-    compression: Compression
-    dim: int
-    regions: int
-    patches: int
-    grid: tuple[int, int]
-    content_hash: str = ""
-
-    @property
-    def view_count(self) -> int:
-        """V, views of a clip."""
-        temporal, spatial = self.views.split("x")
-        return int(temporal) * int(spatial)
-
-    @property
-    def frame_count(self) -> int:
-        """V·T, frames stored for a clip."""
-        return self.view_count * self.frames
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A row's words: which video, and how it went.
-
-    `error` says why a row failed; in an ok row it is empty, or notes what was passed over.
-    """
-
-    video: str
-    label: int
-    split: str
-    status: Literal["ok", "failed"]
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Features:
-    """A row's tensors, as they are stored.
-
-    Attributes:
-        regions: (V·T, R, D) float16, or int8 with `regions_scale`.
-        region_size: (V·T, R) uint16, patches merged in each token.
-        patch_region: (V·T, P) uint8 or uint16, the token each patch ended in.
-        timestamps: (V·T,) float32, seconds from the video's first frame.
-        regions_scale: (V·T, R) float16 for int8, else None.
-    """
-
-    regions: NDArray[Any]
-    region_size: NDArray[np.uint16]
-    patch_region: NDArray[Any]
-    timestamps: NDArray[np.float32]
-    regions_scale: NDArray[np.float16] | None = None
-
-
-def quantise(
-    regions: NDArray[np.float32], dtype: Dtype
-) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
-    """Make region embeddings small.
-
-    Args:
-        regions: (..., R, D) float32.
-        dtype: "float16", or "int8": 127 steps each way to a token's largest value.
-
-    Returns:
-        The array to store, and for int8 its scale (..., R) float16, else None.
-
-    Raises:
-        ValueError: values that are not finite, or beyond float16's range.
-    """
-    peak = np.abs(regions).max(axis=-1, initial=0)  # (..., R)
-    if not peak.max(initial=0) < np.finfo(np.float16).max:  # also when it is not a number
-        raise ValueError("features are not finite in float16")
-    if dtype == "float16":
-        return regions.astype(np.float16), None
-    scale = (peak / 127).astype(np.float16)
-    # Rounded down, the scale would clip the peak: take float16's next value.
-    low = scale.astype(np.float32) * 127 < peak
-    scale = np.where(low, np.nextafter(scale, np.float16(np.inf)), scale).astype(np.float16)
-    divisor = np.where(scale > 0, scale, 1).astype(np.float32)[..., None]
-    return np.rint(regions / divisor).astype(np.int8), scale
-
-
-def row_digest(entry: Entry, features: Features | None) -> bytes:
-    """SHA-256 of one row's stored content."""
-    words = [entry.video, entry.label, entry.split, entry.status, entry.error]
-    digest = hashlib.sha256(json.dumps(words).encode())
-    if features is not None:
-        for value in vars(features).values():
-            if value is not None:
-                digest.update(value.tobytes())
-    return digest.digest()
-
-
-def list_hash(rows: Iterable[tuple[str, int, str]]) -> str:
-    """SHA-256, as hex, of (video, label, split) rows: which videos a number was measured on."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps(row).encode() + b"\n")
-    return digest.hexdigest()
-
-
-def finished(
-    manifest: CacheManifest, entries: Sequence[Entry], digests: Sequence[bytes]
-) -> CacheManifest:
-    """Fill in what only the rows can say: counts and hashes."""
-    manifest = manifest.model_copy(
-        update={
-            "failed": sum(e.status == "failed" for e in entries),
-            "list_hash": list_hash((e.video, e.label, e.split) for e in entries),
-            "content_hash": "",
-        }
-    )
-    digest = hashlib.sha256(manifest.model_dump_json().encode())
-    digest.update(b"".join(digests))
-    return manifest.model_copy(update={"content_hash": digest.hexdigest()})
 
 
 class CacheWriter:
@@ -235,7 +68,7 @@ class CacheWriter:
         self._file = h5py.File(self._sink, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
         # Left open, the file would be closed by HDF5 when Python, and the sink, are gone: a crash.
         self._closed = weakref.finalize(self, _close, self._file, self._sink)
-        for name, (shape, dtype) in _tensors(manifest).items():
+        for name, (shape, dtype) in tensors(manifest).items():
             self._file.create_dataset(
                 name,
                 (manifest.clips, *shape),
@@ -256,7 +89,7 @@ class CacheWriter:
         if index >= self.manifest.clips or (features is None) != (entry.status == "failed"):
             raise ValueError(f"row {index} does not belong here: {entry}")
         if features is not None:
-            for name, (shape, dtype) in _tensors(self.manifest).items():
+            for name, (shape, dtype) in tensors(self.manifest).items():
                 value = getattr(features, name)
                 if value.shape != shape or value.dtype != dtype:
                     raise ValueError(f"{name} is {value.dtype} {value.shape}, not {dtype} {shape}")
@@ -306,25 +139,6 @@ def _close(file: h5py.File, sink: Sink) -> None:
         file.close()
     finally:
         sink.close()
-
-
-def _tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Per-row shape and dtype of each tensor dataset."""
-    m, frames = manifest, manifest.frame_count
-    layout: dict[str, tuple[tuple[int, ...], Any]] = {
-        "regions": ((frames, m.regions, m.dim), np.int8 if m.dtype == "int8" else np.float16),
-        "region_size": ((frames, m.regions), np.uint16),
-        "patch_region": ((frames, m.patches), patch_dtype(m.regions)),
-        "timestamps": ((frames,), np.float32),
-    }
-    if m.dtype == "int8":
-        layout["regions_scale"] = ((frames, m.regions), np.float16)
-    return {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in layout.items()}
-
-
-def patch_dtype(regions: int) -> np.dtype[Any]:
-    """The smallest unsigned type that numbers `regions` tokens."""
-    return np.dtype(np.uint8 if regions <= 256 else np.uint16)
 
 
 def load_filters(compression: str) -> None:
@@ -423,7 +237,7 @@ class FeatureCache:
         """One row's tensors as they are stored; None for a failed row."""
         if self.status[index] == "failed":
             return None
-        return Features(**{name: self._read(name, index) for name in _tensors(self.manifest)})
+        return Features(**{name: self._read(name, index) for name in tensors(self.manifest)})
 
     def entry(self, index: int) -> Entry:
         """One row's words."""
@@ -494,7 +308,7 @@ class FeatureCache:
             raise BadInput(self.path, f"{cause}, so not a feature cache", _REMAKE) from error
 
     def _check_layout(self, file: h5py.File, manifest: CacheManifest) -> None:
-        for name, (shape, dtype) in _tensors(manifest).items():
+        for name, (shape, dtype) in tensors(manifest).items():
             if name not in file or file[name].shape != (manifest.clips, *shape):
                 raise BadInput(self.path, f"dataset {name} is missing or misshapen", _REMAKE)
             if file[name].dtype != dtype:

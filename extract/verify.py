@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from corpus.errors import BadInput
-from extract.store import (
-    USER_BLOCK,
-    CacheManifest,
-    Entry,
-    FeatureCache,
-    Features,
-    digest_after_block,
-    finished,
-    row_digest,
-    user_block,
-)
+from extract.manifest import CacheManifest
+from extract.rows import Entry, Features, finished, row_digest
+from extract.store import USER_BLOCK, FeatureCache, digest_after_block, user_block
 
 
 @dataclass(frozen=True)

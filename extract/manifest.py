@@ -1,0 +1,118 @@
+"""What made a feature cache: the facts that decide what its numbers mean (design §4)."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Dtype = Literal["float16", "int8"]
+Compression = Literal["none", "lz4", "zstd"]
+
+
+class PreprocessFacts(BaseModel):
+    """What was done to the pixels before the image tower saw them."""
+
+    model_config = ConfigDict(frozen=True)
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    resize_mode: str
+
+
+class CacheManifest(BaseModel):
+    """All that decides what a cache's numbers mean; its fields are the file's attributes.
+
+    Attributes:
+        dataset, split: as given to the extraction.
+        classes: class names; a label is an index into them.
+        clips: N, rows in the cache, failed ones included.
+        failed: how many of them have status "failed".
+        list_hash: SHA-256 of the rows' (video, label, split), in order.
+        backbone: "MODEL/PRETRAINED", for people; `model` and `pretrained` open it again.
+        fingerprint: of the weights; equal fingerprints, equal embeddings.
+        random_weights: True when the weights mean nothing.
+        merge: token pairs merged in each block, r.
+        frames: T, frames in a view.
+        views: "TxS", temporal × spatial views; V = T·S.
+        sampling: "centre" or "random" (TSN segments).
+        seed: of random sampling.
+        augment: each view is a random crop, mirrored by even chance; for training only.
+        part: "i/n" when this is the i-th of n parts to be merged, else "".
+        precision: of the encoder's computation: "float32", "bfloat16" or "float16".
+        dim, regions, patches, grid: D, R, P and the patches' (rows, columns).
+        content_hash: SHA-256 of this manifest and of every row; the cache's identity.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    schema_version: int = SCHEMA_VERSION
+    dataset: str
+    split: str
+    classes: tuple[str, ...]
+    clips: int
+    failed: int = 0
+    list_hash: str = ""
+    backbone: str
+    model: str
+    pretrained: str
+    fingerprint: str
+    random_weights: bool
+    merge: int
+    frames: int
+    views: str
+    sampling: str
+    seed: int
+    augment: bool = False
+    part: str = ""
+    preprocess: PreprocessFacts
+    precision: str
+    dtype: Dtype
+    compression: Compression
+    dim: int
+    regions: int
+    patches: int
+    grid: tuple[int, int]
+    content_hash: str = ""
+
+    @property
+    def view_count(self) -> int:
+        """V, views of a clip."""
+        temporal, spatial = self.views.split("x")
+        return int(temporal) * int(spatial)
+
+    @property
+    def frame_count(self) -> int:
+        """V·T, frames stored for a clip."""
+        return self.view_count * self.frames
+
+
+def list_hash(rows: Iterable[tuple[str, int, str]]) -> str:
+    """SHA-256, as hex, of (video, label, split) rows: which videos a number was measured on."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Per-row shape and dtype of each tensor dataset."""
+    m, frames = manifest, manifest.frame_count
+    layout: dict[str, tuple[tuple[int, ...], Any]] = {
+        "regions": ((frames, m.regions, m.dim), np.int8 if m.dtype == "int8" else np.float16),
+        "region_size": ((frames, m.regions), np.uint16),
+        "patch_region": ((frames, m.patches), patch_dtype(m.regions)),
+        "timestamps": ((frames,), np.float32),
+    }
+    if m.dtype == "int8":
+        layout["regions_scale"] = ((frames, m.regions), np.float16)
+    return {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in layout.items()}
+
+
+def patch_dtype(regions: int) -> np.dtype[Any]:
+    """The smallest unsigned type that numbers `regions` tokens."""
+    return np.dtype(np.uint8 if regions <= 256 else np.uint16)
