@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.command import application, notes, out, print_json, run
+from corpus.errors import BadInput
 from extract.datasets import NAMES, open_dataset
 
 app = application("Encode videos once, into a feature cache (feats.h5).")
@@ -39,7 +40,9 @@ def extract(
         ),
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames in a view, T.")] = 8,
-    views: Annotated[str, typer.Option(help="Temporal x spatial views, as in 4x3.")] = "1x1",
+    views: Annotated[
+        str | None, typer.Option(help="Temporal x spatial views, as in 4x3; by default 1x1.")
+    ] = None,
     train_views: Annotated[
         int | None,
         typer.Option(help="Instead of --views: so many random, augmented views.", min=1),
@@ -66,6 +69,9 @@ def extract(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Decoding processes.", min=1)] = None,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS.")
+    ] = "local",
     checkpoint: Annotated[
         int, typer.Option(help="Videos between checkpoints: the most a kill can cost.")
     ] = 64,
@@ -87,6 +93,10 @@ def extract(
     from corpus.labels import load_labels
 
     # What is quick to find wrong is looked at before the weights are loaded.
+    if engine not in ("local", "ray"):
+        raise BadInput(f"--engine {engine}", "unknown", "use local or ray")
+    if train_views and views is not None:
+        raise BadInput("--train-views", "given together with --views", "give one of the two")
     names = None
     if labels is not None:
         names = tuple(name for group in load_labels(labels) for name in group.labels)
@@ -96,12 +106,22 @@ def extract(
 
     from corpus.backbone import load
     from extract import run as work
+    from extract.pieces import Engine, Local
 
-    chosen = pick_device(device)
+    crew: Engine
+    if engine == "ray" and not dry_run:
+        from extract.ray_engine import RayEngine
+
+        crew = RayEngine(device, workers, timeout)
+        # The machine of the command may have no GPU, and needs none.
+        chosen, home = crew.device, "cpu"
+    else:
+        crew = Local(workers, timeout)
+        chosen = home = pick_device(device)
     on_gpu = chosen.startswith("cuda")
     options = work.Options(
         frames=frames,
-        views=f"{train_views}x1" if train_views else views,
+        views=f"{train_views}x1" if train_views else views or "1x1",
         merge=merge,
         dtype=dtype,  # type: ignore[arg-type]  # Options checks it
         compression=compression,  # type: ignore[arg-type]
@@ -115,7 +135,7 @@ def extract(
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        backbone = load(model, pretrained, chosen)
+        backbone = load(model, pretrained, home)
     for warning in caught:
         notes.print(f"[bold yellow]warning:[/] {warning.message}", soft_wrap=True)
 
@@ -153,10 +173,9 @@ def extract(
                 backbone,
                 target,
                 options,
-                workers=workers,
-                timeout=timeout,
                 overwrite=overwrite,
                 watch=progress.watch,
+                engine=crew,
             )
     except KeyboardInterrupt:
         notes.print("stopped; run the same command again to go on from the last finished shard")
@@ -166,15 +185,13 @@ def extract(
     else:
         _tell(report)
     if profile:
-        spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items())
-        notes.print(f"of {report.seconds:.1f} s: {spent or 'nothing was done'}")
+        spent = ", ".join(f"{name} {s:.1f} s" for name, s in report.spent.seconds().items())
+        notes.print(f"of {report.seconds:.1f} s: {spent}")
 
 
 def pick_device(device: str) -> str:
     """Resolve "auto" to the best device there is."""
     import torch
-
-    from corpus.errors import BadInput
 
     if device == "auto":
         if torch.cuda.is_available():
@@ -195,9 +212,10 @@ def _some(items: tuple[str, ...], most: int = 5) -> str:
 
 def _tell(report: Any) -> None:
     manifest = report.manifest
-    if report.resumed == manifest.clips and not report.frames:
+    if report.resumed == manifest.clips and not report.spent.frames:
         out.print(f"{report.path} was already complete; --overwrite makes it anew")
-    rate = f", {report.frames / report.seconds:.1f} frames/s" if report.frames else ""
+    frames = report.spent.frames
+    rate = f", {frames / report.seconds:.1f} frames/s" if frames else ""
     resumed = f" ({report.resumed} from before)" if report.resumed else ""
     size = os.path.getsize(report.path) / 1e6
     out.print(

@@ -12,8 +12,9 @@ from corpus.backbone import Backbone
 from extract.clip import Pixels
 from extract.datasets import Dataset
 from extract.encode import Encoder
+from extract.options import Options, plan_of
+from extract.pieces import cores
 from extract.pool import Pool
-from extract.run import Options, cores, plan_of
 from extract.worker import Job
 
 _SAMPLED = 16  # videos decoded, and batches encoded, to learn the rates

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from corpus.atomic import atomic_folder
 from corpus.errors import BadInput
+from extract.rows import Features
 from extract.shards import writing
-from extract.store import FeatureCache, Features
+from extract.store import FeatureCache
 
 FORMATS = ("npy", "webdataset")
 _CLIPS_PER_TAR = 1000

@@ -33,7 +33,7 @@ class Pool:
     """
 
     def __init__(self, workers: int, timeout: float = 120.0) -> None:
-        self._workers, self._timeout = workers, timeout
+        self.workers, self._timeout = workers, timeout
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._mine = threading.local()  # each thread keeps one worker busy
         self._alive: set[_Worker] = set()
@@ -66,7 +66,7 @@ class Pool:
         waiting: deque[Future[Pixels | str]] = deque()
         for job in jobs:
             waiting.append(self._threads.submit(self._read, job))
-            if len(waiting) >= max(ahead, self._workers):
+            if len(waiting) >= max(ahead, self.workers):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -5,7 +5,7 @@ from types import TracebackType
 from rich import progress
 
 from corpus.command import notes
-from extract.store import Entry
+from extract.rows import Entry
 
 
 class Progress:

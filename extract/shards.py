@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,7 +39,7 @@ class Shards:
     """
 
     def __init__(self, target: Path, job: dict[str, Any], fresh: bool = False) -> None:
-        self.target, self._job, self._fresh = target, json.loads(json.dumps(job)), fresh
+        self.target, self.job, self._fresh = target, json.loads(json.dumps(job)), fresh
         self.folder = target.with_name(f"{target.name}.shards")
         self.seconds = 0.0
 
@@ -76,7 +77,8 @@ class Shards:
         Raises:
             RunFailed: the file cannot be written (a full disk, for one).
         """
-        draft = self.folder / f"draft-{path.name}"
+        # No two writers share a draft: on a cluster, one that was given up for dead may go on.
+        draft = self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
         with writing(self.target):
             writer = CacheWriter(draft, manifest)
         try:
@@ -108,7 +110,7 @@ class Shards:
 
     def sweep(self) -> None:
         """Remove what a kill between the target's renaming and the folder's removal left."""
-        if not self.folder.is_dir() or self._theirs() not in (None, self._job):
+        if not self.folder.is_dir() or self._theirs() not in (None, self.job):
             return
         with suppress(BadInput), self:
             self._discard()
@@ -147,16 +149,16 @@ class Shards:
 
     def _claim(self) -> None:
         theirs = None if self._fresh else self._theirs()
-        if theirs not in (None, self._job):
+        if theirs not in (None, self.job):
             mend = "finish it with its own options, or start anew with --overwrite"
-            cause = f"holds unfinished work with other options ({differs(theirs, self._job)})"
+            cause = f"holds unfinished work with other options ({differs(theirs, self.job)})"
             raise BadInput(self.folder, cause, mend)
         if theirs is None:
             for path in self.folder.iterdir():
                 if path.name != "lock":
                     path.unlink()
             draft = self.folder / "draft-job.json"
-            draft.write_text(json.dumps(self._job, indent=1, sort_keys=True))
+            draft.write_text(json.dumps(self.job, indent=1, sort_keys=True))
             os.replace(draft, self.folder / "job.json")
         for draft in self.folder.glob("draft-*"):  # of a run that was killed
             draft.unlink()

@@ -18,7 +18,7 @@ DRIVER = textwrap.dedent("""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     from corpus.backbone import load
-    from extract import clip, run as work
+    from extract import clip, pieces, run as work
     from extract.datasets import open_dataset
     from extract.sink import Sink
 
@@ -42,12 +42,12 @@ DRIVER = textwrap.dedent("""
 
     class Here:
         # Reads in this process: the workers' own deaths are tested with the command.
-        def __init__(self, workers, timeout): pass
+        def __init__(self, workers, timeout): self.workers = workers
         def __enter__(self): return self
         def __exit__(self, *error): pass
         def read(self, jobs, ahead): return (clip.read(j.path, j.name, j.plan) for j in jobs)
 
-    work.Pool = Here
+    pieces.Pool = Here
 
     def run(last):
         Sink.write = dying(write, last)

@@ -153,7 +153,7 @@ def test_a_finished_cache_is_left_and_another_is_not_overwritten(
     out = tmp_path / "feats.h5"
     out.write_bytes(whole.read_bytes())
     report = extract(dataset, mini, out, OPTIONS)
-    assert (report.resumed, report.frames) == (7, 0)
+    assert (report.resumed, report.spent.frames) == (7, 0)
     with pytest.raises(BadInput, match=r"other options \(merge 8, now 2.*--overwrite"):
         extract(dataset, mini, out, dataclasses.replace(OPTIONS, merge=2))
     out.write_text("my thesis")
@@ -339,9 +339,10 @@ def test_what_a_run_costs_is_told_before_it_is_begun(
 
 def test_a_report_says_where_the_time_went(dataset: Dataset, mini: Backbone, tmp_path: Path):
     report = extract(dataset, mini, tmp_path / "a.h5", OPTIONS)
-    assert set(report.spent) == {"waiting", "encoding", "writing"}
-    assert all(seconds > 0 for seconds in report.spent.values())
-    assert sum(report.spent.values()) <= report.seconds
+    spent = report.spent.seconds()
+    assert set(spent) == {"waiting", "encoding", "writing"}
+    assert all(seconds > 0 for seconds in spent.values())
+    assert sum(spent.values()) <= report.seconds
 
 
 def test_leftovers_of_a_kill_after_the_last_step_are_swept(
@@ -352,5 +353,5 @@ def test_leftovers_of_a_kill_after_the_last_step_are_swept(
         extract(dataset, mini, out, OPTIONS, watch=stopping(4))
     out.write_bytes(whole.read_bytes())
     assert (tmp_path / "feats.h5.shards").exists()
-    assert extract(dataset, mini, out, OPTIONS).frames == 0
+    assert extract(dataset, mini, out, OPTIONS).spent.frames == 0
     assert not (tmp_path / "feats.h5.shards").exists()

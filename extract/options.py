@@ -1,0 +1,84 @@
+"""How to extract: all the choices that change what a cache holds."""
+
+from dataclasses import dataclass
+
+from corpus.backbone import Backbone
+from corpus.errors import BadInput
+from extract.clip import Plan, Sampling
+from extract.decode import Decoder
+from extract.encode import PRECISIONS
+from extract.manifest import Compression, Dtype
+from extract.views import Framing
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to extract; what is not here does not change a cache's content.
+
+    Attributes:
+        frames: T, frames in a view.
+        views: "TxS", temporal × spatial views.
+        merge: token pairs merged in each block, r.
+        dtype: "float16" or "int8".
+        compression: "none", "lz4" or "zstd".
+        sampling: "centre" or "random"; by default random for the split "train", else centre.
+        seed: of random sampling.
+        augment: random crops, mirrored by even chance: views to train on.
+        precision: of the encoder: "float32", "bfloat16" or "float16".
+        batch: frames to a forward pass.
+        decoder: "auto" (decord, then PyAV), "decord" or "pyav".
+        checkpoint: videos to a shard: the most that a kill can cost.
+    """
+
+    frames: int = 8
+    views: str = "1x1"
+    merge: int = 8
+    dtype: Dtype = "float16"
+    compression: Compression = "none"
+    sampling: Sampling | None = None
+    seed: int = 0
+    augment: bool = False
+    precision: str = "float32"
+    batch: int = 32
+    decoder: Decoder = "auto"
+    checkpoint: int = 64
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("dtype", ("float16", "int8")),
+            ("compression", ("none", "lz4", "zstd")),
+            ("sampling", (None, "centre", "random")),
+            ("precision", tuple(PRECISIONS)),
+            ("decoder", ("auto", "decord", "pyav")),
+        ):
+            if getattr(self, name) not in known:
+                choices = ", ".join(str(choice) for choice in known if choice)
+                raise BadInput(f"--{name} {getattr(self, name)}", "unknown", f"use {choices}")
+        for name in ("frames", "batch", "checkpoint"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"--{name} {getattr(self, name)}", "below 1", "use 1 or more")
+        self.view_counts()
+
+    def view_counts(self) -> tuple[int, int]:
+        """Temporal and spatial views."""
+        temporal, _, spatial = self.views.partition("x")
+        if not (temporal.isdecimal() and spatial.isdecimal() and int(temporal) > 0):
+            raise BadInput(f"--views {self.views}", "not temporal x spatial views", "as in 4x3")
+        if self.augment and int(spatial) != 1:
+            raise BadInput(f"--views {self.views}", "augmented views are one crop each", "use Tx1")
+        return int(temporal), int(spatial)
+
+
+def plan_of(backbone: Backbone, options: Options, split: str = "all") -> Plan:
+    """How videos are to be read for this backbone and these options."""
+    temporal, spatial = options.view_counts()
+    facts = backbone.preprocess
+    return Plan(
+        Framing(facts.size, facts.interpolation, facts.resize_mode, spatial),
+        frames=options.frames,
+        temporal=temporal,
+        sampling=options.sampling or ("random" if split.startswith("train") else "centre"),
+        seed=options.seed,
+        decoder=options.decoder,
+        augment=options.augment,
+    )

@@ -1,0 +1,225 @@
+"""The work of an extraction, cut into pieces that any process can make: a shard each.
+
+A piece's bytes depend on its videos, the backbone and the options alone, so it does not matter
+which machine makes it, beside what others, or how often it was begun.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from extract.clip import Pixels, Plan
+from extract.datasets import Clip, Dataset
+from extract.encode import Encoder
+from extract.manifest import CacheManifest
+from extract.options import Options
+from extract.pool import Pool
+from extract.rows import Entry, Features
+from extract.shards import Shards
+from extract.store import FeatureCache
+from extract.worker import Job
+
+# Told after each video: its entry, and how many frames were encoded for it.
+Watch = Callable[[Entry, int], None]
+
+
+class Piece:
+    """The videos of one shard.
+
+    Attributes:
+        number: its place among the pieces.
+        clips: the videos.
+        inputs: digest of the files as they are now; a file that was mended gets its shard redone.
+    """
+
+    def __init__(self, number: int, dataset: Dataset, clips: tuple[Clip, ...]) -> None:
+        self.number, self.clips = number, clips
+        self.inputs = hashlib.sha256(
+            json.dumps([_stamp(dataset.path(clip)) for clip in clips]).encode()
+        ).hexdigest()
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, the same for every piece.
+
+    Attributes:
+        dataset: for its root; the clips are in the pieces.
+        options: how.
+        plan: how videos are looked at.
+        manifest: of the whole cache.
+        shards: where finished pieces go.
+    """
+
+    dataset: Dataset
+    options: Options
+    plan: Plan
+    manifest: CacheManifest
+    shards: Shards
+
+    def path(self, piece: Piece) -> Path:
+        """Where a piece lies once it is made."""
+        return self.shards.path(piece.number, piece.inputs)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What pieces have cost.
+
+    Attributes:
+        frames: encoded.
+        waiting, encoding, writing: seconds: for decoding, for the backbone, for the disk.
+    """
+
+    frames: int = 0
+    waiting: float = 0.0
+    encoding: float = 0.0
+    writing: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            self.frames + other.frames,
+            self.waiting + other.waiting,
+            self.encoding + other.encoding,
+            self.writing + other.writing,
+        )
+
+    def seconds(self) -> dict[str, float]:
+        """The seconds, by what they were spent on."""
+        return {name: value for name, value in vars(self).items() if name != "frames"}
+
+
+# What makes pieces: here (`Local`), or on a cluster (`extract.ray_engine`).
+Engine = Callable[[Work, Sequence[Piece], Encoder, Watch | None], Spent]
+
+
+@dataclass(frozen=True)
+class Local:
+    """The engine that works in this process, with decoding workers beside it.
+
+    Attributes:
+        workers: decoding processes; by default one for each CPU core.
+        timeout: seconds that one decoder may take for one video.
+    """
+
+    workers: int | None = None
+    timeout: float = 120.0
+
+    def __call__(
+        self, work: Work, pieces: Sequence[Piece], encoder: Encoder, watch: Watch | None
+    ) -> Spent:
+        """Make pieces; see `make`."""
+        with Pool(self.workers or cores(), self.timeout) as pool:
+            return make(work, pieces, encoder, pool, watch)
+
+
+def make(
+    work: Work, pieces: Sequence[Piece], encoder: Encoder, pool: Pool, watch: Watch | None = None
+) -> Spent:
+    """Decode, encode and write pieces, each to its shard, one after the other.
+
+    Raises:
+        RunFailed: a shard cannot be written.
+    """
+    frames, count = 0, work.manifest.frame_count
+    jobs = (
+        Job(work.dataset.path(clip), clip.video, work.plan)
+        for piece in pieces
+        for clip in piece.clips
+    )
+    # Enough ahead to fill a batch while another is encoded.
+    ahead = 2 * pool.workers + 2 * -(-encoder.batch // count)
+    answers = _Timed(pool.read(jobs, ahead))
+    began, written = time.monotonic(), work.shards.seconds
+    for piece in pieces:
+        part = work.manifest.model_copy(update={"clips": len(piece.clips), "compression": "none"})
+        rows = _rows(piece, answers, encoder)
+        if watch:
+            rows = _watched(rows, watch, count)
+        done = work.shards.write(work.path(piece), part, rows)
+        frames += (done.clips - done.failed) * count
+    writing = work.shards.seconds - written
+    encoding = time.monotonic() - began - answers.seconds - writing
+    return Spent(frames, answers.seconds, encoding, writing)
+
+
+def tell(watch: Watch, path: Path, frames: int) -> None:
+    """Report a finished shard's videos, each of `frames` frames, 0 when they were not made now."""
+    cache = FeatureCache(path)
+    for index in range(len(cache)):
+        entry = cache.entry(index)
+        watch(entry, frames if entry.status == "ok" else 0)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Timed:
+    """An iterator that adds up the time its reader waited for it."""
+
+    def __init__(self, inner: Iterator[Pixels | str]) -> None:
+        self._inner, self.seconds = inner, 0.0
+
+    def __iter__(self) -> "_Timed":
+        return self
+
+    def __next__(self) -> Pixels | str:
+        began = time.monotonic()
+        try:
+            return next(self._inner)
+        finally:
+            self.seconds += time.monotonic() - began
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        facts = path.stat()
+    except OSError:
+        return []
+    return [facts.st_size, facts.st_mtime_ns]
+
+
+def _rows(
+    piece: Piece, answers: Iterator[Pixels | str], encoder: Encoder
+) -> Iterator[tuple[Entry, Features | None]]:
+    """Rows of a shard, in order, as soon as they and those before them are encoded."""
+    words: dict[int, str] = {}  # a row's reason or note
+
+    def good() -> Iterator[tuple[int, Pixels]]:
+        for index in range(len(piece.clips)):
+            answer = next(answers)
+            words[index] = answer if isinstance(answer, str) else answer.note
+            if not isinstance(answer, str):
+                yield index, answer
+
+    def failed(start: int, stop: int) -> Iterator[tuple[Entry, None]]:
+        for index in range(start, stop):
+            source = piece.clips[index]
+            yield Entry(source.video, source.label, source.split, "failed", words[index]), None
+
+    at = 0
+    for index, features in encoder.features(good()):
+        yield from failed(at, index)
+        if isinstance(features, str):
+            words[index] = features
+            yield from failed(index, index + 1)
+        else:
+            source = piece.clips[index]
+            entry = Entry(source.video, source.label, source.split, "ok", words[index])
+            yield entry, features
+        at = index + 1
+    yield from failed(at, len(piece.clips))
+
+
+def _watched(
+    rows: Iterator[tuple[Entry, Features | None]], watch: Watch, frames: int
+) -> Iterator[tuple[Entry, Features | None]]:
+    for entry, features in rows:
+        watch(entry, frames if features is not None else 0)
+        yield entry, features
