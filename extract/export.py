@@ -1,5 +1,6 @@
 """A feature cache taken elsewhere, in forms that need nothing of ours to be read."""
 
+import importlib.util
 import io
 import json
 import tarfile
@@ -12,21 +13,25 @@ from numpy.typing import NDArray
 
 from corpus.atomic import atomic_folder
 from corpus.errors import BadInput
+from extract.manifest import tensors
 from extract.rows import Features
 from extract.shards import writing
 from extract.store import FeatureCache
 
-FORMATS = ("npy", "webdataset")
-_CLIPS_PER_TAR = 1000
+FORMATS = ("npy", "parquet", "webdataset")
+_CLIPS_PER_FILE = 1000
+_CLIPS_PER_ROW_GROUP = 20
 
 
 def export(cache: FeatureCache, out: Path, form: str) -> int:
     """Write a cache's rows into a folder.
 
     "npy" gives an array of each kind for all clips (`regions.npy` and so on, which
-    `np.load(…, mmap_mode="r")` opens), with `clips.jsonl` for their words. "webdataset" gives tar
-    files of 1,000 clips: `<row>.regions.npy`, …, `<row>.json`. Failed rows have words alone: in
-    "npy" their arrays are zero. `manifest.json` says what made it all.
+    `np.load(…, mmap_mode="r")` opens), with `clips.jsonl` for their words. "parquet" gives files of
+    1,000 clips, a row each; the arrays are Arrow's fixed-shape tensors, which readers that do not
+    know those see as lists. "webdataset" gives tar files of 1,000 clips: `<row>.regions.npy`, …,
+    `<row>.json`. Failed rows have words alone: in "npy" their arrays are zero, in "parquet" null.
+    `manifest.json` says what made it all.
 
     Args:
         cache: to read.
@@ -37,17 +42,20 @@ def export(cache: FeatureCache, out: Path, form: str) -> int:
         How many clips with features were written.
 
     Raises:
-        BadInput: an unknown form, or `out` exists.
+        BadInput: an unknown form, "parquet" without pyarrow, or `out` exists.
         RunFailed: `out` cannot be written.
     """
     if form not in FORMATS:
-        raise BadInput(f"--format {form}", "unknown", f"use {' or '.join(FORMATS)}")
+        raise BadInput(f"--format {form}", "unknown", f"use {', '.join(FORMATS)}")
+    if form == "parquet" and not importlib.util.find_spec("pyarrow"):
+        mend = "install it: pip install 'alt-video[parquet]'"
+        raise BadInput("--format parquet", "pyarrow is not installed", mend)
     if out.exists():
         raise BadInput(out, "exists already", "choose another --out, or remove it")
     with writing(out), atomic_folder(out) as draft:
         facts = cache.manifest.model_dump(mode="json")
         (draft / "manifest.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False))
-        (_npy if form == "npy" else _webdataset)(cache, draft)
+        {"npy": _npy, "parquet": _parquet, "webdataset": _webdataset}[form](cache, draft)
     return len(cache) - cache.manifest.failed
 
 
@@ -69,11 +77,43 @@ def _npy(cache: FeatureCache, folder: Path) -> None:
             file.write(json.dumps(_words(cache, index), ensure_ascii=False) + "\n")
 
 
+def _parquet(cache: FeatureCache, folder: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = {
+        name: pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), shape)
+        for name, (shape, dtype) in tensors(cache.manifest).items()
+    }
+    words = {"row": pa.int64(), "video": pa.string(), "label": pa.int64(), "split": pa.string()}
+    words |= {"status": pa.string(), "error": pa.string(), "class": pa.string()}
+    schema = pa.schema([*words.items(), *kinds.items()])
+    for start in range(0, len(cache), _CLIPS_PER_FILE):
+        stop = min(start + _CLIPS_PER_FILE, len(cache))
+        name = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.parquet"
+        with parquet.ParquetWriter(name, schema, compression="zstd") as writer:
+            for first in range(start, stop, _CLIPS_PER_ROW_GROUP):
+                indices = range(first, min(first + _CLIPS_PER_ROW_GROUP, stop))
+                rows = [(_words(cache, index), cache.features(index)) for index in indices]
+                columns = {
+                    name: pa.array([row[name] for row, _ in rows], kind)
+                    for name, kind in words.items()
+                }
+                for name, kind in kinds.items():
+                    values = [
+                        None if features is None else getattr(features, name).ravel()
+                        for _, features in rows
+                    ]
+                    lists = pa.array(values, kind.storage_type)
+                    columns[name] = pa.ExtensionArray.from_storage(kind, lists)
+                writer.write_table(pa.table(columns, schema))
+
+
 def _webdataset(cache: FeatureCache, folder: Path) -> None:
-    for start in range(0, len(cache), _CLIPS_PER_TAR):
-        name = folder / f"clips-{start // _CLIPS_PER_TAR:06d}.tar"
+    for start in range(0, len(cache), _CLIPS_PER_FILE):
+        name = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.tar"
         with tarfile.open(name, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for index in range(start, min(start + _CLIPS_PER_TAR, len(cache))):
+            for index in range(start, min(start + _CLIPS_PER_FILE, len(cache))):
                 key = f"{index:08d}"
                 words = json.dumps(_words(cache, index), ensure_ascii=False).encode()
                 _add(tar, f"{key}.json", words)

@@ -89,7 +89,7 @@ def merge(
 def export(
     cache: Cache,
     target: Annotated[Path, typer.Option("--out", help="The folder to make.")],
-    form: Annotated[str, typer.Option("--format", help="npy or webdataset.")] = "npy",
+    form: Annotated[str, typer.Option("--format", help="npy, parquet or webdataset.")] = "npy",
 ) -> None:
     """Write a cache's features in a form that other tools read."""
     from extract.export import export as write

@@ -135,8 +135,34 @@ def test_export_to_webdataset_is_the_same_bytes_twice(whole: Path, tmp_path: Pat
     assert (regions == cache.regions(3)).all()
 
 
+def test_export_to_parquet_is_the_cache_as_a_table(write_cache, manifest, tmp_path: Path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow (the extra parquet)")
+    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"dtype": "int8", "clips": 45}))
+    cache = FeatureCache(tmp_path / "a.h5")
+    assert export(cache, tmp_path / "out", "parquet") == 44
+    table = parquet.read_table(tmp_path / "out/clips-000000.parquet")
+    assert table.column("video").to_pylist() == cache.videos
+    assert table.column("class")[0].as_py() == "archery"
+    assert table.column("error")[1].as_py() == "no video stream"
+    assert table.column("row").to_pylist() == list(range(45))
+    for index in (0, 30, 44):
+        features = cache.features(index)
+        for name, value in vars(features).items():
+            stored = table.column(name)[index].to_numpy()
+            assert (stored.dtype, stored.shape) == (value.dtype, value.shape)
+            assert (stored == value).all()
+    assert table.column("regions")[1].as_py() is None
+
+
+def test_parquet_without_pyarrow_names_what_to_install(whole: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadInput, match=r"pyarrow is not installed; .*alt-video\[parquet\]"):
+        export(FeatureCache(whole), tmp_path / "out", "parquet")
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_export_overwrites_nothing(whole: Path, tmp_path: Path):
     with pytest.raises(BadInput, match="exists already"):
         export(FeatureCache(whole), tmp_path, "npy")
-    with pytest.raises(BadInput, match="use npy or webdataset"):
+    with pytest.raises(BadInput, match="use npy, parquet, webdataset"):
         export(FeatureCache(whole), tmp_path / "out", "csv")
