@@ -6,9 +6,10 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import disambiguate, parse, wordnet
+from corpus import disambiguate, tags, wordnet
 from corpus.disambiguate import Sense
 
+_PLAIN = 2  # senses of a verb that means one thing
 _TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
 _PARTS_EACH, _GLOSS_NOUNS, _DOMAIN_MOST = 3, 6, 4
 
@@ -67,37 +68,77 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 score = 0.8 if same else 0.45
                 what = "role" if role else "scene" if wordnet.is_scene(target) else "instrument"
                 yield found(
-                    form.name().replace("_", " "),
+                    _name_like(form.name(), target),
                     target,
                     f"{what}: derived from {sense.form}",
                     score,
                 )
 
 
+def _name_like(name: str, synset: Synset) -> str:
+    """Return what a synset is called first among its names of one stem: "coloring"."""
+    own = wordnet.stem(name.lower().replace("_", " "))
+    names = [n.replace("_", " ") for n in synset.lemma_names()]
+    return next((n for n in names if wordnet.stem(n.lower()) == own), name.replace("_", " "))
+
+
+def namesake(sense: Sense) -> Iterator[Found]:
+    """Find the thing or feat that an activity is called after: roller skating, roller skate.
+
+    Only where the verb has hardly another meaning: everyday verbs share their spelling with much.
+    """
+    verbs = wordnet.senses(sense.form, "v")
+    if len(verbs) > _PLAIN or (sense.synset.pos() == "n" and not sense.form.endswith("ing")):
+        return
+    bases = dict.fromkeys([sense.form, *(form for form, _ in verbs)])
+    for base in bases:
+        for form, synset in wordnet.senses(base):
+            first = synset.lemma_names()[0].replace("_", " ").lower()
+            if form == base == first and synset != sense.synset:
+                if wordnet.visibility(synset) >= 0.9:
+                    yield found(form, synset, f"instrument: namesake of {sense.form}", 0.7)
+                    return
+                if wordnet.is_act(synset):
+                    yield found(form, synset, f"namesake of {sense.form}", 0.5)
+                    return
+
+
 def agent(sense: Sense) -> Iterator[Found]:
     """Find the person that the spelling of a verb names: busk, busker."""
-    base = sense.form
-    for name in (f"{base}er", f"{base}r", f"{base}or", f"{base}{base[-1]}er", f"{base}ist"):
+    verbs = [form for form, _ in wordnet.senses(sense.form, "v")]
+    if not verbs:
+        return
+    base = sense.form if sense.form in verbs else verbs[0]
+    root = base.removesuffix("e")
+    for name in (f"{root}er", f"{root}or", f"{base}{base[-1]}er", f"{root}ist"):
         for form, synset in wordnet.senses(name)[:3]:
             if form == name and synset.lexname() == "noun.person":
                 yield found(form, synset, f"role: named after {base}", 0.5)
                 return
 
 
-def of_gloss(sense: Sense, context: dict[str, float], share: float) -> Iterator[Found]:
-    """Find the visible nouns of an act's definition."""
+def of_gloss(
+    sense: Sense, context: dict[str, float], share: float, examples: bool = False
+) -> Iterator[Found]:
+    """Find the visible nouns of an act's definition, or of its examples."""
     for synset in _counterparts(sense.synset):
+        text = "; ".join(synset.examples()).replace(";", ",") if examples else synset.definition()
         gloss = dict(context)
-        for token in wordnet.stems(synset.definition()):
+        for token in wordnet.stems(text):
             gloss[token] = max(gloss.get(token, 0.0), wordnet.weight(token))
-        for phrase, direct in _gloss_nouns(synset.definition())[:_GLOSS_NOUNS]:
+        for phrase, direct in _gloss_nouns(text)[:_GLOSS_NOUNS]:
             chosen = disambiguate.of_word(phrase, gloss)
             if chosen is None or wordnet.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
                 continue
             near = wordnet.similarity(wordnet.signature(chosen.synset), gloss)
             score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
             yield replace(
-                found(chosen.form, chosen.synset, f"definition of {sense.form}", score),
+                found(
+                    chosen.form,
+                    chosen.synset,
+                    f"{'example' if examples else 'definition'} of {sense.form}",
+                    score,
+                ),
                 runner_up=chosen.runner_up,
                 margin=chosen.margin,
             )
@@ -107,7 +148,7 @@ def of_gloss(sense: Sense, context: dict[str, float], share: float) -> Iterator[
 def _gloss_nouns(gloss: str) -> tuple[tuple[str, bool], ...]:
     """List a definition's noun phrases, and whether means or place leads there ("with a bow")."""
     gloss = gloss.partition(";")[0].replace("(", ", ").replace(")", ", ")
-    doc = parse.nlp()(gloss)
+    doc = tags.nlp()(gloss)
     words = [token.text.lower() for token in doc]
     taken = [False] * len(words)
     found: list[tuple[int, str, bool]] = []

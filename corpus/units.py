@@ -1,0 +1,252 @@
+"""From tagged words to what they name and what is done: longest entries of WordNet first."""
+
+import re
+from dataclasses import dataclass, field
+
+from corpus import wordnet
+from corpus.tags import Token, function_words, ordinary
+
+PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
+_PARTICLE = ("RP", "RB", "IN")
+_NOUN_ENOUGH = 5  # times tagged as a noun in WordNet's texts: more than "down" or "out"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A noun or noun phrase of a label.
+
+    Attributes:
+        text: as the label has it, lower-case.
+        known: whether WordNet has it.
+        place: whether it is where the action happens ("in the kitchen").
+        whole: whether it is all that the label says.
+        head: whether it heads its chunk (a modifier does not).
+    """
+
+    text: str
+    known: bool
+    place: bool = False
+    whole: bool = False
+    head: bool = True
+
+
+@dataclass
+class Draft:
+    """What has been read so far.
+
+    Attributes:
+        units: by their text.
+        verbs: in order, as the label has them.
+        spent: words that are no unit of their own.
+    """
+
+    units: dict[str, Unit] = field(default_factory=dict)
+    verbs: list[str] = field(default_factory=list)
+    spent: set[str] = field(default_factory=set)
+
+
+def read(tokens: list[Token], draft: Draft) -> None:
+    """Fill `draft` with the units and verbs of tagged tokens, longest entries of WordNet first."""
+    words = [token.text for token in tokens]
+    free = [True] * len(tokens)
+    found: list[tuple[int, Unit]] = []
+    runs = sorted(
+        wordnet.ngrams(words),
+        key=lambda run: (
+            run[0] - run[1],
+            run[0] == 0 and tokens[0].tag == "VBG" and run[1] < len(words),
+            run[0],
+        ),
+    )
+    for start, end in runs:
+        if not all(free[start:end]):
+            continue
+        phrase = " ".join(words[start:end])
+        if not _says_something(phrase):
+            continue
+        inner = tokens[start:end]
+        if inner[0].tag[:2] in ("DT", "IN", "CC", "TO", "PR", "PO") or inner[-1].tag == "POS":
+            continue
+        phrase = _entry(phrase, inner)
+        if _is_noun_phrase(inner) and wordnet.senses(phrase):
+            whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
+            found.append((start, Unit(phrase, True, inner[-1].at_place, whole)))
+            _spend(phrase, draft)
+            found += _object_within(inner, start)
+        elif _is_verb_phrase(inner) and wordnet.senses(phrase, "v"):
+            draft.verbs.append(phrase)
+            draft.spent.update(phrase.split())
+        else:
+            continue
+        free[start:end] = [False] * (end - start)
+    for at in range(len(tokens)):
+        if free[at]:
+            _read_one(tokens, at, found, draft)
+    if not found:
+        found += _last_resort(tokens, free, draft)
+    for _, unit in sorted(found, key=lambda pair: pair[0]):
+        draft.units.setdefault(unit.text, unit)
+
+
+def _entry(phrase: str, tokens: list[Token]) -> str:
+    """Return the phrase, without the ending of a gerund made of a noun: "hula hooping"."""
+    made = tokens[-1].text.endswith("ing") and not wordnet.senses(phrase)
+    bare = phrase.removesuffix("ing")
+    if made and not wordnet.senses(phrase, "v") and wordnet.senses(bare):
+        return bare
+    return phrase
+
+
+def _is_noun_phrase(tokens: list[Token]) -> bool:
+    """Tell whether a run of tokens can be a noun phrase, which "waking up" is not."""
+    if tokens[0].tag == "VBG" and tokens[-1].tag[:2] in _PARTICLE:
+        return False
+    return tokens[-1].tag[:2] in ("NN", "VB", "FW", "JJ", "CD", "UH", *_PARTICLE)
+
+
+def _is_verb_phrase(tokens: list[Token]) -> bool:
+    """Tell whether a run can be a verb: with a particle ("blow out") or compound ("ice skate").
+
+    A verb with its object is none: "sawing wood" is about wood, whatever the idiom means.
+    """
+    if tokens[0].tag[:2] == "VB":
+        return tokens[-1].tag[:2] in _PARTICLE or tokens[-1].tag[:2] == "JJ"
+    return tokens[0].tag[:2] in ("NN", "JJ") and tokens[-1].tag[:2] in ("VB", "NN")
+
+
+def _object_within(tokens: list[Token], start: int) -> list[tuple[int, Unit]]:
+    """Return the object of a gerund that also begins an entry: cards in "playing cards".
+
+    Only where the entry is a kind of that object (a playing card is a card), so that its last
+    word keeps its meaning.
+    """
+    if tokens[0].tag != "VBG" or start or len(tokens) != 2:
+        return []
+    last = tokens[-1].text
+    own = {synset.name() for _, synset in wordnet.senses(last)}
+    whole = wordnet.senses(f"{tokens[0].text} {last}")
+    if any(own & wordnet.ancestors(synset) for _, synset in whole):
+        return [(start + 1, Unit(last, True))]
+    return []
+
+
+def _read_one(tokens: list[Token], at: int, found: list[tuple[int, Unit]], draft: Draft) -> None:
+    token = tokens[at]
+    word, tag = token.text, token.tag
+    if not _says_something(word):
+        return
+    later_noun = any(t.tag[:2] == "NN" for t in tokens[at + 1 :] if t.chunk == token.chunk >= 0)
+    if tag[:2] == "VB" or (tag[:2] == "NN" and _is_verbal_head(tokens, at)):
+        draft.spent.add(word)
+        if wordnet.senses(word, "v"):
+            draft.verbs.append(word)
+        elif word.endswith("ing"):
+            _read_unknown_gerund(word, at, found, draft)
+    elif word.endswith("ing") and len(word) > 5 and not ordinary(word):
+        _read_unknown_gerund(word, at, found, draft)
+    elif tag[:2] in ("NN", "FW") or not ordinary(word):
+        if at < len(tokens) - 1 and _rather_adjective(word):
+            draft.spent.add(word)
+            return
+        if token.dep == "poss":
+            found.append((at, Unit(word, bool(wordnet.senses(word)), head=False)))
+            return
+        known = bool(wordnet.senses(word))
+        text = word if known else _unknown(tokens, at)
+        alone = len(tokens) == 1
+        found.append((at, Unit(text, known, token.at_place, whole=alone, head=not later_noun)))
+        if alone and wordnet.senses(word, "v"):
+            draft.verbs.append(word)
+
+
+def _rather_adjective(word: str) -> bool:
+    """Tell whether a word is an adjective more often than a noun: the high of "high kick"."""
+    adjectives = wordnet.reader().synsets(word, "a")
+    as_adjective = sum(wordnet.frequency(synset, word) for synset in adjectives)
+    return as_adjective > sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word))
+
+
+def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draft: Draft) -> None:
+    """Read a gerund that WordNet lacks: from a noun ("trapezing") or a closed compound.
+
+    A compound is kept whole, as its parts do not tell all, and its parts are read as well:
+    "kitesurfing" has a kite, and surfing.
+    """
+    base = word.removesuffix("ing")
+    for noun in (f"{base}e", base, base[:-1]):
+        if len(noun) > 3 and wordnet.senses(noun):
+            found.append((at, Unit(noun, True)))
+            return
+    found.append((at, Unit(word, False)))
+    cuts = []
+    for cut in range(3, len(base) - 1):
+        first, last = wordnet.senses(word[:cut]), wordnet.senses(word[cut:], "v")
+        seen = [wordnet.frequency(s, f) for f, s in first[:3] if wordnet.visibility(s) > 0.5]
+        often = [wordnet.frequency(s, f) for f, s in last]
+        if seen and often and (cut > 3 or any(seen)):
+            cuts.append((min(sum(seen), sum(often)), cut))
+    if cuts:  # the likeliest of "bar tending" and "bart ending"
+        _, cut = max(cuts)
+        found.append((at, Unit(word[:cut], True, head=False)))
+        draft.verbs.append(word[cut:])
+
+
+def _is_verbal_head(tokens: list[Token], at: int) -> bool:
+    """Tell whether a noun after a modifier names the action: the swing of "golf swing"."""
+    word = tokens[at].text
+    if not wordnet.senses(word, "v"):
+        return False
+    if word.endswith("ing"):
+        return True
+    if at == 0 or at != len(tokens) - 1 or any(token.tag[:2] == "VB" for token in tokens):
+        return False
+    if tokens[at - 1].tag[:2] not in ("NN", "JJ"):
+        return False
+    things = 0
+    acts = sum(wordnet.frequency(synset, form) for form, synset in wordnet.senses(word, "v"))
+    for form, synset in wordnet.senses(word):
+        count = wordnet.frequency(synset, form) + 1
+        things += count * (wordnet.visibility(synset) >= 0.9)
+        acts += count * wordnet.is_act(synset)
+    return acts > things
+
+
+def _says_something(text: str) -> bool:
+    """Tell whether a text has a letter and is no placeholder."""
+    return any(char.isalpha() for char in text) and not PLACEHOLDER.fullmatch(text)
+
+
+def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tuple[int, Unit]]:
+    """Find the noun of a label that has none by its tags: "squeezing orange", "cartwheel"."""
+    for at in reversed(range(len(tokens))):
+        word = tokens[at].text
+        senses = wordnet.senses(word)
+        if not free[at] or word in draft.spent or not senses or not _says_something(word):
+            continue
+        if word in function_words() or (len(tokens) > 1 and _rather_adjective(word)):
+            continue
+        often = sum(wordnet.frequency(synset, form) for form, synset in senses)
+        if len(tokens) == 1 or often >= _NOUN_ENOUGH:
+            if len(tokens) == 1 and wordnet.senses(word, "v"):
+                draft.verbs.append(word)
+            return [(at, Unit(word, True, whole=len(tokens) == 1))]
+    return []
+
+
+def _unknown(tokens: list[Token], at: int) -> str:
+    """Return an unknown word with the nouns that follow it in its chunk: "rubiks cube"."""
+    end = at + 1
+    while (
+        end < len(tokens) and tokens[end].tag[:2] == "NN" and tokens[end].chunk == tokens[at].chunk
+    ):
+        end += 1
+    if tokens[end - 1].text.endswith("ing"):
+        end = at + 1
+    return " ".join(token.text for token in tokens[at:end])
+
+
+def _spend(phrase: str, draft: Draft) -> None:
+    """Note the words of a longer unit, plural and singular, as no units of their own."""
+    for word in phrase.split():
+        draft.spent.add(word)
+        draft.spent.update(form for form, _ in wordnet.senses(word))
