@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,9 @@ from corpus import expand
 from corpus.labels import LabelSet
 from corpus.overrides import Overrides
 from corpus.relations import Found
+from corpus.siblings import Siblings
 
 SCHEMA = 1
-_MODULES: tuple[str, ...] = (
-    "labels",
-    "parse",
-    "wordnet",
-    "disambiguate",
-    "neighbours",
-    "relations",
-    "expand",
-    "build",
-    "textspace",
-)
 TEMPLATES = ("{unit}: {description}",)
 
 
@@ -82,25 +72,33 @@ def analyse(
     overrides: Overrides | None = None,
     text_term: Any = None,
     step: Callable[[], None] = lambda: None,
+    known: Mapping[str, list[Found]] | None = None,
 ) -> dict[str, list[Found]]:
     """Find the entities of every label of some label sets.
 
     Args:
-        sets: a label that stands in several is read once.
+        sets: a label that stands in several is read once, among the labels of the first.
         options: which expansions to make.
         overrides: a person's corrections, applied last.
         text_term: agreement of gloss and label in the backbone's text space (`TextSpace`).
         step: called after each label, for progress.
+        known: what was found before, by the same means, for labels of these sets.
 
     Returns:
         label as given → its entities, in label order.
     """
     found: dict[str, list[Found]] = {}
-    for label in dict.fromkeys(label for group in sets for label in group.labels):
-        entities = expand.entities(label, options, text_term)
-        found[label] = overrides.apply(label, entities) if overrides else entities
-        step()
-    return found
+    for group in sets:
+        if known is not None:
+            found |= {label: known[label] for label in group.labels if label in known}
+        new = [label for label in group.labels if label not in found]
+        siblings = Siblings(group.labels) if new else None
+        for label in new:
+            entities = expand.entities(label, options, text_term, siblings)
+            found[label] = overrides.apply(label, entities) if overrides else entities
+            step()
+    order = dict.fromkeys(label for group in sets for label in group.labels)
+    return {label: found[label] for label in order}
 
 
 def unite(found: dict[str, list[Found]], options: Options) -> list[Entity]:
@@ -210,9 +208,14 @@ def code_digest() -> str:
     here = Path(__file__).parent
     modules = (
         "labels",
+        "tags",
+        "units",
         "parse",
+        "siblings",
         "wordnet",
+        "selection",
         "disambiguate",
+        "textspace",
         "neighbours",
         "relations",
         "expand",

@@ -152,11 +152,15 @@ def show(
     from corpus import expand
     from corpus.labels import check_label, load_labels
     from corpus.overrides import Overrides
+    from corpus.siblings import Siblings
 
+    siblings = None
     if labels is not None:
-        label = check_label(label, load_labels(labels))
+        sets = load_labels(labels)
+        label = check_label(label, sets)
+        siblings = Siblings(next(group.labels for group in sets if label in group.labels))
     corrections = Overrides.read(overrides) if overrides else None
-    found = expand.entities(label, None, _text_term(model, pretrained))
+    found = expand.entities(label, None, _text_term(model, pretrained), siblings)
     if corrections:
         found = corrections.apply(label, found)
     if json:
@@ -222,9 +226,15 @@ def measure(
     """Measure entities against what a person expects."""
     from corpus import expand
     from corpus import gold as golden
+    from corpus.labels import bundled, load_labels
+    from corpus.siblings import Siblings
 
     term = _text_term(model, pretrained)
-    result = golden.measure(golden.read(gold), lambda label: expand.entities(label, None, term))
+    expected = golden.read(gold)
+    names = sorted({item.set for item in expected} & set(bundled()))
+    siblings = {name: Siblings(load_labels(name)[0].labels) for name in names}
+    of = {item.label: siblings.get(item.set or "") for item in expected}
+    result = golden.measure(expected, lambda label: expand.entities(label, None, term, of[label]))
     facts = asdict(result) | {"recall": result.recall, "sense_accuracy": result.sense_accuracy}
     if json:
         print_json(facts)

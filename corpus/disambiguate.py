@@ -1,19 +1,35 @@
-"""Which sense a word has in a label: extended Lesk, WordNet's frequencies, the text space."""
+"""Which sense a word has in a label: extended Lesk, WordNet's frequencies, the text space.
 
+Words of the label speak through the definitions they share with a sense (`_agreement`), its verb
+through the kind of thing that it takes (`corpus.selection`), other labels of the set that name
+the same thing through their words, more softly (`siblings`).
+"""
+
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import wordnet
-from corpus.parse import Parsed, Unit
+from corpus import selection, wordnet
+from corpus.parse import Parsed
+from corpus.units import Unit
 
 # Shares of a sense's score; the text space moves it where a backbone has a say (`TextSpace`).
-LESK, PRIOR, TEXT = 0.5, 0.5, 0.5
-_FEW = 3.0  # uses in WordNet's tagged texts that are too few to go by
+LESK, PRIOR, KIND, TEXT = 0.5, 0.5, 0.55, 0.5
+_SIBLINGS = 0.8  # what another label's words are worth beside the label's own
+_FEW = 6.0  # uses in WordNet's tagged texts that are too few to go by
 _UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
 _LESK_FULL = 0.25  # a cosine of signatures that counts as full agreement
+# A sense is less apt that goes by another name first ("honkytonk" for a dive), belongs to a topic
+# that the label does not touch ("(baseball) …"), or to slang.
+_BYNAME, _OFF_TOPIC, _SLANG = 0.6, 0.7, 0.5
+_REGISTERS = frozenset(("slang", "disparagement", "colloquialism", "archaism", "ethnic_slur"))
+_INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
+# The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
+# rather than a place or a person.
+_PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT = 0.5, 0.6, 0.5
 _PLAY = frozenset(wordnet.stems("game sport"))
 _VERB_LEXNAMES = {
     "verb.motion": 1.0,
@@ -56,13 +72,19 @@ class Sense:
     margin: float = 1.0
 
 
-def of_unit(unit: Unit, parsed: Parsed, text_term: TextTerm | None = None) -> Sense | None:
+def of_unit(
+    unit: Unit,
+    parsed: Parsed,
+    text_term: TextTerm | None = None,
+    siblings: Sequence[Parsed] = (),
+) -> Sense | None:
     """Choose the visible sense, or the sense as an activity, of a label's unit.
 
     Args:
         unit: one of `parsed.units`.
         parsed: the label it stands in.
         text_term: agreement of a gloss with the label in a backbone's text space, if meaningful.
+        siblings: other labels of the set that name the same unit.
 
     Returns:
         The decision; None when no sense of it can be seen or done.
@@ -72,13 +94,25 @@ def of_unit(unit: Unit, parsed: Parsed, text_term: TextTerm | None = None) -> Se
         for form, synset in wordnet.senses(unit.text)
         if wordnet.visibility(synset) or wordnet.is_act(synset)
     ]
+
+    def fits(synset: Synset) -> float:
+        own = _agreement(synset, parsed, unit.text, True)
+        others = max((_agreement(synset, p, unit.text, True) for p in siblings), default=0.0)
+        return max(own, _SIBLINGS * others)
+
+    def taken(synset: Synset) -> float:
+        own = _taken(synset, parsed, unit.text) if _is_object(unit, parsed) else 0.0
+        others = max((_taken(synset, p, unit.text) for p in siblings), default=0.0)
+        return max(own, _SIBLINGS * others)
+
     return _choose(
         candidates,
-        lambda synset: _agreement(synset, parsed, unit.text, True),
+        lambda synset: LESK * fits(synset) + KIND * taken(synset),
         lambda synset: _visible(synset, unit, parsed),
         text_term
         and (lambda synset: text_term(f"{unit.text}: {synset.definition()}", parsed.label)),
         unit.text,
+        lambda synset: _aptness(synset, unit.text, parsed),
     )
 
 
@@ -94,7 +128,7 @@ def of_word(word: str, context: dict[str, float]) -> Sense | None:
         # A definition that uses the word means another sense by it: "a rink with a floor of ice".
         circular = not own.isdisjoint(wordnet.stems(synset.definition()))
         near = wordnet.similarity(wordnet.signature(synset), rest) / _LESK_FULL
-        return min(near, 1.0) * (0.5 if circular else 1.0)
+        return LESK * min(near, 1.0) * (0.5 if circular else 1.0)
 
     def visible(synset: Synset) -> float:
         return max(wordnet.visibility(synset), 0.5)
@@ -117,7 +151,7 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
     names = frozenset(synset for _, synset in activities)
     return _choose(
         candidates + activities,
-        lambda synset: _agreement(synset, parsed, verb, False),
+        lambda synset: LESK * _agreement(synset, parsed, verb, False),
         lambda synset: _doable(synset, names),
         None,
         verb,
@@ -126,10 +160,11 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
 
 def _choose(
     candidates: Sequence[tuple[str, Synset]],
-    lesk: Callable[[Synset], float],
+    fits: Callable[[Synset], float],
     visible: Callable[[Synset], float],
     text: Callable[[Synset], float] | None,
     word: str,
+    apt: Callable[[Synset], float] = lambda synset: 1.0,
 ) -> Sense | None:
     if not candidates:
         return None
@@ -142,8 +177,8 @@ def _choose(
     usual = sum(agreement) / len(agreement)
     scored = []
     for rank, (form, synset) in enumerate(candidates):
-        fit = LESK * lesk(synset) + PRIOR * priors[rank]
-        score = fit * (_UNSEEN + (1 - _UNSEEN) * visible(synset))
+        score = (fits(synset) + PRIOR * priors[rank]) * apt(synset)
+        score *= _UNSEEN + (1 - _UNSEEN) * visible(synset)
         score = min(max(score + TEXT * (agreement[rank] - usual), 0.0), 1.0)
         scored.append((-round(score, 3), rank, form, synset))
     scored.sort(key=lambda item: item[:2])
@@ -156,7 +191,7 @@ def _choose(
 def _priors(candidates: Sequence[tuple[str, Synset]]) -> list[float]:
     """Return each candidate's share of uses; WordNet's order speaks where nothing was counted."""
     shares = [
-        wordnet.frequency(synset, form) + 0.3 * wordnet.commonness(synset) + 1.0 / (1 + rank)
+        wordnet.frequency(synset, form) + 0.3 * wordnet.commonness(synset) + 1.0 / (1 + rank / 2)
         for rank, (form, synset) in enumerate(candidates)
     ]
     # A count of one says little: what was hardly ever tagged has hardly a prior.
@@ -164,15 +199,72 @@ def _priors(candidates: Sequence[tuple[str, Synset]]) -> list[float]:
     return [share / top for share in shares]
 
 
+def _taken(synset: Synset, parsed: Parsed, word: str) -> float:
+    """Return how well a sense fits the verbs of its label by its kind, in 0..1."""
+    if wordnet.is_act(synset):
+        return 0.0
+    heads = {wordnet.stem(verb.split()[0]) for verb in parsed.verbs}
+    names = wordnet.stems(word)
+    kind = max((selection.affinity(verb, synset) for verb in heads), default=0.0)
+    if len(names) != 1:
+        return kind
+    # "Poached egg" is a kind of the egg that is poached; a "gas pump" tells which gas is pumped.
+    others = {name.lower() for name in synset.lemma_names()} - {word}
+    for verb in sorted(heads - set(names)):
+        for compound in selection.compounds(verb, names[0]):
+            if synset.name() in wordnet.ancestors(compound):
+                return 1.0
+            kind = max(kind, 0.8 * (compound.lexname() == synset.lexname() == "noun.food"))
+        for compound in selection.compounds(names[0], verb):
+            if not others.isdisjoint(re.findall(r"[a-z]+", compound.definition())):
+                return 1.0
+    return kind
+
+
+@cache
+def _aptness(synset: Synset, word: str, parsed: Parsed) -> float:
+    """Return what is left of a sense that a label's plain words hardly mean."""
+    rate = 1.0
+    own, first = wordnet.stems(word), wordnet.stems(synset.lemma_names()[0].replace("_", " "))
+    if own != (first if len(own) > 1 else first[-1:]):
+        rate *= _BYNAME
+    usages = {name for domain in synset.usage_domains() for name in domain.lemma_names()}
+    if not usages.isdisjoint(_REGISTERS) or _INFORMAL.search(synset.definition()):
+        rate *= _SLANG
+    topics = [
+        set(wordnet.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
+        for domain in synset.topic_domains()
+    ]
+    told = {token for text in (*parsed.words, *parsed.context) for token in wordnet.stems(text)}
+    told -= set(wordnet.stems(word))
+    if topics and synset.lexname() != "noun.Tops" and not any(told & topic for topic in topics):
+        rate *= _OFF_TOPIC
+    return rate
+
+
 def _visible(synset: Synset, unit: Unit, parsed: Parsed) -> float:
     """Prefer what is seen; a label that is one noun, or a game that modifies an act, is the act."""
     if not wordnet.is_act(synset):
-        return wordnet.visibility(synset)
+        rate = wordnet.visibility(synset)
+        if parsed.verbs and not unit.place:
+            rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
+            if synset.lexname() == "noun.person" and _is_object(unit, parsed):
+                rate *= _PERSON_OBJECT
+            rate *= _PLACE_OBJECT if wordnet.is_scene(synset) else 1.0
+        return rate
     if unit.whole or (not unit.head and wordnet.is_pastime(synset)):
         return 1.5
     if wordnet.is_pastime(synset):
         return 1.0 if _is_played(parsed) else 0.35
     return 0.2
+
+
+def _is_object(unit: Unit, parsed: Parsed) -> bool:
+    """Tell whether a unit follows a verb, which the subject of "baby crawling" does not."""
+    words = parsed.words
+    verbs = [words.index(v.split()[0]) for v in parsed.verbs if v.split()[0] in words]
+    first = unit.text.split()[0]
+    return bool(verbs) and first in words and words.index(first) > min(verbs)
 
 
 @cache
@@ -213,8 +305,9 @@ def _neighbours(parsed: Parsed, word: str, verbs: bool) -> tuple[tuple[Synset, f
     found: list[tuple[Synset, float]] = []
     others = [(u.text, "n") for u in parsed.units] + [(w, "n") for w in parsed.context]
     others += [(verb, "v") for verb in parsed.verbs] if verbs else []
+    own = wordnet.stems(word)
     for other, pos in others:
-        if other != word:
+        if wordnet.stems(other) != own:
             pairs = wordnet.senses(other, pos)
             found += [(s, 0.4 + 0.6 * p) for p, (_, s) in zip(_priors(pairs), pairs, strict=True)]
     return tuple(found)

@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from corpus import disambiguate, neighbours, parse, relations, wordnet
 from corpus.disambiguate import Sense, TextTerm
-from corpus.parse import Parsed, Unit
+from corpus.parse import Parsed
 from corpus.relations import Found
+from corpus.siblings import Siblings
+from corpus.units import Unit
 
 # What every action shows: the person and their parts (paper §3.2).
 BODY = {
@@ -28,6 +30,8 @@ BODY = {
 # Where an action of which nothing is known may be seen.
 _ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
 _FEWEST = 3
+_EVERYDAY = 12  # senses of a verb from which it says little of what it is done with
+_ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
 _NEAR = 0.16  # nearness of a definition that is worth an entity
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
 
@@ -57,7 +61,10 @@ class Options(BaseModel):
 
 
 def entities(
-    label: str, options: Options | None = None, text: TextTerm | None = None
+    label: str,
+    options: Options | None = None,
+    text: TextTerm | None = None,
+    siblings: Siblings | None = None,
 ) -> list[Found]:
     """List the entities of a label, those it names first, the rest by score, the body last.
 
@@ -65,10 +72,14 @@ def entities(
         label: in any naming style.
         options: which expansions to make; all but siblings by default.
         text: agreement of gloss and label in a backbone's text space, where that means something.
+        siblings: the labels of the set that it belongs to, which help to tell senses.
     """
     options = options or Options()
     parsed = parse.parse(label)
-    named = [(unit, disambiguate.of_unit(unit, parsed, text)) for unit in parsed.units]
+    named = []
+    for unit in parsed.units:
+        others = siblings.naming(unit.text, label) if siblings else []
+        named.append((unit, disambiguate.of_unit(unit, parsed, text, others)))
     verbs = [s for verb in parsed.verbs if (s := disambiguate.of_verb(verb, parsed)) is not None]
     direct = list(_named(named, parsed))
     senses = [sense for _, sense in named if sense is not None]
@@ -100,7 +111,7 @@ def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[F
             if unit.place and kind == "object" and wordnet.is_scene(sense.synset):
                 kind = "scene"
             yield Found(
-                _spelled(unit.text, sense.form),
+                _spelled(unit.text, sense),
                 sense.synset.name(),
                 kind,
                 sense.synset.definition(),
@@ -113,8 +124,13 @@ def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[F
             yield _unknown(unit, parsed)
 
 
-def _spelled(text: str, form: str) -> str:
-    """Return WordNet's form with the label's spaces: "cell phone", not "cellphone"."""
+def _spelled(text: str, sense: Sense) -> str:
+    """Return WordNet's form, singular and with the label's spaces: "cell phone", "egg"."""
+    form = sense.form
+    names = {name.replace("_", " ").lower() for name in sense.synset.lemma_names()}
+    for ending in ("s", "es"):
+        if form.endswith(ending) and form.removesuffix(ending) in names:
+            form = form.removesuffix(ending)
     letters = form.replace(" ", "").replace("-", "")
     for ending in ("", "s", "es"):
         base = text.removesuffix(ending)
@@ -155,7 +171,8 @@ def _expand(
     for act in acts:
         tools = list(relations.derived(act))
         found += tools
-        if act.synset.pos() == "v" and not any(tool.kind == "role" for tool in tools):
+        found += relations.namesake(act)
+        if not any(tool.kind == "role" and tool.score >= 0.8 for tool in tools):
             found += relations.agent(act)
         for tool in tools:
             if tool.score >= 0.8 and tool.kind == "object":
@@ -171,7 +188,8 @@ def _expand(
             found += relations.of_gloss(thing, context, share=0.3)
         if options.siblings:
             found += relations.siblings(thing)
-    found += _mentioning(parsed, things, acts, context)
+    if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
+        found += _mentioning(parsed, things, acts, context)
     return _wanted(found, options)
 
 
@@ -183,6 +201,11 @@ def _widen(parsed: Parsed, units: list[Sense], verbs: list[Sense], options: Opti
     """
     context = _label_context(parsed, units, verbs)
     found: list[Found] = []
+    for sense in verbs:
+        found += relations.of_gloss(sense, context, 0.35, examples=True)
+        for _, synset in wordnet.senses(sense.form, "v")[:_FEWEST]:
+            other = Sense(sense.form, synset, 0.3)
+            found += [*relations.derived(other), *relations.of_gloss(other, context, 0.3)]
     for sense in (*units, *verbs):
         level = [sense.synset]
         for share in (0.3, 0.2):
@@ -236,25 +259,31 @@ def _mentioning(
     for act in acts:
         # An everyday verb alone points everywhere; a named activity points home.
         named = act.synset.pos() == "n"
+        everyday = not named and len(wordnet.senses(act.form, "v")) > _EVERYDAY
+        if everyday and not all(unit.known for unit in parsed.units):
+            continue
         lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
-        phrases.append(neighbours.Phrase(_names(act), 1.0 if named or not things else 0.6, lead))
+        weight = 0.6 if everyday and things else 1.0
+        phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True))
     chosen = {sense.synset.name() for sense in (*things, *acts)}
     total = sum(phrase.weight for phrase in phrases) or 1.0
     left = dict(_MOST)
+    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(wordnet.VISIBLE)
     ranked = []
-    for synset, near in neighbours.mentioning(phrases):
+    for synset, near, by_act in neighbours.mentioning(phrases):
         # Kinds of what is named already ("dark bread" beside "bread") add nothing.
         if not chosen.isdisjoint(wordnet.ancestors(synset)) or wordnet.visibility(synset) < 0.55:
             continue
         alike = min(wordnet.similarity(wordnet.signature(synset), context) / 0.3, 1.0)
         known = min(wordnet.commonness(synset), 10) / 10
         score = near / total * (0.5 + 0.5 * alike) + 0.05 * known
-        ranked.append((-round(score, 3), synset.name(), synset))
-    for score, _, synset in sorted(ranked, key=lambda item: item[:2]):
+        ranked.append((-round(score, 3), synset.name(), synset, by_act))
+    for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
         kind = wordnet.kind_of(synset)
-        if -score < _NEAR or not left.get(kind, 0):
+        if -score < _NEAR or not left.get(kind, 0) or not (by_act or aside):
             continue
         left[kind] -= 1
+        aside -= not by_act
         what = {"object": "instrument"}.get(kind, kind)
         yield relations.found(
             relations.first_name(synset),
@@ -275,8 +304,9 @@ def _gerund(act: Sense, parsed: Parsed) -> str:
 def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     """Return the stems of a sense's name in the label, and of its synonyms."""
     names = [sense.form]
-    if sense.synset.pos() == "n":  # a verb's synonyms are too many things
-        names += [name.replace("_", " ") for name in sense.synset.lemma_names()]
+    if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
+        synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
+        names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
     return tuple(
         dict.fromkeys(tuple(sorted(set(wordnet.stems(n)))) for n in names if wordnet.stems(n))
     )

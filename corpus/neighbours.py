@@ -1,5 +1,6 @@
 """What WordNet's definitions say goes with an action: tools, places and people, found by gloss."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from corpus import wordnet
 _FILES = {"06": "artifact", "13": "food", "15": "location", "17": "object", "18": "person",
           "27": "substance"}  # fmt: skip
 _PURPOSE = ("used ", " for ", "worn ", "equipment", "where ", "who ", "on which", "in which")
+_EXAMPLE = re.compile(r"\((?:such )?as [^()]*\)|\((?:e\.g\.|especially|for example)[^()]*\)")
 _FOCUS = 6.0  # content words of a definition that is wholly about one thing
 
 
@@ -23,12 +25,14 @@ class Phrase:
     Attributes:
         names: the stems of each name's words.
         weight: how much finding them says.
+        act: whether they are what is done; then a definition that tells a purpose says more.
         modifier: a first word of names that says as much: "knitting" in "knitting needle".
     """
 
     names: tuple[tuple[str, ...], ...]
     weight: float
     modifier: str = ""
+    act: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
                 offset=int(fields[0]),
                 names=names,
                 name_stems=frozenset(wordnet.stems(" ".join(names).replace("_", " "))),
-                gloss_stems=frozenset(wordnet.stems(gloss)),
+                gloss_stems=frozenset(wordnet.stems(_EXAMPLE.sub(" ", gloss))),
                 purposeful=any(mark in f" {gloss} " for mark in _PURPOSE),
             )
             for token in entry.name_stems | entry.gloss_stems:
@@ -69,7 +73,7 @@ def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
     return entries, dict(index)
 
 
-def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, float]]:
+def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, float, bool]]:
     """Find visible synsets whose definitions or names mention phrases.
 
     Args:
@@ -77,10 +81,12 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
         most: how many to return.
 
     Returns:
-        (synset, nearness) pairs, nearest first; nearness is positive and mostly below 1.
+        (synset, nearness, whether it mentions an act), nearest first; nearness is positive and
+        mostly below 1.
     """
     entries, index = _entries()
     scores: dict[int, float] = defaultdict(float)
+    by_act: set[int] = set()
     for phrase in phrases:
         best: dict[int, float] = {}
         for stems in phrase.names:
@@ -93,22 +99,27 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
                 led = bool(phrase.modifier) and any(
                     _leads(phrase.modifier, name) for name in entry.names
                 )
-                # A definition says more than a name: "horse chestnut" is no horse's.
-                value = telling * (0.8 * (in_gloss or led) + 0.2 * in_name)
+                # A name alone says nothing: "horse chestnut" is no horse's, "ball gown" no ball's.
+                if not in_gloss and not led:
+                    continue
+                value = telling * (0.8 + 0.2 * in_name)
+                value *= 1.3 if phrase.act and in_gloss and entry.purposeful else 1.0
                 best[hit] = max(best.get(hit, 0.0), value)
         for hit, value in best.items():
             scores[hit] += phrase.weight * value
+            if phrase.act:
+                by_act.add(hit)
     ranked = []
     for hit, score in scores.items():
         entry = entries[hit]
         focus = min(1.0, _FOCUS / max(len(entry.gloss_stems), 1)) ** 0.5
         ranked.append(
-            (-round(score * focus * (1.15 if entry.purposeful else 1.0), 4), entry.offset)
+            (-round(score * focus * (1.15 if entry.purposeful else 1.0), 4), entry.offset, hit)
         )
     ranked.sort()
     return [
-        (wordnet.reader().synset_from_pos_and_offset("n", offset), -score)
-        for score, offset in ranked[:most]
+        (wordnet.reader().synset_from_pos_and_offset("n", offset), -score, hit in by_act)
+        for score, offset, hit in ranked[:most]
     ]
 
 

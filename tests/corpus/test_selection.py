@@ -1,0 +1,48 @@
+import pytest
+
+from corpus import wordnet
+from corpus.expand import entities
+from corpus.selection import affinity, compounds
+from corpus.siblings import Siblings
+
+
+def sense(name: str) -> wordnet.Synset:
+    return wordnet.reader().synset(name)
+
+
+def test_a_verb_prefers_the_kind_of_thing_that_definitions_use_it_of() -> None:
+    assert affinity("eat", sense("chip.n.04")) > affinity("eat", sense("chip.n.03"))
+    assert affinity("bake", sense("cake.n.03")) > 0.5
+    assert affinity("qwertz", sense("cake.n.03")) == 0
+
+
+def test_compounds_are_found_by_modifier_and_head() -> None:
+    assert "gas_pump.n.01" in {synset.name() for synset in compounds("ga", "pump")}
+    assert not compounds("pump", "ga")
+
+
+@pytest.mark.parametrize(
+    ("label", "unit", "synset"),
+    [
+        ("scrambling eggs", "egg", "egg.n.02"),
+        ("peeling banana", "banana", "banana.n.02"),
+        ("pumping gas", "gas", "gasoline.n.01"),
+        ("playing harp", "harp", "harp.n.01"),
+        ("swimming with dolphins", "dolphin", "dolphin.n.02"),
+    ],
+)
+def test_the_verb_tells_the_sense_of_its_object(label: str, unit: str, synset: str) -> None:
+    assert {f.unit: f.synset for f in entities(label)}[unit] == synset
+
+
+def test_another_label_of_the_set_helps_with_a_sense() -> None:
+    label = "letting go of balloon"
+    siblings = Siblings([label, "inflating balloons", "playing cello"])
+    assert [parsed.label for parsed in siblings.naming("balloon", label)] == ["inflating balloons"]
+    among = {f.unit: f.synset for f in entities(label, siblings=siblings)}
+    assert among["balloon"] == "balloon.n.02"
+
+
+def test_what_is_done_with_anything_gets_no_tool_of_something() -> None:
+    sources = [found.source for found in entities("Unfolding something")]
+    assert not any("mentions the action" in source for source in sources)
