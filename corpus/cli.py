@@ -231,7 +231,7 @@ def measure(
 
     term = _text_term(model, pretrained)
     expected = golden.read(gold)
-    names = sorted({item.set for item in expected} & set(bundled()))
+    names = sorted({item.set or "" for item in expected} & set(bundled()))
     siblings = {name: Siblings(load_labels(name)[0].labels) for name in names}
     of = {item.label: siblings.get(item.set or "") for item in expected}
     result = golden.measure(expected, lambda label: expand.entities(label, None, term, of[label]))
