@@ -69,12 +69,15 @@ class Align(nn.Module):
         scale: of cosines before the softmax, that of the backbone's training.
         top_k: entities that remain in the running for a region.
         hard: one entity to a region by the straight-through estimator, or a soft mixture.
+        project: learn the projections; without them, similarity is the backbone's for good.
+        explore: add Gumbel noise to the choice in training.
         order: (K,) int64; a region that is nearest to entity e takes the text of entity order[e].
             Identity unless a baseline wants words without meaning.
     """
 
     entities: Tensor
     order: Tensor
+    temperature: Tensor  # of the softmax; training lowers it, and it travels with the weights
 
     def __init__(
         self,
@@ -82,27 +85,40 @@ class Align(nn.Module):
         scale: float,
         top_k: int = 16,
         hard: bool = True,
+        project: bool = True,
+        explore: bool = True,
         order: Tensor | None = None,
     ) -> None:
         super().__init__()
         count, dim = entities.shape
         self.register_buffer("entities", entities.float())
         self.register_buffer("order", torch.arange(count) if order is None else order)
-        self.region_side, self.entity_side = Nudge(dim), Nudge(dim)
-        self.scale, self.top_k, self.hard = scale, min(top_k, count), hard
-        self.temperature = 1.0
+        self.register_buffer("temperature", torch.ones(()))
+        self.region_side, self.entity_side = (
+            Nudge(dim) if project else nn.Identity() for _ in range(2)
+        )
+        self.scale, self.top_k = scale, min(top_k, count)
+        self.hard, self.project, self.explore = hard, project, explore
 
-    def forward(self, regions: Tensor) -> Aligned:
+    def forward(
+        self, regions: Tensor, nearest: Tensor | None = None, cosine: Tensor | None = None
+    ) -> Aligned:
         """Align regions.
 
         Args:
             regions: (..., D) float32, of any length.
+            nearest, cosine: (..., top_k) the nearest entities and their cosines, if they were
+                looked up beforehand (`adapter.nearest`); of use where nothing is projected.
 
         Returns:
             Each region's entity. In training the choice carries Gumbel noise and its gradient is
             the softmax's over the `top_k` nearest; in eval mode it is the nearest entity.
         """
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
+        if nearest is not None and cosine is not None and not self.project:
+            near = cosine.flatten(0, -2).float()
+            text, entity, similarity = self._draw(near, nearest.flatten(0, -2))
+            return Aligned(text.unflatten(0, shape), entity.view(shape), similarity.view(shape))
         keys = F.normalize(self.entity_side(self.entities), dim=-1)  # (K, D)
         part = max(1, _HELD // len(keys))
         if len(flat) <= part:
@@ -118,9 +134,12 @@ class Align(nn.Module):
     def _choose(self, regions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Align (N, D) regions with (K, D) projected unit entities."""
         cosines = F.normalize(self.region_side(regions), dim=-1) @ keys.T  # (N, K)
-        near, candidates = cosines.float().topk(self.top_k, dim=-1)  # (N, k)
+        return self._draw(*cosines.float().topk(self.top_k, dim=-1))
+
+    def _draw(self, near: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose among (N, k) candidates by their cosines."""
         logits = self.scale * near
-        if self.training:
+        if self.training and self.explore:
             logits = logits + gumbel(logits)
         weights = (logits / self.temperature).softmax(dim=-1)
         chosen = weights.argmax(dim=-1, keepdim=True)  # (N, 1)

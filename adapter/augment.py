@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from adapter.model import Clips
+from adapter.clips import Clips
 
 
 def drop_frames(clips: Clips, rate: float, generator: torch.Generator) -> Clips:
@@ -67,4 +67,4 @@ def draw_mix(batch: int, alpha: float, generator: torch.Generator) -> tuple[Tens
 
 def _take(clips: Clips, *index: Tensor) -> Clips:
     index = tuple(part.to(clips.regions.device) for part in index)
-    return Clips(*(tensor[index] for tensor in clips))
+    return clips.map(lambda tensor: tensor[index])

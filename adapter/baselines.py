@@ -5,17 +5,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adapter.align import Align, Nudge
+from adapter.clips import Clips, mean_class_token
+from adapter.layers import Layer, Position
 from adapter.model import (
     Adapter,
-    Clips,
     EntityQueries,
-    Layer,
     LearnedQueries,
     Method,
     ModelConfig,
-    Position,
     Recogniser,
-    mean_class_token,
+    RegionQueries,
 )
 
 # In the order of a table: from what needs no training to what is proposed.
@@ -103,8 +102,18 @@ def build(
                 return TemporalTransformer(dim, scale, config)
             case "alt-learned":
                 return Adapter(LearnedQueries(regions, dim), dim, scale, config)
+            case "alt" if config.align == "none":
+                return Adapter(RegionQueries(dim), dim, scale, config)
             case "alt" | "alt-shuffled":
                 shuffled = config.method == "alt-shuffled"
                 order = torch.randperm(len(entities)) if shuffled else None
-                align = Align(entities, scale, config.top_k, config.hard, order)
+                align = Align(
+                    entities,
+                    scale,
+                    config.top_k,
+                    hard=config.align != "soft",
+                    project=config.project,
+                    explore=config.explore,
+                    order=order,
+                )
                 return Adapter(EntityQueries(align), dim, scale, config)

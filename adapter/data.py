@@ -5,15 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
 import psutil
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from adapter.model import PLACE, Clips
+from adapter.clips import PLACE, Clips
+from adapter.stores import InMemory, Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
 from extract.store import CacheManifest, FeatureCache
@@ -22,122 +20,6 @@ _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
 _AHEAD = 2  # batches
 # Facts that must agree for features to be comparable.
 _SHARED_FACTS = ("fingerprint", "preprocess", "merge", "frames", "view_count", "regions", "dim")
-
-
-class Store(Protocol):
-    """Where the features of rows are."""
-
-    def fetch(self, rows: Tensor, views: Tensor) -> Clips:
-        """Read view `views[j]` of row `rows[j]` for all j."""
-        ...
-
-
-@dataclass(frozen=True)
-class InMemory:
-    """All features as two tensors, on any device.
-
-    Attributes:
-        clips: regions (N, V, T, R, D) and place (N, V, T, R, 3), both float16.
-    """
-
-    clips: Clips
-
-    def fetch(self, rows: Tensor, views: Tensor) -> Clips:
-        """Index both tensors."""
-        device = self.clips.regions.device
-        rows, views = rows.to(device), views.to(device)
-        return Clips(*(tensor[rows, views] for tensor in self.clips))
-
-
-@dataclass(frozen=True)
-class Streamed:
-    """Features read from the caches as they are asked for, a clip at a time.
-
-    Attributes:
-        caches: open lazily, so that each worker has handles of its own.
-        rows: for each row of the store, which cache and which row of it.
-    """
-
-    caches: Sequence[FeatureCache]
-    rows: Sequence[tuple[int, int]]
-
-    def fetch(self, rows: Tensor, views: Tensor) -> Clips:
-        """Read each row's chunk and take the view from it."""
-        read = [self.read(row) for row in rows.tolist()]
-        return Clips(
-            *(
-                torch.stack([clip[view] for clip, view in zip(column, views.tolist(), strict=True)])
-                for column in zip(*read, strict=True)
-            )
-        )
-
-    def read(self, row: int) -> Clips:
-        """Read all views of one row: regions (V, T, R, D) and place (V, T, R, 3), float16."""
-        number, row = self.rows[row]
-        cache = self.caches[number]
-        facts = cache.manifest
-        return views_of(cache.regions(row), cache.patch_region(row), facts, facts.view_count)
-
-
-def views_of(
-    regions: NDArray[np.float32], patch_region: NDArray[Any], facts: CacheManifest, views: int
-) -> Clips:
-    """Divide one video's features into its views.
-
-    Args:
-        regions: (V·T, R, D) float32.
-        patch_region: (V·T, P), the token that each patch ended in.
-        facts: manifest of the features.
-        views: V.
-
-    Returns:
-        regions (V, T, R, D) and place (V, T, R, 3), float16.
-    """
-    where = place(patch_region, facts.grid, facts.regions)
-    return Clips(
-        *(
-            torch.from_numpy(array.astype(np.float16)).unflatten(0, (views, -1))
-            for array in (regions, where)
-        )
-    )
-
-
-def place(
-    patch_region: NDArray[np.integer], grid: tuple[int, int], regions: int
-) -> NDArray[np.float32]:
-    """Say where each region is.
-
-    Args:
-        patch_region: (frames, P), the token that each patch ended in; patches in rows.
-        grid: rows and columns of patches, P in all.
-        regions: R, tokens of a frame.
-
-    Returns:
-        (frames, R, 3): mean column and row of its patches from −1 to 1, and the square root of its
-        share of the frame. The class token is everywhere: (0, 0, 1).
-    """
-    frames, patches = patch_region.shape
-    rows, columns = grid
-    down, across = np.divmod(np.arange(patches), columns)
-    token = (patch_region.astype(np.int64) + regions * np.arange(frames)[:, None]).ravel()
-
-    def total(values: NDArray[np.float64]) -> NDArray[Any]:
-        weights = np.tile(values, frames)
-        return np.bincount(token, weights, minlength=frames * regions).reshape(frames, regions)
-
-    count = total(np.ones(patches))
-    held = np.maximum(count, 1)
-    where = np.stack(
-        [
-            total((2 * across + 1) / columns - 1) / held,
-            total((2 * down + 1) / rows - 1) / held,
-            np.sqrt(count / patches),
-        ],
-        axis=-1,
-    )
-    where[:, 0] = (0, 0, 1)
-    assert where.shape[-1] == PLACE
-    return where.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -152,6 +34,7 @@ class ClipSet:
         classes: names of the labels.
         facts: the manifest of the first cache; the facts that matter agree in all.
         left_out: rows not used, counted by reason.
+        sources: the caches.
     """
 
     store: Store
@@ -162,6 +45,7 @@ class ClipSet:
     classes: tuple[str, ...]
     facts: CacheManifest
     left_out: Counter[str]
+    sources: tuple[Path, ...]
 
     @property
     def views(self) -> int:
@@ -298,7 +182,7 @@ def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
     if in_memory is None:
         in_memory = size < _MEMORY_SHARE * psutil.virtual_memory().available
     return ClipSet(
-        store=_read_all(streamed, len(rows), facts) if in_memory else streamed,
+        store=read_all(streamed, len(rows), facts) if in_memory else streamed,
         rows=torch.arange(len(rows)),
         labels=torch.tensor(labels),
         videos=tuple(videos),
@@ -306,6 +190,7 @@ def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
         classes=tuple(name for _, name in classes.values()),
         facts=facts,
         left_out=left_out,
+        sources=tuple(paths),
     )
 
 
@@ -331,15 +216,3 @@ def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipS
         return clips, None
     kept = sorted(set(range(len(clips))) - set(held))
     return clips.subset(kept), clips.subset(sorted(held))
-
-
-def _read_all(store: Streamed, count: int, facts: CacheManifest) -> InMemory:
-    shape = (count, facts.view_count, facts.frames, facts.regions)
-    clips = Clips(
-        torch.empty(*shape, facts.dim, dtype=torch.float16),
-        torch.empty(*shape, PLACE, dtype=torch.float16),
-    )
-    for row in range(count):
-        for whole, one in zip(clips, store.read(row), strict=True):
-            whole[row] = one
-    return InMemory(clips)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from adapter.baselines import MeanPooled
 from adapter.data import ClipSet, open_clips
 from adapter.model import Recogniser
+from adapter.processes import gathered, processes
 from adapter.statistics import paired
 from adapter.task import same_features
 
@@ -58,17 +59,22 @@ def probabilities(
         batch_size: views to a forward pass.
 
     Returns:
-        (N, C) float32 on the CPU.
+        (N, C) float32 on the CPU; processes share the work, and each has the whole result.
     """
     device = model.log_scale.device
     labels, trained = labels.to(device), model.training
+    state = processes(device)
+    own = torch.arange(len(clips))[state.process_index :: state.num_processes]
+    items = own[:, None] * clips.views + torch.arange(clips.views)
     model.eval()
     rows = [
         model(batch.to(device), labels).softmax(dim=-1).cpu()
-        for batch, _ in clips.batches(torch.arange(len(clips) * clips.views).split(batch_size))
+        for batch, _ in clips.batches(items.flatten().split(batch_size))
     ]
     model.train(trained)
-    return torch.cat(rows).unflatten(0, (len(clips), clips.views)).mean(dim=1)
+    none = torch.empty(0, len(labels))  # of a process that has no clip
+    chances = torch.cat([none, *rows]).unflatten(0, (len(own), clips.views)).mean(dim=1)
+    return gathered(chances, len(clips), state)
 
 
 def measure(chances: Tensor, clips: ClipSet) -> Metrics:

@@ -13,7 +13,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from adapter.baselines import build
-from adapter.model import PLACE, Clips, ModelConfig
+from adapter.clips import PLACE, Clips
+from adapter.model import ModelConfig
 from corpus.errors import BadInput
 from extract.regions import RegionEncoder
 

@@ -8,7 +8,8 @@ of the corpus, which is why an entity that no training clip held can still move 
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adapter.align import Align, Aligned
+from adapter.clips import Clips, mean_class_token
+from adapter.layers import MLP, Layer, Memory, Position, zero
+from corpus.errors import BadInput
 
 Method = Literal["clip", "linear", "temporal", "alt-learned", "alt-shuffled", "alt"]
-Linear = TypeVar("Linear", nn.Linear, nn.Conv1d)
-PLACE = 3  # horizontal and vertical centre, both in −1..1, and the square root of the area in 0..1
 
 
 class ModelConfig(BaseModel):
@@ -32,7 +34,11 @@ class ModelConfig(BaseModel):
         mlp_ratio: width of a layer's MLP over D.
         dropout: on what attention and MLP add.
         top_k: entities in the running for a region.
-        hard: one entity to a region, or a soft mixture.
+        align: one entity to a region ("hard"), a mixture of the nearest ("soft"), or none: the
+            region itself is the query.
+        project: learn a projection of regions and of entities before they are compared; without,
+            the alignment is the backbone's own, and is looked up once for all of training.
+        explore: let Gumbel noise have a say in the choice during training.
         temporal_kernel: frames that the temporal convolution sees; 0 leaves it out.
         place: whether queries and keys know where in the frame their region is.
         gate: one gate for all of the joint space, or one for each channel.
@@ -44,27 +50,12 @@ class ModelConfig(BaseModel):
     mlp_ratio: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     top_k: int = Field(default=16, ge=1)
-    hard: bool = True
+    align: Literal["hard", "soft", "none"] = "hard"
+    project: bool = True
+    explore: bool = True
     temporal_kernel: int = Field(default=3, ge=0)
     place: bool = True
     gate: Literal["scalar", "channel"] = "scalar"
-
-
-class Clips(NamedTuple):
-    """A batch of clips, as a backbone's region encoder saw them.
-
-    Attributes:
-        regions: (batch, frames, regions, dim), token 0 of a frame is the class token.
-        place: (batch, frames, regions, 3), where each region is: its centre from −1 to 1 across
-            and down, and the square root of the share of the frame it covers.
-    """
-
-    regions: Tensor
-    place: Tensor
-
-    def to(self, device: torch.device | str) -> "Clips":
-        """Move both tensors."""
-        return Clips(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
 class Reading(NamedTuple):
@@ -79,18 +70,6 @@ class Reading(NamedTuple):
     video: Tensor
     weights: Tensor
     aligned: Aligned | None
-
-
-def mean_class_token(regions: Tensor) -> Tensor:
-    """Mean over frames of the unit class tokens: zero-shot CLIP's embedding of a clip.
-
-    Args:
-        regions: (batch, frames, regions, dim).
-
-    Returns:
-        (batch, dim) float32.
-    """
-    return F.normalize(regions[:, :, 0].float(), dim=-1).mean(dim=1)
 
 
 def score(video: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
@@ -143,95 +122,6 @@ class Recogniser(nn.Module, ABC):
         return score(video, labels, self.log_scale.exp())
 
 
-class Position(nn.Module):
-    """When and where: a learned linear map of sines of relative time and place.
-
-    Time runs from 0 to 1 over the clip, so that any number of frames can be read.
-    """
-
-    def __init__(self, dim: int, place: bool) -> None:
-        super().__init__()
-        self.place = place
-        self.project = nn.Linear(self.waves(torch.zeros(1, 1, 1, PLACE)).shape[-1], dim)
-        nn.init.trunc_normal_(self.project.weight, std=0.01)
-        nn.init.zeros_(self.project.bias)
-
-    def waves(self, place: Tensor) -> Tensor:
-        """Waves (batch or 1, frames, regions or 1, n) of places (batch, frames, regions, 3)."""
-        frames = place.shape[1]
-        time = (torch.arange(frames, device=place.device) + 0.5) / frames
-        waves = [_waves(time[None, :, None, None], octaves=4)]
-        if self.place:
-            waves = [waves[0].expand(*place.shape[:3], -1), _waves(place.float() / 2, octaves=3)]
-        return torch.cat(waves, dim=-1)
-
-    def forward(self, place: Tensor) -> Tensor:
-        return self.project(self.waves(place))
-
-
-def _waves(x: Tensor, octaves: int) -> Tensor:
-    """Sines and cosines of (..., n) at π, 2π, 4π, …: (..., 2·n·octaves)."""
-    angles = (x[..., None] * math.pi * 2.0 ** torch.arange(octaves, device=x.device)).flatten(-2)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
-
-
-class MLP(nn.Sequential):
-    """Two linear maps; the second starts at zero, so that x + MLP(x) starts as identity."""
-
-    def __init__(self, dim: int, ratio: float, dropout: float = 0.0) -> None:
-        hidden = int(dim * ratio)
-        super().__init__(
-            nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), _zero(nn.Linear(hidden, dim))
-        )
-
-
-class Layer(nn.Module):
-    """Pre-norm cross-attention and MLP; identity before training."""
-
-    def __init__(self, dim: int, mlp_ratio: float, dropout: float) -> None:
-        super().__init__()
-        self.heads = max(1, dim // 64)
-        self.norm_x, self.norm_memory, self.norm_mlp = (nn.LayerNorm(dim) for _ in range(3))
-        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
-        self.out = _zero(nn.Linear(dim, dim))
-        self.mlp = MLP(dim, mlp_ratio, dropout)
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        """Let x (batch, n, dim) read memory (batch, m, dim)."""
-        query = self.query(self.norm_x(x))
-        key, value = self.key_value(self.norm_memory(memory)).chunk(2, dim=-1)
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value)
-        )
-        read = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
-        x = x + self.drop(self.out(read))
-        return x + self.drop(self.mlp(self.norm_mlp(x)))
-
-
-class Memory(nn.Module):
-    """Keys and values: regions through an MLP, and each frame's summary through time."""
-
-    def __init__(self, dim: int, config: ModelConfig) -> None:
-        super().__init__()
-        self.mlp = MLP(dim, 1.0)
-        self.position = Position(dim, config.place)
-        kernel = config.temporal_kernel
-        self.through_time = (
-            _zero(nn.Conv1d(dim, dim, kernel, padding="same", groups=dim)) if kernel else None
-        )
-
-    def forward(self, clips: Clips) -> Tensor:
-        """Map clips to (batch, frames · regions, dim)."""
-        regions = F.normalize(clips.regions.float(), dim=-1)
-        memory = regions + self.mlp(regions) + self.position(clips.place)
-        if self.through_time is not None:
-            summary = memory.mean(dim=2)  # (batch, frames, dim)
-            flow = self.through_time(summary.transpose(1, 2)).transpose(1, 2)
-            memory = memory + flow[:, :, None]
-        return memory.flatten(1, 2)
-
-
 class EntityQueries(nn.Module):
     """Queries that are the texts of the entities that the regions are aligned with."""
 
@@ -242,11 +132,24 @@ class EntityQueries(nn.Module):
 
     def forward(self, clips: Clips) -> tuple[Tensor, Aligned]:
         """Return queries (batch, frames, regions, dim) and the alignment they come from."""
-        aligned = self.align(clips.regions.float())
+        aligned = self.align(clips.regions.float(), clips.nearest, clips.cosine)
         # The class token stands for the whole frame, and no single word does.
         frame = aligned.text[:, :, 1:].mean(dim=2, keepdim=True)
         text = torch.cat([frame, aligned.text[:, :, 1:]], dim=2)
         return text + self.mlp(text), aligned
+
+
+class RegionQueries(nn.Module):
+    """The ablation of alignment: each region is its own query, and no word is asked for."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.mlp = MLP(dim, 1.0)
+
+    def forward(self, clips: Clips) -> tuple[Tensor, None]:
+        """Return queries (batch, frames, regions, dim); nothing is aligned."""
+        regions = F.normalize(clips.regions.float(), dim=-1)
+        return regions + self.mlp(regions), None
 
 
 class LearnedQueries(nn.Module):
@@ -273,7 +176,7 @@ class Adapter(Recogniser):
 
     def __init__(
         self,
-        queries: EntityQueries | LearnedQueries,
+        queries: EntityQueries | RegionQueries | LearnedQueries,
         dim: int,
         scale: float,
         config: ModelConfig,
@@ -281,14 +184,28 @@ class Adapter(Recogniser):
         super().__init__(scale)
         self.queries = queries
         # Learned queries have no place in the frame: they are not of any region.
-        self.position = Position(dim, config.place and isinstance(queries, EntityQueries))
-        self.memory = Memory(dim, config)
+        self.position = Position(dim, config.place and not isinstance(queries, LearnedQueries))
+        self.memory = Memory(dim, config.place, config.temporal_kernel)
         self.layers = nn.ModuleList(
             Layer(dim, config.mlp_ratio, config.dropout) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(dim)
-        self.importance = _zero(nn.Linear(dim, 1))
+        self.importance = zero(nn.Linear(dim, 1))
         self.gate = nn.Parameter(torch.zeros(dim if config.gate == "channel" else 1))
+
+    @classmethod
+    def from_run(cls, folder: Path | str, device: str = "cpu") -> "Adapter":
+        """Load the trained adapter of a run folder, in eval mode; nothing else is needed.
+
+        Raises:
+            BadInput: not a run folder, damaged, or a run of a baseline without regions.
+        """
+        from adapter.runs import Run  # which builds models
+
+        run = Run.load(folder, device)
+        if not isinstance(run.model, cls):
+            raise BadInput(folder, f"is a run of {run.config.model.method}", "use Run.load")
+        return run.model
 
     def read(self, clips: Clips) -> Reading:
         """Embed clips, and say which entities they were read through and how much each counted."""
@@ -307,10 +224,3 @@ class Adapter(Recogniser):
     def embed(self, clips: Clips) -> Tensor:
         """Embed clips as (batch, dim) float32, of any length."""
         return self.read(clips).video
-
-
-def _zero(module: Linear) -> Linear:
-    nn.init.zeros_(module.weight)
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)
-    return module

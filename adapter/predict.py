@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from adapter.data import views_of
-from adapter.model import Adapter, Clips, Reading
+from adapter.clips import Clips
+from adapter.model import Adapter, Reading
 from adapter.runs import Named, Run
+from adapter.stores import views_of
 from adapter.task import backbone_of
 from corpus.errors import BadInput
 from extract.encode import Encoder

@@ -169,6 +169,24 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
         )
 
 
+def open_corpus(folder: Path, backbone: Backbone) -> Corpus:
+    """Open a corpus to be used with a backbone's features.
+
+    Raises:
+        BadInput: no corpus, or one of another backbone.
+    """
+    corpus = Corpus.load(folder)
+    made_by = corpus.manifest.fingerprint
+    if made_by != backbone.fingerprint:
+        raise BadInput(
+            folder,
+            f"was embedded by another backbone ({made_by[:8]}) than the features "
+            f"({backbone.fingerprint[:8]}, {backbone.name})",
+            "build the corpus with the features' --model and --pretrained",
+        )
+    return corpus
+
+
 def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | None]:
     """Divide by the rows' own splits: what to train on, and the validation split, if any."""
     splits = [split.lower() for split in clips.splits]  # "val", "validation", "test", "test01", …
@@ -198,16 +216,7 @@ def _corpus(
     if folder is None:
         folder = fitting(clips.classes, backbone.fingerprint, corpora)
     if folder is not None:
-        corpus = Corpus.load(folder)
-        made_by = corpus.manifest.fingerprint
-        if made_by != backbone.fingerprint:
-            raise BadInput(
-                folder,
-                f"was embedded by another backbone ({made_by[:8]}) than the features "
-                f"({backbone.fingerprint[:8]}, {backbone.name})",
-                "build the corpus with the features' --model and --pretrained",
-            )
-        return corpus
+        return open_corpus(folder, backbone)
     say(f"building a text corpus for {len(clips.classes)} labels")
     corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
     target = corpora / f"{clips.facts.dataset}-{corpus.id[:8]}"

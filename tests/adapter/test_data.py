@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from adapter.data import hold_out, open_clips, place
+from adapter.data import hold_out, open_clips
+from adapter.stores import place
 from corpus.errors import BadInput
 from extract.store import FeatureCache
 

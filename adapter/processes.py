@@ -1,0 +1,42 @@
+"""One process or several, as `accelerate launch` starts them: who speaks, who holds what."""
+
+import os
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def main_process() -> bool:
+    """Tell whether this process is the one that writes and prints."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def processes(device: torch.device | str) -> PartialState:
+    """Join the other processes, if there are any.
+
+    Args:
+        device: that all work is done on.
+    """
+    return PartialState(cpu=torch.device(device).type == "cpu")
+
+
+def gathered(own: Tensor, count: int, state: PartialState) -> Tensor:
+    """Put the rows of all processes together, each once.
+
+    Args:
+        own: rows i, i + world, i + 2·world, … of `count`, on process i.
+        count: of rows in all.
+        state: the processes.
+
+    Returns:
+        (count, ...) in order, on every process.
+    """
+    if state.num_processes == 1:
+        return own
+    most = -(-count // state.num_processes)
+    padded = F.pad(own, (0, 0) * (own.ndim - 1) + (0, most - len(own)))
+    rows = gather(padded.to(state.device)).to(own.device)
+    return rows.unflatten(0, (state.num_processes, most)).transpose(0, 1).flatten(0, 1)[:count]

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+
+from adapter.align import Align
+from adapter.baselines import build
+from adapter.data import open_clips
+from adapter.model import ModelConfig
+from adapter.nearest import looked_up, nearest
+from adapter.train import TrainConfig, train
+
+FROZEN = ModelConfig(project=False, top_k=4)
+
+
+@pytest.fixture
+def task(write_cache, make_task, mini):
+    return make_task(open_clips([write_cache(noise=6, backbone=mini, views="1x2")]))
+
+
+def test_what_was_looked_up_is_what_alignment_would_find(task) -> None:
+    batch, _ = looked_up(task, FROZEN).fetch(torch.tensor([3, 0, 30]))
+    align = Align(task.entities, scale=100.0, top_k=4, project=False).eval()
+    found = align(batch.regions.float(), batch.nearest, batch.cosine)
+    plain = align(batch.regions.float())
+    assert torch.equal(found.entity, plain.entity)
+    assert torch.equal(found.text, plain.text)
+    torch.testing.assert_close(found.similarity, plain.similarity, atol=1e-3, rtol=0)
+    cosines, entities = nearest(batch.regions, task.entities, 4)
+    assert torch.equal(batch.nearest, entities)
+    torch.testing.assert_close(batch.cosine, cosines, atol=1e-3, rtol=0)
+
+
+def test_the_choice_among_what_was_looked_up_stays_stochastic(task) -> None:
+    batch, _ = looked_up(task, FROZEN).fetch(torch.arange(8))
+    align = Align(task.entities, scale=3.0, top_k=4, project=False).train()
+    choices = {
+        tuple(align(batch.regions.float(), batch.nearest, batch.cosine).entity.flatten().tolist())
+        for _ in range(3)
+    }
+    assert len(choices) == 3
+
+
+def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tmp_path) -> None:
+    looked_up(task, FROZEN)
+    (path,) = tmp_path.glob("*.nearest-*.npy")
+    made = path.stat().st_mtime_ns
+    looked_up(task, FROZEN)
+    assert path.stat().st_mtime_ns == made
+    looked_up(task, FROZEN.model_copy(update={"top_k": 2}))
+    assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
+    assert np.load(path, allow_pickle=False).shape[-1] == 4
+
+
+def test_learned_projections_and_queries_look_nothing_up(task) -> None:
+    for other in ({"project": True}, {"method": "alt-learned"}, {"align": "none"}):
+        assert looked_up(task, FROZEN.model_copy(update=other)) is task.clips
+
+
+def test_training_from_looked_up_alignment_is_training_without(task) -> None:
+    config = TrainConfig(epochs=2, batch_size=8)
+    runs = []
+    for clips in (task.clips, looked_up(task, FROZEN)):
+        model = build(FROZEN, task.entities, 5, 100.0)
+        runs.append(train(model, clips, task.labels, config))
+    for one, other in zip(runs[0].history, runs[1].history, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)

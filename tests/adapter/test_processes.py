@@ -1,0 +1,58 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+import torch
+from torch.nn import functional as F
+from adapter.baselines import build
+from adapter.data import open_clips
+from adapter.evaluate import measure, probabilities
+from adapter.model import ModelConfig
+from adapter.train import TrainConfig, train
+
+torch.set_num_threads(1)
+draw = torch.Generator().manual_seed(3)
+labels = F.normalize(torch.randn(4, 32, generator=draw), dim=-1)
+entities = F.normalize(torch.randn(40, 32, generator=draw), dim=-1)
+clips = open_clips([Path(sys.argv[1])])
+model = build(ModelConfig(explore=False, dropout=0), entities, 5, 100.0)
+config = TrainConfig(epochs=3, batch_size=6, frame_dropout=0, region_dropout=0)
+history = train(model, clips, labels, config, clips).history
+chances = probabilities(model, clips, labels, 4)
+result = {"history": history, "chances": chances.tolist(), "clips": len(clips)}
+Path(sys.argv[2], os.environ.get("RANK", "alone")).write_text(json.dumps(result))
+"""
+
+
+def test_two_processes_train_and_score_as_one_does(write_cache, tmp_path: Path) -> None:
+    # 16 clips in steps of 6: each process has half of each step, and two of the last one.
+    path = write_cache(per_class=4, noise=4, unlabelled=1)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = [str(script), str(path), str(out)]
+    # On a CPU alone accelerate's --cpu starts one process; its launcher of several asks for GPUs
+    # by name and uses none, as the script trains on the CPU.
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", "0"]
+    for command in (arguments, [*launch, *arguments]):
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, cwd=Path.cwd()
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    alone, first, second = (json.loads((out / name).read_text()) for name in ("alone", "0", "1"))
+    assert first["chances"] == second["chances"]
+    assert len(first["chances"]) == first["clips"] == 16
+    for one, two in zip(alone["history"], first["history"], strict=True):
+        for name in ("loss", "val_loss", "val_top1"):
+            assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-6), name
+    for one, two in zip(alone["chances"], first["chances"], strict=True):
+        assert two == pytest.approx(one, abs=1e-4)
