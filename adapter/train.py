@@ -7,21 +7,24 @@ needs no generator state, and an interrupted run goes on exactly as it would hav
 import hashlib
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adapter.align import Align
 from adapter.augment import draw_mix, drop_frames, drop_regions
+from adapter.clips import Clips
 from adapter.data import ClipSet
-from adapter.model import Clips, Recogniser
-
-# Parameters with one value for all of the space: a plain step would take them nowhere.
-_FAST = ("gate", "log_scale")
+from adapter.model import Recogniser
+from adapter.schedule import Average, groups, learning_rate, temperature
+from corpus.errors import BadInput
 
 
 class TrainConfig(BaseModel):
@@ -39,6 +42,13 @@ class TrainConfig(BaseModel):
         clip_norm: largest norm of a gradient.
         frame_dropout, region_dropout: shares left out of each clip (adapter.augment).
         mixup: alpha of MixUp on clip embeddings; 0 for none.
+        temperature, temperature_end: of the choice of entities, at first and at last; equal
+            factors between.
+        accumulate: forward passes that a batch is divided among; the step is that of the whole.
+        ema: decay of the average of weights that is validated and saved; 0 for the weights.
+        patience: epochs without a better one, by the validation clips, after which training
+            stops; 0 for never.
+        precision: of the forward pass; "auto" is bfloat16 on a GPU and float32 on a CPU.
         seed: of weights, order, noise.
     """
 
@@ -54,6 +64,12 @@ class TrainConfig(BaseModel):
     frame_dropout: float = Field(default=0.1, ge=0, lt=1)
     region_dropout: float = Field(default=0.2, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    temperature_end: float = Field(default=1.0, gt=0)
+    accumulate: int = Field(default=1, ge=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    patience: int = Field(default=0, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = Field(default=0, ge=0)
 
 
@@ -64,19 +80,26 @@ class Progress:
     Attributes:
         epoch: epochs done.
         weights: of the model now.
+        average: of the weights so far, where it is kept.
         optimizer: AdamW's state.
         history: a record for each epoch done.
-        best: weights of the best epoch so far: by top-1 on the validation clips, then by loss
-            there; without validation clips, the last.
+        best: weights (their average, where it is kept) of the best epoch so far: by top-1 on the
+            validation clips, then by loss there; without validation clips, the last.
         best_epoch: which that is, counted from one.
     """
 
     epoch: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
+
+    @property
+    def last(self) -> dict[str, Tensor]:
+        """Weights of the last epoch as they are to be used: their average, where it is kept."""
+        return self.average or self.weights
 
 
 def fit(
@@ -96,7 +119,7 @@ def fit(
         labels: (C, D) unit rows.
         config: how.
         val: clips to choose the best epoch by, with the same labels.
-        device: "cpu", "cuda" or "auto"; on a GPU the forward pass is in bfloat16.
+        device: "cpu", "cuda" or "auto".
         progress: of an interrupted run with the same arguments.
 
     Yields:
@@ -104,18 +127,26 @@ def fit(
         live one, to be saved before the next epoch is asked for. The same arguments give the
         same bits on a CPU, in one go or resumed.
     """
+    if config.patience and val is None:
+        raise BadInput("patience", "needs validation clips", "give --val, or leave it out")
     accelerator = open_accelerator(device)
     progress = progress or Progress()
     if progress.weights:
         model.load_state_dict(progress.weights)
-    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.lr, betas=(0.9, 0.98))
+    moving = groups(model, config.weight_decay, config.fast)
+    optimizer = torch.optim.AdamW(moving, lr=config.lr, betas=(0.9, 0.98))
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
     trained, optimizer = accelerator.prepare(model, optimizer)
     labels = labels.to(accelerator.device)
-    steps = math.ceil(len(clips) / config.batch_size)
+    per_epoch = math.ceil(len(clips) / config.batch_size)
+    steps, done = config.epochs * per_epoch, progress.epoch * per_epoch
+    average = Average(model, config.ema, progress.average, done) if config.ema else None
+    scored = average.model if average else model
     history, best, best_epoch = list(progress.history), progress.best, progress.best_epoch
     for epoch in range(progress.epoch, config.epochs):
+        if config.patience and epoch - best_epoch >= config.patience:
+            break
         order = torch.Generator().manual_seed(_derived(config.seed, epoch, "order"))
         own = f"process {accelerator.process_index}"
         noise = torch.Generator().manual_seed(_derived(config.seed, epoch, f"{own} features"))
@@ -123,20 +154,21 @@ def fit(
         torch.manual_seed(_derived(config.seed, epoch, f"{own} model"))
         model.train()
         losses, norms = [], []
-        for step, (batch, target, share) in enumerate(_batches(clips, config, order, accelerator)):
-            factor = _schedule(epoch * steps + step, config.epochs * steps, config.warmup)
+        batches = _batches(clips, config.batch_size, order, accelerator)
+        for step, (batch, target, share) in enumerate(batches, start=epoch * per_epoch):
+            factor = learning_rate(step, steps, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * group["factor"] * factor
-            batch = drop_frames(batch, config.frame_dropout, noise)
-            batch = drop_regions(batch, config.region_dropout, noise)
-            mix = draw_mix(len(target), config.mixup, noise)
-            logits = trained(batch, labels, mix)
-            loss = share * _loss(logits, target, mix, config.label_smoothing)
-            accelerator.backward(loss)
+            _set_temperature(
+                model, temperature(step, steps, config.temperature, config.temperature_end)
+            )
+            whole = (batch, target, share)
+            losses.append(_gradient(trained, whole, labels, config, noise, accelerator))
             norms.append(accelerator.clip_grad_norm_(trained.parameters(), config.clip_norm))
             optimizer.step()
             optimizer.zero_grad()
-            losses.append(loss.detach())
+            if average:
+                average.update(model)
         record = {
             "epoch": epoch + 1,
             "loss": float(accelerator.reduce(torch.stack(losses).mean(), "mean")),
@@ -145,12 +177,15 @@ def fit(
         if hasattr(model, "gate"):
             record["gate"] = float(model.gate.detach().abs().mean())  # type: ignore[operator]
         if val is not None:
-            record |= _validate(model, val, labels, config.batch_size)
+            record |= _validate(scored, val, labels, config.batch_size)  # type: ignore[arg-type]
         history.append(record)
-        weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        weights = _kept(model)
+        averaged = _kept(average.model) if average else {}
         if val is None or record == max(history, key=_merit):
-            best, best_epoch = weights, epoch + 1
-        yield Progress(epoch + 1, weights, optimizer.state_dict(), list(history), best, best_epoch)
+            best, best_epoch = averaged or weights, epoch + 1
+        yield Progress(
+            epoch + 1, weights, averaged, optimizer.state_dict(), list(history), best, best_epoch
+        )
     accelerator.free_memory()
 
 
@@ -170,20 +205,22 @@ def train(
 
 
 def open_accelerator(device: str) -> Accelerator:
-    """Open accelerate on "cpu", "cuda" or, for "auto", on what there is; bfloat16 on a GPU."""
+    """Open accelerate on "cpu", "cuda" or, for "auto", on what there is."""
+    # Buffers are the same in all processes, and need not be sent.
+    handler = DistributedDataParallelKwargs(broadcast_buffers=False)
     cpu = device == "cpu" or not torch.cuda.is_available()
-    return Accelerator(cpu=cpu, mixed_precision="no" if cpu else "bf16")
+    return Accelerator(cpu=cpu, kwargs_handlers=[handler])
 
 
 def _batches(
-    clips: ClipSet, config: TrainConfig, draw: torch.Generator, accelerator: Accelerator
+    clips: ClipSet, size: int, draw: torch.Generator, accelerator: Accelerator
 ) -> Iterator[tuple[Clips, Tensor, float]]:
     """Yield this process's part of each batch, and the weight of its mean loss among all."""
     order = torch.randperm(len(clips), generator=draw)
     views = torch.randint(clips.views, (len(clips),), generator=draw)
     rank, world = accelerator.process_index, accelerator.num_processes
     parts, shares = [], []
-    for part in (order * clips.views + views).split(config.batch_size):
+    for part in (order * clips.views + views).split(size):
         own = part[rank::world]
         shares.append(len(own) * world / len(part))
         # A process with no clip of a short last batch reads one at weight zero: the others wait
@@ -191,6 +228,47 @@ def _batches(
         parts.append(own if len(own) else part[:1])
     for share, (batch, target) in zip(shares, clips.batches(parts), strict=True):
         yield batch.to(accelerator.device), target.to(accelerator.device), share
+
+
+def _gradient(
+    model: nn.Module,
+    whole: tuple[Clips, Tensor, float],
+    labels: Tensor,
+    config: TrainConfig,
+    noise: torch.Generator,
+    accelerator: Accelerator,
+) -> Tensor:
+    """Add up the gradient of a batch, in `config.accumulate` parts; return its loss."""
+    batch, target, share = whole
+    loss = torch.zeros((), device=target.device)
+    on_gpu = target.device.type == "cuda"
+    halved = config.precision == "bfloat16" or (config.precision == "auto" and on_gpu)
+    parts = torch.arange(len(target), device=target.device).chunk(config.accumulate)
+    for number, part in enumerate(parts):
+        some = batch.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
+        some = drop_frames(some, config.frame_dropout, noise)
+        some = drop_regions(some, config.region_dropout, noise)
+        mix = draw_mix(len(part), config.mixup, noise)
+        # Processes exchange gradients once, with the last part.
+        last = number == len(parts) - 1
+        with nullcontext() if last else accelerator.no_sync(model):
+            with torch.autocast(target.device.type, torch.bfloat16, enabled=halved):
+                logits = model(some, labels, mix)
+            own = share * len(part) / len(target)
+            partial = own * _loss(logits, target[part], mix, config.label_smoothing)
+            accelerator.backward(partial)
+        loss += partial.detach()
+    return loss
+
+
+def _set_temperature(model: nn.Module, value: float) -> None:
+    for module in model.modules():
+        if isinstance(module, Align):
+            module.temperature.fill_(value)
+
+
+def _kept(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
 def _loss(
@@ -218,33 +296,6 @@ def _validate(
 
 def _merit(record: dict[str, float]) -> tuple[float, float]:
     return record["val_top1"], -record["val_loss"]
-
-
-def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Divide the parameters: matrices decay, vectors do not, and single numbers move faster."""
-    matrices: list[nn.Parameter] = []
-    vectors: list[nn.Parameter] = []
-    fast: list[nn.Parameter] = []
-    for name, weight in model.named_parameters():
-        if name in _FAST:
-            fast.append(weight)
-        else:
-            (matrices if weight.ndim > 1 else vectors).append(weight)
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay, "factor": 1.0},
-        {"params": vectors, "weight_decay": 0.0, "factor": 1.0},
-        {"params": fast, "weight_decay": 0.0, "factor": config.fast},
-    ]
-    return [group for group in groups if group["params"]]
-
-
-def _schedule(step: int, steps: int, warmup: float) -> float:
-    """Factor on the learning rate: a linear rise, then a cosine to a hundredth."""
-    rise = warmup * steps
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    done = (step - rise) / max(1.0, steps - rise)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
 
 
 def _derived(seed: int, epoch: int, what: str) -> int:

@@ -12,8 +12,9 @@ from adapter.evaluate import probabilities
 from adapter.explain import explain
 from adapter.model import ModelConfig
 from adapter.predict import Predictor, counted
-from adapter.runs import Run, train_run
+from adapter.runs import Run
 from adapter.train import TrainConfig
+from adapter.training import train_run
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.datasets import open_dataset

@@ -7,8 +7,9 @@ from adapter import runs
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.protocols import half, zero_shot
-from adapter.runs import Run, train_run
+from adapter.runs import Run
 from adapter.train import TrainConfig
+from adapter.training import train_run
 from corpus.errors import BadInput
 
 NOVEL = ("yoga", "zumba", "welding", "archery", "bowling")

@@ -6,12 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from adapter import runs
+from adapter import runs, training
 from adapter.data import open_clips
 from adapter.evaluate import evaluate, evaluate_run
 from adapter.model import ModelConfig
-from adapter.runs import Run, free_name, train_run
+from adapter.runs import Run
 from adapter.train import TrainConfig
+from adapter.training import free_name, train_run
 from corpus.errors import BadInput
 
 QUICK = TrainConfig(epochs=4, batch_size=8, lr=1e-3)
@@ -85,7 +86,7 @@ def test_a_damaged_checkpoint_is_refused_and_never_unpickled(task, tmp_path: Pat
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "trapped"),)
 
-    runs._started(tmp_path / "run", runs._config(task, ModelConfig(), QUICK), task)
+    training._started(tmp_path / "run", training._config(task, ModelConfig(), QUICK), task)
     torch.save({"epoch": Trap()}, tmp_path / "run" / "checkpoint.pt")
     with pytest.raises(BadInput, match="is damaged"):
         train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)

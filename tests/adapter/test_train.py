@@ -9,7 +9,9 @@ from adapter.baselines import build
 from adapter.data import ClipSet, open_clips
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
+from adapter.schedule import temperature
 from adapter.train import Progress, TrainConfig, fit, train
+from corpus.errors import BadInput
 
 DIM = 32
 CLASSES = ("archery", "hugging", "singing", "cleaning pool")
@@ -115,3 +117,59 @@ def test_the_learning_rate_rises_then_falls(clips: ClipSet, monkeypatch) -> None
     assert rates[:3] == sorted(rates[:3])
     assert rates[3:] == sorted(rates[3:], reverse=True)
     assert rates[-1] < 3e-5
+
+
+def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(clips: ClipSet) -> None:
+    quiet = {"frame_dropout": 0, "region_dropout": 0, "epochs": 3, "batch_size": 6}
+    shape = ModelConfig(explore=False, dropout=0)
+    runs = []
+    for parts in (1, 4):
+        model = build(shape, ENTITIES, 5, 100.0)
+        runs.append(train(model, clips, LABELS, TrainConfig(**quiet, accumulate=parts)))
+    for one, other in zip(runs[0].history, runs[1].history, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_resumed_average_equals_an_uninterrupted_one_bit_for_bit(clips, stop: int) -> None:
+    config = QUICK.model_copy(update={"ema": 0.9, "temperature_end": 0.2})
+    whole = copy.deepcopy(list(fit(recogniser(), clips, LABELS, config, clips))[-1])
+    for progress in fit(recogniser(), clips, LABELS, config, clips):
+        if progress.epoch == stop:
+            kept = saved(progress)
+            break
+    *_, resumed = fit(recogniser(seed=5), clips, LABELS, config, clips, progress=kept)
+    assert same(whole, resumed)
+    assert all(torch.equal(value, resumed.average[name]) for name, value in whole.average.items())
+
+
+def test_the_average_is_what_is_validated_and_kept(clips: ClipSet) -> None:
+    model = recogniser()
+    config = QUICK.model_copy(update={"ema": 0.99})
+    progress = train(model, clips, LABELS, config)
+    assert not torch.equal(progress.average["gate"], progress.weights["gate"])
+    assert torch.equal(model.state_dict()["gate"], progress.average["gate"])
+    assert progress.last is progress.average
+
+
+def test_training_stops_when_patience_ends_and_a_resumed_run_stays_stopped(write_cache) -> None:
+    clips = open_clips([write_cache(noise=4)])
+    # Nothing can get better: the validation clips are right from the start, and stay so.
+    config = TrainConfig(epochs=30, batch_size=8, lr=1e-12, patience=3)
+    *_, last = fit(recogniser(), clips, LABELS, config, clips)
+    assert last.epoch == last.best_epoch + 3 < 30
+    assert list(fit(recogniser(), clips, LABELS, config, clips, progress=saved(last))) == []
+    with pytest.raises(BadInput, match="patience: needs validation clips"):
+        next(fit(recogniser(), clips, LABELS, config))
+
+
+def test_the_temperature_goes_from_its_first_to_its_last_value_by_equal_factors() -> None:
+    values = [temperature(step, 5, 2.0, 0.125) for step in range(5)]
+    assert values == pytest.approx([2, 1, 0.5, 0.25, 0.125])
+    assert temperature(0, 1, 2.0, 0.5) == 2
+
+
+def test_the_temperature_of_training_travels_with_the_weights(clips: ClipSet) -> None:
+    config = QUICK.model_copy(update={"temperature_end": 0.25})
+    progress = train(recogniser(), clips, LABELS, config)
+    assert float(progress.weights["queries.align.temperature"]) == pytest.approx(0.25)
