@@ -1,23 +1,31 @@
 """alt-adapter: train, evaluate and use the adapter on cached features."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from adapter import studies
+from adapter.options import (
+    Corpus,
+    Device,
+    Json,
+    Labels,
+    Prompts,
+    RunFolder,
+    Settings,
+    on_device,
+    say,
+    scores,
+)
 from corpus.command import application, notes, out, print_json, run
 
 app = application(
     "Recognise actions from cached features: train an adapter, score it, ask it about videos."
 )
-
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-RunFolder = Annotated[Path, typer.Option("--run", help="Run folder of alt-adapter train.")]
-Labels = Annotated[
-    Path | None,
-    typer.Option(help="Choose from these labels: a file with a label a line, or a bundled set."),
-]
+studies.add_to(app)
 
 
 @app.command(
@@ -32,12 +40,7 @@ def train(
             "split, else a tenth of each class held out, else the last epoch is the best."
         ),
     ] = None,
-    corpus: Annotated[
-        Path | None,
-        typer.Option(
-            help="Text corpus. Without: the one in artifacts/corpus that fits, or a new one."
-        ),
-    ] = None,
+    corpus: Corpus = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="Run folder to make; by default runs/NAME.")
     ] = None,
@@ -47,14 +50,8 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the clips.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Clips to a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of the run's config."),
-    ] = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="Prompt for labels, with {} for the label; repeat to average several."),
-    ] = None,
+    setting: Settings = None,
+    prompt: Prompts = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
     device: Device = "auto",
     resume: Annotated[
@@ -65,24 +62,26 @@ def train(
     """Train an adapter on cached features, into a run folder."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from adapter.runs import free_name, train_run
+    from adapter.processes import processes
     from adapter.settings import configs
     from adapter.task import open_task
     from adapter.text import DEFAULT_PROMPTS
+    from adapter.training import free_name, train_run
 
     given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     given = {name: value for name, value in given.items() if value is not None}
+    where = on_device(device)
     model_config, train_config = configs(
         [*(setting or []), *(f"{name}={value}" for name, value in given.items())],
         method=method,
         seed=seed,
     )
-    task = open_task(
-        features, val or (), corpus, prompt or DEFAULT_PROMPTS, _device(device), say=_say
-    )
     to = to or free_name(Path("runs"), features[0].stem, resume)
+    # A corpus that is missing is built by one process.
+    with processes(where).main_process_first():
+        task = open_task(features, val or (), corpus, prompt or DEFAULT_PROMPTS, where, say=say)
     for line in task.describe():
-        _say(line)
+        say(line)
     with Progress(
         TextColumn("epoch {task.completed}/{task.total}"),
         BarColumn(),
@@ -102,8 +101,9 @@ def train(
         return
     if "validation" in metrics:
         rows = {"mean-pooled CLIP": metrics["validation_clip"], method: metrics["validation"]}
-        out.print(_scores(f"{task.validation} validation clips", rows))
-    out.print(f"{to}: best epoch {metrics['best_epoch']} of {train_config.epochs}", markup=False)
+        out.print(scores(f"{task.validation} validation clips", rows))
+    epochs = len(metrics["history"])
+    out.print(f"{to}: best epoch {metrics['best_epoch']} of {epochs}", markup=False)
 
 
 @app.command(epilog="Example: alt-adapter eval --features test.h5 --run runs/x --json")
@@ -122,7 +122,7 @@ def eval(
     from adapter.evaluate import evaluate_run
     from adapter.runs import Run
 
-    trained = Run.load(run_folder, _device(device))
+    trained = Run.load(run_folder, on_device(device))
     result = evaluate_run(trained, features, labels, baselines, batch_size)
     if as_json:
         print_json(result)
@@ -130,7 +130,7 @@ def eval(
     chosen = result["label_set"]
     title = f"{result['clips']} clips, {result['labels']} labels ({chosen['new']} new to the run)"
     rows = {"mean-pooled CLIP": result["baselines"]["clip"]} if baselines else {}
-    out.print(_scores(title, rows | {result["method"]: result}))
+    out.print(scores(title, rows | {result["method"]: result}))
     if baselines:
         clip = result["baselines"]["clip"]
         low, high = clip["interval"]
@@ -140,42 +140,6 @@ def eval(
         )
     for reason, count in result["left_out"].items():
         out.print(f"{count} rows left out: {reason}")
-
-
-@app.command(epilog="Example: alt-adapter protocol ep1 --run runs/k400 --features ucf101.h5")
-def protocol(
-    name: Annotated[str, typer.Argument(help="ep1, ep2, ep3 or lists.")],
-    features: Annotated[list[Path], typer.Option(help="Cache; for ep3 one for each test list.")],
-    run_folder: RunFolder,
-    lists: Annotated[
-        list[Path] | None, typer.Option("--list", help="For lists: a file of labels; repeat it.")
-    ] = None,
-    device: Device = "auto",
-    as_json: Json = False,
-) -> None:
-    """Score a run on labels of another data set, by a zero-shot protocol."""
-    from adapter.protocols import zero_shot
-    from adapter.runs import Run
-    from adapter.settings import protocol_name
-
-    result = zero_shot(
-        Run.load(run_folder, _device(device)), protocol_name(name), features, lists or ()
-    )
-    if as_json:
-        print_json(result.model_dump())
-        return
-    for part in result.parts:
-        out.print(
-            _scores(
-                f"{part.name}: {part.run.clips} clips, {part.run.labels} labels",
-                {"mean-pooled CLIP": part.clip.model_dump(), "run": part.run.model_dump()},
-            )
-        )
-    out.print(
-        f"{name}, mean ± std of {len(result.parts)}: {100 * result.mean:.1f} ± "
-        f"{100 * result.std:.1f} (mean-pooled CLIP {100 * result.clip_mean:.1f} ± "
-        f"{100 * result.clip_std:.1f}), {result.left_out} rows left out"
-    )
 
 
 @app.command(epilog="Example: alt-adapter predict clip.mp4 --run runs/x --top 3")
@@ -192,7 +156,7 @@ def predict(
     from adapter.runs import Run
     from corpus.errors import RunFailed
 
-    predictor = Predictor(Run.load(run_folder, _device(device)), labels, _device(device))
+    predictor = Predictor(Run.load(run_folder, on_device(device)), labels, on_device(device))
     predictions = [predictor.predict(video, top) for video in videos]
     if as_json:
         print_json([prediction.model_dump(exclude_none=True) for prediction in predictions])
@@ -223,7 +187,7 @@ def explain(
     from adapter.predict import Predictor
     from adapter.runs import Run
 
-    predictor = Predictor(Run.load(run_folder, _device(device)), labels, _device(device))
+    predictor = Predictor(Run.load(run_folder, on_device(device)), labels, on_device(device))
     prediction = explain(predictor, video, to, top)
     if as_json:
         print_json(prediction.model_dump(exclude_none=True) | {"report": str(to)})
@@ -259,121 +223,79 @@ def flops(
     )
 
 
-@app.command(
-    epilog="Example: alt-adapter compare --features train.h5 --test base=test.h5 "
-    "--test novel=novel.h5 --seeds 3 --out artifacts/comparison"
-)
-def compare(
-    features: Annotated[list[Path], typer.Option(help="Cache to train on; may be repeated.")],
-    test: Annotated[list[str], typer.Option(metavar="NAME=CACHE", help="Cache to score on.")],
-    methods: Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")] = (
-        "clip,linear,temporal,alt-learned,alt-shuffled,alt"
-    ),
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method; seeds 0, 1, …")] = 3,
-    shots: Annotated[
-        str, typer.Option(help="Clips of each class to train on: all, or as in all,2,4,8.")
-    ] = "all",
-    corpus: Annotated[Path | None, typer.Option(help="Text corpus, as for train.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of a run's config."),
-    ] = None,
-    prompt: Annotated[list[str] | None, typer.Option(help="Prompt for labels.")] = None,
-    to: Annotated[
-        Path | None, typer.Option("--out", help="Folder for comparison.json and comparison.png.")
-    ] = None,
-    device: Device = "auto",
+@app.command(epilog="Example: alt-adapter export --run runs/x --out adapter.pt")
+def export(
+    run_folder: RunFolder,
+    to: Annotated[Path, typer.Option("--out", help="TorchScript file to write.")],
     as_json: Json = False,
 ) -> None:
-    """Train ALT and its baselines alike, and score them side by side."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    """Write a run's adapter and labels as TorchScript, checked against the run."""
+    from adapter.export import export
+    from adapter.runs import Run
 
-    from adapter.compare import compare, open_tests
-    from adapter.settings import configs, counts, method_names, named_paths
-    from adapter.tables import comparison_record, comparison_table, draw_comparison
-    from adapter.task import open_task
-    from adapter.text import DEFAULT_PROMPTS
-
-    chosen, draws = method_names(methods), counts(shots)
-    model_config, train_config = configs(setting or [])
-    paths = named_paths(test)
-    task = open_task(
-        features, (), corpus, prompt or DEFAULT_PROMPTS, _device(device), spare=False, say=_say
-    )
-    tests = open_tests(paths, task)
-    for line in task.describe():
-        _say(line)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=notes) as bar:
-        shown = bar.add_task("", total=len(chosen) * seeds * len(draws))
-        bar.update(shown, completed=-1)
-
-        def report(what: str) -> None:
-            bar.update(shown, advance=1, description=what)
-
-        cells = compare(
-            task,
-            tests,
-            chosen,
-            range(seeds),
-            model_config,
-            train_config,
-            draws,
-            _device(device),
-            report,
-        )
-        report("done")
-    record = comparison_record(task, cells, model_config, train_config)
-    if to is not None:
-        from corpus.atomic import write_json
-
-        write_json(to / "comparison.json", record)
-        draw_comparison(cells, to / "comparison.png")
+    done = export(Run.load(run_folder), to)
     if as_json:
-        print_json(record)
+        print_json({"path": str(done.path), "difference": done.difference})
     else:
-        out.print(comparison_table(cells))
+        out.print(f"{done.path}: agrees with the run to {done.difference:.1e}", markup=False)
 
 
-def _say(what: str) -> None:
-    notes.print(what, markup=False)
+@app.command(epilog="Example: alt-adapter recipe k400-l14")
+def recipe(
+    name: Annotated[
+        str | None, typer.Argument(help="Of the list printed without it, or a TOML file.")
+    ] = None,
+    go: Annotated[
+        bool, typer.Option("--run", help="Carry it out; its caches have to be there.")
+    ] = False,
+    to: Annotated[Path | None, typer.Option("--out", help="Folder; by default runs/NAME.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a setting of the paper: its commands, and what it costs on one H100, computed."""
+    import shlex
+    import subprocess
 
+    from adapter.recipe import adapter_commands, expect, extract_commands, load, names
+    from corpus.errors import BadInput, RunFailed
 
-def _device(name: str) -> str:
-    import torch
-
-    from corpus.errors import BadInput
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise BadInput(f"--device {name}", "no such device", "use auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInput("--device cuda", "PyTorch sees no GPU", "use --device cpu")
-    return name
-
-
-def _scores(title: str, rows: dict[str, dict[str, Any]]) -> Any:
-    """Build a rich table of metrics, in per cent."""
-    from rich.table import Table
-
-    columns = {
-        "top1": "top-1",
-        "top5": "top-5",
-        "mean_class": "mean class",
-        "calibration_error": "calibration error",
-    }
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for heading in columns.values():
-        table.add_column(heading, justify="right")
-    for name, scores in rows.items():
-        table.add_row(name, *(f"{100 * scores[column]:.1f}" for column in columns))
-    return table
+    if name is None:
+        out.print("\n".join(f"{known}: {load(known).title}" for known in names()), markup=False)
+        return
+    chosen = load(name)
+    to = to or Path("runs") / Path(name).stem
+    steps = list(adapter_commands(chosen, to))
+    if go:
+        for cache in (chosen.train, *chosen.test):
+            if not Path(cache.cache).is_file():
+                raise BadInput(
+                    cache.cache, "no such feature cache", f"see alt-adapter recipe {name}"
+                )
+        for step in steps:
+            code = subprocess.run([sys.executable, "-m", "adapter.cli", *step]).returncode
+            if code:
+                raise RunFailed(f"alt-adapter {step[0]}", f"ended with {code}", "see above")
+        return
+    cost = expect(chosen)
+    lines = [
+        *(shlex.join(["alt-extract", *step]) for step in extract_commands(chosen)),
+        *(shlex.join(["alt-adapter", *step]) for step in steps),
+    ]
+    if as_json:
+        print_json(cost.model_dump() | {"title": chosen.title, "commands": lines})
+        return
+    beside = f" (the paper: {cost.paper:.0f})" if cost.paper else ""
+    out.print(f"{chosen.title}\n  one video: {cost.gmacs:.0f} G multiply-adds{beside}")
+    for made in cost.caches:
+        out.print(f"  {made.cache}: {made.gigabytes:.1f} GB, {made.hours:.2f} h", markup=False)
+    out.print(f"  training: {cost.training_hours:.2f} h\n  hours of one H100, {cost.assumed}")
+    out.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def main() -> None:
-    """Run the console command."""
+    """Run the console command; of several processes, the first one speaks."""
+    if os.environ.get("RANK", "0") != "0":
+        notes.quiet = True
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     run(app)
 
 

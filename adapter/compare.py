@@ -1,8 +1,9 @@
 """One table: ALT and its baselines on the same features, by the same loop, with the same seeds."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,10 +15,13 @@ from adapter.data import ClipSet, open_clips
 from adapter.evaluate import Metrics, measure, probabilities
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
+from adapter.nearest import looked_up
 from adapter.statistics import Interval, bootstrap, paired
 from adapter.task import Task, same_features
 from adapter.train import TrainConfig, train
 from corpus.errors import BadInput
+
+SCORES = ("top1", "top5", "mean_class", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,29 @@ class Column:
     labelling: Labelling
 
 
+@dataclass(frozen=True)
+class Variant:
+    """One row of a comparison.
+
+    Attributes:
+        name: a method, or whatever tells the row from the others.
+        model, train: the recogniser and its training; the seed is the comparison's.
+        task: what to train on.
+    """
+
+    name: str
+    model: ModelConfig
+    train: TrainConfig
+    task: Task
+
+
+class Spread(NamedTuple):
+    """Mean over seeds, and the sample standard deviation, 0 for one seed."""
+
+    mean: float
+    std: float
+
+
 class Cell(BaseModel):
     """One method on one test.
 
@@ -36,6 +63,7 @@ class Cell(BaseModel):
         method, shots, test: which; `shots` is None for all training clips.
         seeds: a record of scores for each seed, in order.
         mean, std: of top-1 over seeds; sample standard deviation, 0 for one seed.
+        spread: the same of each score.
         interval: 95 %, of the mean top-1, by bootstrap over clips.
         behind: how far top-1 is behind the last method's (negative: ahead), on the same clips.
         behind_interval, p: of that difference (`adapter.statistics.paired`).
@@ -43,12 +71,13 @@ class Cell(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    method: Method
+    method: str
     shots: int | None
     test: str
     seeds: list[Metrics]
     mean: float
     std: float
+    spread: dict[str, Spread]
     interval: Interval
     behind: float
     behind_interval: Interval
@@ -121,37 +150,59 @@ def compare(
     Returns:
         A cell for each shots, test and method.
     """
+    variants = [
+        Variant(method, model.model_copy(update={"method": method}), config, task)
+        for method in methods
+    ]
+    return compare_variants(variants, tests, seeds, shots, device, report)
+
+
+def compare_variants(
+    variants: Sequence[Variant],
+    tests: Sequence[Column],
+    seeds: Sequence[int],
+    shots: Sequence[int | None] = (None,),
+    device: str = "cpu",
+    report: Callable[[str], None] = lambda _: None,
+) -> list[Cell]:
+    """Train each variant with each seed and score it on each test; otherwise as `compare`.
+
+    Args:
+        variants: their tasks have the same labels; the last is what the others are compared with.
+        tests, seeds, shots, device, report: as for `compare`.
+    """
     cells: list[Cell] = []
     for count in shots:
-        scores: dict[tuple[str, Method], list[tuple[Metrics, NDArray[np.float64]]]] = {}
-        for method in methods:
+        scores: dict[tuple[str, str], list[tuple[Metrics, NDArray[np.float64]]]] = {}
+        for variant in variants:
             for seed in seeds:
-                report(f"{method}, seed {seed}" + (f", {count} shots" if count else ""))
-                shape = model.model_copy(update={"method": method})
-                how = config.model_copy(update={"seed": seed})
-                for name, metrics, right in _scored(task, tests, shape, how, count, device):
-                    scores.setdefault((name, method), []).append((metrics, right))
+                report(f"{variant.name}, seed {seed}" + (f", {count} shots" if count else ""))
+                for name, metrics, right in _scored(variant, tests, seed, count, device):
+                    scores.setdefault((name, variant.name), []).append((metrics, right))
         for test in tests:
-            best = _mean_right(scores[test.name, methods[-1]])
-            for method in methods:
-                own = scores[test.name, method]
-                cells.append(_cell(method, count, test, own, best))
+            best = _mean_right(scores[test.name, variants[-1].name])
+            for variant in variants:
+                own = scores[test.name, variant.name]
+                cells.append(_cell(variant.name, count, test, own, best))
     return cells
 
 
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and sample standard deviation of a score over seeds."""
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+
+
 def _scored(
-    task: Task,
-    tests: Sequence[Column],
-    model: ModelConfig,
-    config: TrainConfig,
-    shots: int | None,
-    device: str,
+    variant: Variant, tests: Sequence[Column], seed: int, shots: int | None, device: str
 ) -> Iterator[tuple[str, Metrics, NDArray[np.float64]]]:
-    """Train one method with one seed; yield its scores on each test, and which clips are right."""
-    clips = few_shot(task.clips, shots, config.seed) if shots else task.clips
+    """Train a variant with one seed; yield its scores on each test, and which clips are right."""
+    task, model = variant.task, variant.model
+    task = replace(task, clips=looked_up(task, model, device))
+    clips = few_shot(task.clips, shots, seed) if shots else task.clips
     scale = task.backbone.logit_scale
-    recogniser = build(model, task.entities, clips.facts.regions, scale, config.seed).to(device)
+    recogniser = build(model, task.entities, clips.facts.regions, scale, seed).to(device)
     if model.method != "clip":
+        config = variant.train.model_copy(update={"seed": seed})
         train(recogniser, clips, task.labels, config, device=device)
     for test in tests:
         chances = probabilities(recogniser, test.clips, test.labelling.text)
@@ -160,21 +211,24 @@ def _scored(
 
 
 def _cell(
-    method: Method,
+    method: str,
     shots: int | None,
     test: Column,
     own: Sequence[tuple[Metrics, NDArray[np.float64]]],
     best: NDArray[np.float64],
 ) -> Cell:
-    top1 = np.array([metrics.top1 for metrics, _ in own])
+    over_seeds = {
+        score: spread([getattr(metrics, score) for metrics, _ in own]) for score in SCORES
+    }
     difference = paired(best, _mean_right(own))
     return Cell(
         method=method,
         shots=shots,
         test=test.name,
         seeds=[metrics for metrics, _ in own],
-        mean=float(top1.mean()),
-        std=float(top1.std(ddof=1)) if len(top1) > 1 else 0.0,
+        mean=over_seeds["top1"].mean,
+        std=over_seeds["top1"].std,
+        spread=over_seeds,
         interval=bootstrap(_mean_right(own)),
         behind=difference.difference,
         behind_interval=difference.interval,

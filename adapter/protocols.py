@@ -16,8 +16,8 @@ from adapter.baselines import MeanPooled
 from adapter.data import ClipSet, open_clips
 from adapter.evaluate import Metrics, measure, probabilities
 from adapter.labelling import Labelling, Vocabulary
-from adapter.model import Recogniser
 from adapter.runs import Run
+from adapter.statistics import Interval, bootstrap
 from adapter.task import same_features
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
@@ -27,7 +27,13 @@ DRAWS = 10
 
 
 class Part(BaseModel):
-    """One evaluation of a protocol: of the run, and of mean-pooled CLIP on the same clips."""
+    """One evaluation of a protocol: of the run, and of mean-pooled CLIP on the same clips.
+
+    Attributes:
+        name, label_hash, new_labels: which labels were chosen from.
+        run, clip: scores.
+        interval: 95 %, of the run's top-1, by bootstrap over clips.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -35,6 +41,7 @@ class Part(BaseModel):
     new_labels: int
     run: Metrics
     clip: Metrics
+    interval: Interval
 
 
 class Result(BaseModel):
@@ -45,6 +52,9 @@ class Result(BaseModel):
         mean, std: of the run's top-1 over parts; population standard deviation, as papers give it.
         clip_mean, clip_std: of mean-pooled CLIP's.
         parts: the evaluations.
+        prompts: that the labels were put into.
+        features: content hashes of the caches.
+        run: the run's folder.
         left_out: rows of the caches that have no features or no label, in all.
     """
 
@@ -56,6 +66,9 @@ class Result(BaseModel):
     clip_std: float
     parts: list[Part]
     left_out: int
+    prompts: tuple[str, ...]
+    features: tuple[str, ...]
+    run: str
 
 
 def half(classes: int, draw: int) -> list[int]:
@@ -89,16 +102,20 @@ def zero_shot(
     for clips, path in zip(sets, features, strict=False):
         same_features(clips.facts, run.config.features, path)
     clip = MeanPooled(run.config.scale).to(run.labels.device)
-    parts = [
-        Part(
-            name=name,
-            label_hash=labelling.hash,
-            new_labels=labelling.new,
-            run=_scored(run.model, clips, labelling, batch_size),
-            clip=_scored(clip, clips, labelling, batch_size),
+    parts = []
+    for name, clips, labelling in _parts(run.vocabulary, protocol, sets, features, lists):
+        chances = probabilities(run.model, clips, labelling.text, batch_size)
+        right = (chances.argmax(dim=-1) == clips.labels).double().numpy()
+        parts.append(
+            Part(
+                name=name,
+                label_hash=labelling.hash,
+                new_labels=labelling.new,
+                run=measure(chances, clips),
+                clip=measure(probabilities(clip, clips, labelling.text, batch_size), clips),
+                interval=bootstrap(right),
+            )
         )
-        for name, clips, labelling in _parts(run.vocabulary, protocol, sets, features, lists)
-    ]
     ours, theirs = ([getattr(p, who).top1 for p in parts] for who in ("run", "clip"))
     return Result(
         protocol=protocol,
@@ -108,6 +125,9 @@ def zero_shot(
         clip_std=float(np.std(theirs)),
         parts=parts,
         left_out=sum(sum(clips.left_out.values()) for clips in sets),
+        prompts=run.config.prompts,
+        features=tuple(clips.facts.content_hash for clips in sets),
+        run=str(run.folder),
     )
 
 
@@ -162,7 +182,3 @@ def _restricted(
         raise BadInput(part, "none of its classes has a clip", "extract the clips of its classes")
     labelling = vocabulary.embed(names, part)
     return part, clips.subset(kept).relabelled(labelling.names, part), labelling
-
-
-def _scored(model: Recogniser, clips: ClipSet, labelling: Labelling, batch_size: int) -> Metrics:
-    return measure(probabilities(model, clips, labelling.text, batch_size), clips)

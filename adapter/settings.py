@@ -1,5 +1,6 @@
 """Options of the command line as values: settings, methods, counts, named files."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from adapter.baselines import TITLES
 from adapter.model import Method, ModelConfig
 from adapter.protocols import Protocol
+from adapter.protocols_trained import TrainedProtocol
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
@@ -39,6 +41,34 @@ def configs(settings: Sequence[str], **given: Any) -> tuple[ModelConfig, TrainCo
     return _made(ModelConfig, values), _made(TrainConfig, values)
 
 
+def grid(settings: Sequence[str], **given: Any) -> dict[str, tuple[ModelConfig, TrainConfig]]:
+    """Make configurations for all combinations of settings.
+
+    Args:
+        settings: "NAME=VALUE,VALUE,…" texts.
+        given: values that have options of their own.
+
+    Returns:
+        Both configurations under the values that vary, as in "lr=1e-4 layers=2"; the last setting
+        varies fastest.
+
+    Raises:
+        BadInput: no such setting, a value that it cannot take, or nothing that varies.
+    """
+    choices = []
+    for setting in settings:
+        name, equals, values = setting.partition("=")
+        parts = [value.strip() for value in values.split(",")]
+        choices.append([f"{name.strip()}{equals}{value}" for value in dict.fromkeys(parts)])
+    varied = [number for number, values in enumerate(choices) if len(values) > 1]
+    if not varied:
+        raise BadInput("--set", "has nothing that varies", "as in --set lr=1e-4,4e-4")
+    return {
+        " ".join(chosen[number] for number in varied): configs(chosen, **given)
+        for chosen in itertools.product(*choices)
+    }
+
+
 def method_names(text: str) -> list[Method]:
     """Read comma-separated methods.
 
@@ -53,16 +83,18 @@ def method_names(text: str) -> list[Method]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def protocol_name(text: str) -> Protocol:
+def protocol_name(text: str) -> Protocol | TrainedProtocol:
     """Check a protocol's name.
 
     Raises:
         BadInput: no such protocol.
     """
-    for name in get_args(Protocol):
-        if name == text:
-            return name
-    raise BadInput(text, "no such protocol", f"use {', '.join(get_args(Protocol))}")
+    known: dict[str, Protocol | TrainedProtocol] = {
+        name: name for kind in (TrainedProtocol, Protocol) for name in get_args(kind)
+    }
+    if text not in known:
+        raise BadInput(text, "no such protocol", f"use {', '.join(known)}")
+    return known[text]
 
 
 def counts(text: str) -> list[int | None]:

@@ -14,8 +14,12 @@ from adapter.task import Task
 from adapter.train import TrainConfig
 from corpus.atomic import atomic_file
 
+_TITLES: dict[str, str] = dict(TITLES.items())  # rows that are no method are called by their names
 
-def comparison_table(cells: Sequence[Cell]) -> Table:
+
+def comparison_table(
+    cells: Sequence[Cell], title: str = "top-1, mean ± std over seeds; * behind the last row"
+) -> Table:
     """Lay cells out: a row for each method, a column for each test, top-1 in per cent.
 
     An asterisk marks methods that the last one beats with p < 0.01.
@@ -23,20 +27,20 @@ def comparison_table(cells: Sequence[Cell]) -> Table:
     columns = _columns(cells)
     clips = {(cell.shots, cell.test): cell.seeds[0].clips for cell in cells}
     table = Table(
-        title="top-1, mean ± std over seeds; * behind the last row, p < 0.01",
+        title=f"{title}, p < 0.01",
         title_justify="left",
     )
     table.add_column("")
     for shots, test in columns:
         table.add_column(f"{_heading(shots, test)}\nN = {clips[shots, test]}", justify="right")
     for method in dict.fromkeys(cell.method for cell in cells):
-        row = []
+        row: list[str] = []
         for column in columns:
             cell = next(c for c in cells if c.method == method and (c.shots, c.test) == column)
             spread = f" ± {100 * cell.std:.1f}" if len(cell.seeds) > 1 and method != "clip" else ""
             mark = "*" if cell.behind > 0 and cell.p < 0.01 else " "
             row.append(f"{100 * cell.mean:.1f}{spread}{mark}")
-        table.add_row(TITLES[method], *row)
+        table.add_row(_TITLES.get(method, method), *row)
     return table
 
 
@@ -57,7 +61,9 @@ def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
         low = [max(0.0, mean - 100 * c.interval.low) for mean, c in zip(means, own, strict=True)]
         high = [max(0.0, 100 * c.interval.high - mean) for mean, c in zip(means, own, strict=True)]
         places = [at + (number - (len(methods) - 1) / 2) * width for at in range(len(columns))]
-        axes.bar(places, means, width, label=TITLES[method], yerr=[low, high], capsize=2)
+        axes.bar(
+            places, means, width, label=_TITLES.get(method, method), yerr=[low, high], capsize=2
+        )
     axes.set_xticks(range(len(columns)), [_heading(*column) for column in columns])
     axes.set_ylabel("top-1, %")
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
@@ -71,7 +77,7 @@ def comparison_record(
     """Return all of a comparison as JSON-like data, with what decided it."""
     return {
         "cells": [cell.model_dump(mode="json") for cell in cells],
-        "titles": {cell.method: TITLES[cell.method] for cell in cells},
+        "titles": {cell.method: _TITLES.get(cell.method, cell.method) for cell in cells},
         "model": model.model_dump(mode="json", exclude={"method"}),
         "train": config.model_dump(mode="json", exclude={"seed"}),
         "labels": list(task.clips.classes),

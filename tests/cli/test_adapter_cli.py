@@ -12,7 +12,8 @@ from corpus.backbone import Backbone
 from extract.datasets import open_dataset
 from extract.run import Options, extract
 
-COMMANDS = ["train", "eval", "predict", "explain", "flops", "compare", "protocol"]
+COMMANDS = ["train", "eval", "predict", "explain", "flops", "compare", "protocol", "sweep"]
+COMMANDS += ["ablate", "export", "recipe"]
 
 
 def alt_adapter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -169,7 +170,47 @@ def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
     assert "ep1, mean ± std of 10:" in " ".join(printed.split())
     code, _, said = here("protocol", "ep9", *arguments)
     assert code == 2
-    assert "ep9: no such protocol; use ep1, ep2, ep3, lists" in said
+    assert "ep9: no such protocol; use supervised, few-shot, base-to-novel, ep1" in said
+    code, _, said = here("protocol", "ep1", "--features", work / "feats.h5")
+    assert code == 2
+    assert "--run: is missing" in said
+
+
+def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    code, printed, _ = here(
+        *("protocol", "base-to-novel", "--features", "feats.h5", "--test", "list1=feats.h5"),
+        *("--shots", 1, "--seeds", 1, "--methods", "clip,linear", "--set", "epochs=1"),
+        *("--out", "measured"),
+    )
+    assert code == 0
+    assert "harmonic mean of base and novel" in " ".join(printed.split())
+    record = json.loads((work / "measured" / "metrics.json").read_text())
+    assert record["protocol"] == "base-to-novel"
+    assert sum(test["clips"] for test in record["tests"].values()) == 6
+
+
+def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    code, printed, _ = here(
+        *("sweep", "--features", "feats.h5", "--test", "seen=feats.h5", "--method", "linear"),
+        *("--set", "lr=1e-4,4e-4", "--set", "epochs=1", "--seeds", 2, "--json"),
+    )
+    assert code == 0
+    cells = json.loads(printed)["cells"]
+    assert [cell["method"] for cell in cells] == ["lr=1e-4", "lr=4e-4"]
+    assert len(cells[0]["seeds"]) == 2
+
+
+def test_a_run_is_exported_and_a_recipe_shown(work: Path, here, tmp_path: Path) -> None:
+    code, printed, _ = here(
+        "export", "--run", work / "runs/feats", "--out", tmp_path / "a.pt", "--json"
+    )
+    assert code == 0
+    assert json.loads(printed)["difference"] < 1e-4
+    code, printed, _ = here("recipe", "k400-l14", "--json")
+    assert code == 0
+    assert json.loads(printed)["paper"] == 4947
 
 
 def test_flops_are_printed_beside_the_papers(here) -> None:
@@ -201,6 +242,12 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
             "empty",
         ),
         (["predict", "x.mp4", "--run", "runs/feats", "--device", "tpu"], "no such device"),
+        (["recipe", "k4000"], "k4000: no such recipe"),
+        (["recipe", "k400-l14", "--run"], "k400-l14-train.h5: no such feature cache"),
+        (
+            ["sweep", "--features", "feats.h5", "--test", "a=feats.h5", "--set", "lr=1"],
+            "nothing that varies",
+        ),
         (["flops", "--model", "ViT-Z"], "--model ViT-Z: open_clip knows no such model"),
         (["compare", "--features", "feats.h5", "--test", "x"], "--test x: not a new NAME=CACHE"),
         (

@@ -1,0 +1,52 @@
+"""What each part of ALT is worth: the same training with one part changed at a time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from adapter.compare import Variant
+from adapter.model import ModelConfig
+from adapter.task import Task, open_corpus
+from adapter.train import TrainConfig
+
+# The last row of a table is ALT as it is; a row that is not behind it is a part not earned.
+CHANGES: dict[str, dict[str, Any]] = {
+    "queries: learned": {"method": "alt-learned"},
+    "queries: shuffled entities": {"method": "alt-shuffled"},
+    "queries: regions, no alignment": {"align": "none"},
+    "alignment: soft": {"align": "soft"},
+    "alignment: no noise": {"explore": False},
+    "alignment: frozen projections": {"project": False},
+    "candidates: 1": {"top_k": 1},
+    "candidates: 4": {"top_k": 4},
+    "candidates: 64": {"top_k": 64},
+    "layers: 0": {"layers": 0},
+    "layers: 1": {"layers": 1},
+    "layers: 4": {"layers": 4},
+    "gate: channel": {"gate": "channel"},
+    "no temporal convolution": {"temporal_kernel": 0},
+    "no place": {"place": False},
+}
+
+
+def variants(
+    task: Task, model: ModelConfig, train: TrainConfig, corpora: Sequence[Path] = ()
+) -> list[Variant]:
+    """List what an ablation trains.
+
+    Args:
+        task: with the corpus that ALT itself is given.
+        model, train: ALT as it is; a change that changes nothing is left out.
+        corpora: folders of other corpora, each a row.
+
+    Raises:
+        BadInput: a corpus that cannot be read, or of another backbone.
+    """
+    changed = {name: model.model_copy(update=change) for name, change in CHANGES.items()}
+    rows = [Variant(name, shape, train, task) for name, shape in changed.items() if shape != model]
+    for folder in corpora:
+        corpus = open_corpus(folder, task.backbone)
+        name = f"corpus: {folder.name} ({len(corpus.entities)} entities)"
+        rows.append(Variant(name, model, train, replace(task, corpus=corpus)))
+    return [*rows, Variant(model.method, model, train, task)]

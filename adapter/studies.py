@@ -1,0 +1,289 @@
+"""The commands of alt-adapter that train many times to learn one thing, and print one table."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.options import Corpus, Device, Json, Prompts, Settings, on_device, say, scores
+from corpus.command import notes, out, print_json
+
+if TYPE_CHECKING:
+    from adapter.compare import Cell, Column
+    from adapter.protocols import Protocol
+    from adapter.task import Task
+
+Features = Annotated[list[Path], typer.Option(help="Cache to train on; may be repeated.")]
+Tests = Annotated[list[str], typer.Option("--test", metavar="NAME=CACHE", help="To score on.")]
+Methods = Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Runs of each row; seeds 0, 1, …")]
+Folder = Annotated[Path | None, typer.Option("--out", help="Folder for the record, as JSON.")]
+_METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to alt-adapter."""
+    app.command(
+        epilog="Example: alt-adapter compare --features train.h5 --test base=test.h5 "
+        "--test novel=novel.h5 --seeds 3 --out artifacts/comparison"
+    )(compare)
+    app.command(
+        epilog="Example: alt-adapter protocol few-shot --features hmdb-train.h5 "
+        "--test list1=hmdb-test1.h5 --seeds 3 --out artifacts/hmdb; "
+        "alt-adapter protocol ep1 --run runs/k400 --features ucf101.h5"
+    )(protocol)
+    app.command(
+        epilog="Example: alt-adapter sweep --features train.h5 --test val=val.h5 "
+        "--set lr=1e-4,4e-4 --set layers=1,2 --seeds 3"
+    )(sweep)
+    app.command(
+        epilog="Example: alt-adapter ablate --features train.h5 --test novel=novel.h5 "
+        "--corpus artifacts/corpus/nouns --corpus artifacts/corpus/random --seeds 5"
+    )(ablate)
+
+
+def compare(
+    features: Features,
+    test: Tests,
+    methods: Methods = _METHODS,
+    seeds: Seeds = 3,
+    shots: Annotated[
+        str, typer.Option(help="Clips of each class to train on: all, or as in all,2,4,8.")
+    ] = "all",
+    corpus: Corpus = None,
+    setting: Settings = None,
+    prompt: Prompts = None,
+    to: Folder = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train ALT and its baselines alike, and score them side by side."""
+    from adapter.compare import compare
+    from adapter.settings import configs, counts, method_names
+    from adapter.tables import comparison_record
+
+    chosen, draws = method_names(methods), counts(shots)
+    model, train = configs(setting or [])
+    where = on_device(device)
+    task, tests = _opened(features, test, corpus, prompt, where)
+    with _progress(len(chosen) * seeds * len(draws)) as report:
+        cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report)
+    _finish(cells, comparison_record(task, cells, model, train), to, "comparison", as_json)
+
+
+def protocol(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="supervised, few-shot or base-to-novel, which train; "
+            "ep1, ep2, ep3 or lists, which score a run on another data set."
+        ),
+    ],
+    features: Annotated[
+        list[Path],
+        typer.Option(help="Cache to train on, or for a run to be scored on; ep3: one a test list."),
+    ],
+    test: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=CACHE", help="To score on after training.")
+    ] = None,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", help="For ep1, ep2, ep3 and lists: the run to score.")
+    ] = None,
+    lists: Annotated[
+        list[Path] | None, typer.Option("--list", help="For lists: a file of labels; repeat it.")
+    ] = None,
+    methods: Methods = _METHODS,
+    seeds: Seeds = 3,
+    shots: Annotated[
+        str | None, typer.Option(help="Clips of each class, in place of the protocol's own.")
+    ] = None,
+    corpus: Corpus = None,
+    setting: Settings = None,
+    prompt: Prompts = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Folder for metrics.json.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure by a protocol as papers do: one metrics.json, one table."""
+    from adapter.protocols_trained import SHOTS, conduct
+    from adapter.settings import configs, counts, method_names, protocol_name
+    from corpus.errors import BadInput
+
+    chosen, where = protocol_name(name), on_device(device)
+    match chosen:
+        case "ep1" | "ep2" | "ep3" | "lists":
+            if run_folder is None:
+                raise BadInput("--run", "is missing", f"{name} scores a run of alt-adapter train")
+            _zero_shot(run_folder, chosen, features, lists or (), to, where, as_json)
+        case "supervised" | "few-shot" | "base-to-novel":
+            rows = method_names(methods)
+            draws = counts(shots) if shots else list(SHOTS[chosen])
+            model, train = configs(setting or [])
+            if not test:
+                raise BadInput("--test", "is missing", "as in --test list1=test.h5")
+            task, tests = _opened(features, test, corpus, prompt, where)
+            with _progress(len(rows) * seeds * len(draws)) as report:
+                cells, record = conduct(
+                    chosen, task, tests, rows, seeds, model, train, draws, where, report
+                )
+            _finish(cells, record, to, "metrics", as_json)
+
+
+def sweep(
+    features: Features,
+    test: Tests,
+    setting: Annotated[
+        list[str],
+        typer.Option("--set", metavar="NAME=A,B,…", help="Values to try; all combinations."),
+    ],
+    method: Annotated[str, typer.Option(help="What to train.")] = "alt",
+    seeds: Seeds = 3,
+    corpus: Corpus = None,
+    prompt: Prompts = None,
+    to: Folder = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train with every combination of settings, one after the other."""
+    from adapter.compare import Variant, compare_variants
+    from adapter.settings import grid
+
+    combinations, where = grid(setting, method=method), on_device(device)
+    task, tests = _opened(features, test, corpus, prompt, where)
+    variants = [Variant(name, *both, task) for name, both in combinations.items()]
+    with _progress(len(variants) * seeds) as report:
+        cells = compare_variants(variants, tests, range(seeds), device=where, report=report)
+    record = {"settings": setting, "method": method, **_record(cells, task, seeds)}
+    _finish(cells, record, to, "sweep", as_json)
+
+
+def ablate(
+    features: Features,
+    test: Tests,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(help="Text corpus of ALT; each further one is a row of its own."),
+    ] = None,
+    setting: Settings = None,
+    seeds: Seeds = 3,
+    prompt: Prompts = None,
+    to: Folder = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Change one part of ALT at a time; the last row is ALT as it is."""
+    from adapter.ablation import variants
+    from adapter.compare import compare_variants
+    from adapter.settings import configs
+
+    where, corpora = on_device(device), corpus or []
+    model, train = configs(setting or [])
+    task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where)
+    rows = variants(task, model, train, corpora[1:])
+    with _progress(len(rows) * seeds) as report:
+        cells = compare_variants(rows, tests, range(seeds), device=where, report=report)
+    _finish(cells, _record(cells, task, seeds), to, "ablation", as_json)
+
+
+def _opened(
+    features: list[Path],
+    test: Sequence[str],
+    corpus: Path | None,
+    prompt: list[str] | None,
+    device: str,
+) -> tuple["Task", list["Column"]]:
+    from adapter.compare import open_tests
+    from adapter.settings import named_paths
+    from adapter.task import open_task
+    from adapter.text import DEFAULT_PROMPTS
+
+    paths = named_paths(test)
+    task = open_task(features, (), corpus, prompt or DEFAULT_PROMPTS, device, spare=False, say=say)
+    tests = open_tests(paths, task)
+    for line in task.describe():
+        say(line)
+    return task, tests
+
+
+def _zero_shot(
+    run_folder: Path,
+    name: "Protocol",
+    features: Sequence[Path],
+    lists: Sequence[Path],
+    to: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    from adapter.protocols import zero_shot
+    from adapter.runs import Run
+    from corpus.atomic import write_json
+
+    result = zero_shot(Run.load(run_folder, device), name, features, lists)
+    if to is not None:
+        write_json(to / "metrics.json", result.model_dump(mode="json"))
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+        return
+    for part in result.parts:
+        out.print(
+            scores(
+                f"{part.name}: {part.run.clips} clips, {part.run.labels} labels",
+                {"mean-pooled CLIP": part.clip.model_dump(), "run": part.run.model_dump()},
+            )
+        )
+    out.print(
+        f"{name}, mean ± std of {len(result.parts)}: {100 * result.mean:.1f} ± "
+        f"{100 * result.std:.1f} (mean-pooled CLIP {100 * result.clip_mean:.1f} ± "
+        f"{100 * result.clip_std:.1f}), {result.left_out} rows left out"
+    )
+
+
+def _record(cells: Sequence["Cell"], task: "Task", seeds: int) -> dict[str, Any]:
+    return {
+        "cells": [cell.model_dump(mode="json") for cell in cells],
+        "seeds": list(range(seeds)),
+        "labels": list(task.clips.classes),
+        "prompts": list(task.prompts),
+        "corpus": task.corpus.id,
+        "features": task.clips.facts.content_hash,
+    }
+
+
+def _finish(
+    cells: Sequence["Cell"], record: dict[str, Any], to: Path | None, name: str, as_json: bool
+) -> None:
+    """Write the record and its picture, and print it or its table."""
+    from adapter.tables import comparison_table, draw_comparison
+    from corpus.atomic import write_json
+
+    if to is not None:
+        write_json(to / f"{name}.json", record)
+        draw_comparison(cells, to / f"{name}.png")
+    if as_json:
+        print_json(record)
+        return
+    out.print(comparison_table(cells))
+    for harmonic in record.get("harmonic", ()):
+        out.print(
+            f"{harmonic['test']}, {harmonic['method']}: harmonic mean of base and novel "
+            f"{100 * harmonic['mean']:.1f} ± {100 * harmonic['std']:.1f}",
+            markup=False,
+        )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Yield what to call before each of `total` trainings, with its name."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=notes) as bar:
+        shown = bar.add_task("", total=total, completed=-1)
+
+        def report(what: str) -> None:
+            bar.update(shown, advance=1, description=what)
+
+        yield report
+        report("done")

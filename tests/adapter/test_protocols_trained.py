@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import pytest
+
+from adapter.ablation import CHANGES, variants
+from adapter.compare import compare_variants, open_tests
+from adapter.data import open_clips
+from adapter.model import ModelConfig
+from adapter.protocols_trained import base_and_novel, conduct, harmonic
+from adapter.settings import grid
+from adapter.train import TrainConfig
+from corpus.errors import BadInput
+
+QUICK = TrainConfig(epochs=1, batch_size=8)
+
+
+@pytest.fixture
+def task(write_cache, make_task, mini):
+    return make_task(open_clips([write_cache(noise=6, backbone=mini)]))
+
+
+@pytest.fixture
+def tests(task, write_cache, mini):
+    return open_tests({"list1": write_cache("test.h5", noise=6, backbone=mini, seed=1)}, task)
+
+
+def test_base_to_novel_trains_on_the_more_frequent_half_and_asks_each_half_alone(
+    task, tests
+) -> None:
+    # "archery" and "singing" have more clips than the other two.
+    frequent = [i for i, label in enumerate(task.clips.labels.tolist()) if label in (0, 2)]
+    clips = task.clips.subset([*range(16), *frequent])
+    ranked, ((base, novel),) = base_and_novel(replace(task, clips=clips), tests)
+    assert ranked.clips.classes == ("archery", "singing")
+    assert len(ranked.labels) == 2
+    assert set(ranked.clips.labels.tolist()) == {0, 1}
+    assert (base.labelling.names, novel.labelling.names) == (
+        ("archery", "singing"),
+        ("hugging", "cleaning pool"),
+    )
+    assert (len(base.clips), len(novel.clips)) == (8, 8)
+    assert not set(base.clips.videos) & set(novel.clips.videos)
+
+
+def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
+    cells, record = conduct(
+        "base-to-novel", task, tests, ["clip", "linear"], 2, ModelConfig(), QUICK, [2]
+    )
+    assert [(c.test, c.method) for c in cells] == [
+        ("list1: base", "clip"),
+        ("list1: base", "linear"),
+        ("list1: novel", "clip"),
+        ("list1: novel", "linear"),
+    ]
+    assert record["seeds"] == [0, 1]
+    assert record["tests"]["list1: novel"]["label_set"]["new"] == 2
+    first = record["cells"][0]
+    assert {"top1", "top5", "mean_class", "calibration_error"} == set(first["spread"])
+    assert first["seeds"][0]["list_hash"]
+    assert first["interval"]
+    by_method = {one["method"]: one for one in record["harmonic"]}
+    b, n = cells[0].mean, cells[2].mean
+    assert by_method["clip"]["mean"] == pytest.approx(2 * b * n / (b + n))
+    assert harmonic(cells[0], cells[2]).std == 0
+
+
+def test_few_shot_has_a_column_for_each_count_of_shots(task, tests) -> None:
+    cells, record = conduct("few-shot", task, tests, ["linear"], 1, ModelConfig(), QUICK, [1, 2])
+    assert [cell.shots for cell in cells] == [1, 2]
+    with pytest.raises(BadInput, match="has 4 clips"):
+        conduct("few-shot", task, tests, ["linear"], 1, ModelConfig(), QUICK)
+    assert record["protocol"] == "few-shot"
+
+
+def test_an_ablation_changes_one_part_a_row_and_ends_with_alt(task, tests) -> None:
+    rows = variants(task, ModelConfig(), QUICK)
+    assert [row.name for row in rows] == [*CHANGES, "alt"]
+    for row in rows[:-1]:
+        ours, theirs = ModelConfig().model_dump(), row.model.model_dump()
+        assert sum(ours[name] != theirs[name] for name in ours) == 1
+    cells = compare_variants(rows, tests, [0])
+    assert [cell.method for cell in cells] == [row.name for row in rows]
+    assert cells[-1].behind == 0
+
+
+def test_a_grid_has_every_combination_under_the_values_that_vary() -> None:
+    made = grid(["lr=1e-4,4e-4", "layers=1,3", "epochs=2"], method="alt")
+    assert list(made) == [
+        "lr=1e-4 layers=1",
+        "lr=1e-4 layers=3",
+        "lr=4e-4 layers=1",
+        "lr=4e-4 layers=3",
+    ]
+    model, train = made["lr=4e-4 layers=1"]
+    assert (model.layers, train.lr, train.epochs) == (1, 4e-4, 2)
+    with pytest.raises(BadInput, match="nothing that varies"):
+        grid(["lr=1e-4"])
+    with pytest.raises(BadInput, match="no such setting"):
+        grid(["rate=1,2"])
