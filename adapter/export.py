@@ -1,0 +1,84 @@
+"""A run as TorchScript: one file that scores region features with neither ALT nor its settings."""
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from adapter.clips import PLACE, Clips
+from adapter.model import Recogniser
+from adapter.runs import Run
+from corpus.atomic import atomic_file
+from corpus.errors import RunFailed
+
+TOLERANCE = 1e-4  # of probabilities
+
+
+class Scorer(nn.Module):
+    """A recogniser with its labels.
+
+    Args:
+        model: in eval mode.
+        labels: (C, D) unit rows.
+    """
+
+    labels: Tensor
+
+    def __init__(self, model: Recogniser, labels: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("labels", labels)
+
+    def forward(self, regions: Tensor, place: Tensor) -> Tensor:
+        """Score views: regions (batch, T, R, D) and place (batch, T, R, 3) to (batch, C)."""
+        return self.model(Clips(regions, place), self.labels).softmax(dim=-1)
+
+
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        path: the file; `torch.jit.load` reads it.
+        difference: the largest between its probabilities and the run's, on random features of
+            other batch sizes than it was traced with.
+    """
+
+    path: Path
+    difference: float
+
+
+def export(run: Run, path: Path) -> Exported:
+    """Write a run as TorchScript, and check that it still says the same.
+
+    Args:
+        run: on the CPU.
+        path: of the file.
+
+    Raises:
+        RunFailed: what was written does not agree with the run to `TOLERANCE`.
+    """
+    scorer = Scorer(run.model, run.labels).eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that tracing keeps the branches it takes, which it may
+        traced = torch.jit.trace(scorer, _random(run, 2), check_trace=False)
+    with atomic_file(path) as draft:
+        torch.jit.save(traced, str(draft))
+    again = torch.jit.load(str(path))
+    difference = 0.0
+    with torch.no_grad():
+        for batch in (1, 3):
+            given = _random(run, batch)
+            difference = max(difference, float((again(*given) - scorer(*given)).abs().max()))
+    if not difference <= TOLERANCE:
+        raise RunFailed(path, f"differs from the run by {difference:.2g}", "use the run folder")
+    return Exported(path, difference)
+
+
+def _random(run: Run, batch: int) -> tuple[Tensor, Tensor]:
+    facts = run.config.features
+    generator = torch.Generator().manual_seed(batch)
+    shape = (batch, facts.frames, facts.regions)
+    regions = torch.randn(*shape, facts.dim, generator=generator)
+    return regions, torch.rand(*shape, PLACE, generator=generator)

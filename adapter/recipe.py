@@ -1,0 +1,211 @@
+"""The paper's settings as files, and what each would cost, computed before anything is run.
+
+Time is multiply-adds over what an H100 does at an assumed share of its peak: decoding video, which
+may well take longer, is not in it.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from adapter.flops import Cost, cost
+from adapter.protocols_trained import SHOTS
+from adapter.settings import configs
+from corpus.errors import BadInput
+
+FOLDER = Path(__file__).parent / "recipes"
+PEAK = 989e12  # FLOP/s of an H100 SXM in dense bfloat16, from its data sheet
+UTILISATION = 0.3  # assumed, of encoder and adapter alike
+_BACKWARD = 3  # a training step costs about three forward passes
+
+
+class Cache(BaseModel):
+    """A cache that a recipe needs.
+
+    Attributes:
+        cache: its path; dataset, split, frames, views: what alt-extract is to be told.
+        clips: how many are expected.
+        classes: of training clips, where shots are drawn from each.
+        name: what its column, or its data set, is called.
+        protocol, lists: for zero-shot tests.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    cache: str
+    dataset: str
+    split: str
+    clips: int
+    frames: int
+    views: str
+    classes: int = 0
+    name: str = ""
+    protocol: Literal["ep1", "ep2", "ep3", "lists"] = "ep2"
+    lists: tuple[str, ...] = ()
+
+    @property
+    def view_count(self) -> int:
+        """V."""
+        temporal, spatial = self.views.split("x")
+        return int(temporal) * int(spatial)
+
+
+class Recipe(BaseModel):
+    """A setting of the paper.
+
+    Attributes:
+        title: what it reproduces.
+        protocol: of adapter.protocols_trained; "zero-shot" trains a run and scores it elsewhere.
+        model, pretrained, merge: the encoder.
+        settings: NAME=VALUE, of the adapter.
+        seeds: runs.
+        train, test: caches.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    protocol: Literal["supervised", "few-shot", "base-to-novel", "zero-shot"]
+    model: str
+    pretrained: str
+    merge: int
+    settings: tuple[str, ...]
+    seeds: int
+    train: Cache
+    test: tuple[Cache, ...]
+
+
+class Expected(BaseModel):
+    """What a cache costs to make on one H100.
+
+    Attributes:
+        cache: its path.
+        gigabytes: of its arrays, in float16, not compressed.
+        hours: of the encoder.
+    """
+
+    cache: str
+    gigabytes: float
+    hours: float
+
+
+class Expectation(BaseModel):
+    """What a recipe costs on one H100.
+
+    Attributes:
+        gmacs: billions of multiply-adds to recognise one video of the first test, adapter included.
+        paper: the paper's figure, where it has one for this setting.
+        caches: each of them.
+        training_hours: of ALT's own runs, all seeds and shots.
+        assumed: how hours were computed.
+    """
+
+    gmacs: float
+    paper: float | None
+    caches: list[Expected]
+    training_hours: float
+    assumed: str
+
+
+def names() -> list[str]:
+    """List the recipes that come with ALT."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Recipe:
+    """Read a recipe by its name, or from a TOML file.
+
+    Raises:
+        BadInput: no such recipe, or not one.
+    """
+    path = FOLDER / f"{name}.toml" if name in names() else Path(name)
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BadInput(name, "no such recipe", f"use {', '.join(names())}, or a file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(path, f"is no recipe ({reason})", "see adapter/recipes") from error
+
+
+def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
+    """Compute what a recipe costs.
+
+    Args:
+        recipe: the recipe.
+        entities: of the text corpus.
+    """
+    model, train = configs(recipe.settings)
+
+    def counted(cache: Cache) -> Cost:
+        return cost(recipe.model, recipe.merge, cache.frames, cache.view_count, entities, model)
+
+    caches = []
+    for cache in dict.fromkeys((recipe.train, *recipe.test)):
+        encoder = counted(cache).encoder
+        size = clip_bytes(recipe, cache, counted(cache).regions) * cache.clips
+        caches.append(
+            Expected(cache=cache.cache, gigabytes=size / 1e9, hours=hours(encoder * cache.clips))
+        )
+    shots = SHOTS["few-shot"] if recipe.protocol == "few-shot" else ()
+    trained = sum(k * recipe.train.classes for k in shots if k) or recipe.train.clips
+    # A step reads one view of each clip.
+    view = counted(recipe.train).adapter / recipe.train.view_count
+    first = recipe.test[0]
+    like_paper = recipe.model == "ViT-L-14" and first.frames * first.view_count == 96
+    return Expectation(
+        gmacs=counted(first).total,
+        paper=4947.0 if like_paper else None,
+        caches=caches,
+        training_hours=hours(_BACKWARD * view * trained * train.epochs * recipe.seeds),
+        assumed=f"{UTILISATION:.0%} of {PEAK / 1e12:.0f} TFLOP/s; decoding not counted; "
+        f"{entities} entities",
+    )
+
+
+def clip_bytes(recipe: Recipe, cache: Cache, regions: int) -> int:
+    """Bytes of one clip in a cache of float16 (schema v1), before any compression."""
+    from open_clip import get_model_config
+
+    facts = get_model_config(recipe.model)
+    side = facts["vision_cfg"]["image_size"] // facts["vision_cfg"]["patch_size"]
+    region = 2 * facts["embed_dim"] + 2  # embedding and size
+    patch = 1 if regions <= 256 else 2
+    return cache.view_count * cache.frames * (regions * region + side**2 * patch + 4)
+
+
+def hours(gmacs: float) -> float:
+    """Hours of one H100 for so many billions of multiply-adds."""
+    return 2e9 * gmacs / (PEAK * UTILISATION) / 3600
+
+
+def extract_commands(recipe: Recipe) -> Iterator[list[str]]:
+    """Yield the alt-extract arguments for each cache."""
+    for cache in (recipe.train, *recipe.test):
+        yield [
+            *("--dataset", cache.dataset, "--split", cache.split, "--out", cache.cache),
+            *("--model", recipe.model, "--pretrained", recipe.pretrained),
+            *("--frames", str(cache.frames), "--views", cache.views),
+            *("--merge", str(recipe.merge)),
+        ]
+
+
+def adapter_commands(recipe: Recipe, out: Path) -> Iterator[list[str]]:
+    """Yield the alt-adapter arguments that carry a recipe out, into a folder."""
+    settings = [part for setting in recipe.settings for part in ("--set", setting)]
+    if recipe.protocol != "zero-shot":
+        scored = [part for test in recipe.test for part in ("--test", f"{test.name}={test.cache}")]
+        yield [
+            *("protocol", recipe.protocol, "--features", recipe.train.cache, *scored, *settings),
+            *("--seeds", str(recipe.seeds), "--out", str(out)),
+        ]
+        return
+    run = str(out / "run")
+    yield ["train", "--features", recipe.train.cache, *settings, "--out", run]
+    for (name, protocol), group in groupby(recipe.test, lambda test: (test.name, test.protocol)):
+        tests = list(group)
+        features = [part for test in tests for part in ("--features", test.cache)]
+        lists = [part for path in tests[0].lists for part in ("--list", path)]
+        yield ["protocol", protocol, "--run", run, *features, *lists, "--out", str(out / name)]
