@@ -1,0 +1,183 @@
+"""A training step from cached features beside the same step with the frozen image tower in it.
+
+One run, one machine, random weights: what is reported is the ratio. Also how long the step waits
+for the loader, and the memory that the adapter takes at the paper's size.
+"""
+
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+from torch.nn import functional as F
+
+from adapter.baselines import build
+from adapter.clips import PLACE, Clips
+from adapter.model import ModelConfig
+from corpus import command
+from corpus.atomic import write_json
+from corpus.backbone import RANDOM, load
+from extract.regions import RegionEncoder
+from pipelines.bench import _machine
+
+
+class Figures(BaseModel):
+    """What was measured.
+
+    Attributes:
+        model, merge, frames, batch, entities: what ran.
+        machine: device and threads.
+        cached, end_to_end: seconds of a training step, the median turn of each.
+        ratio: end to end over cached, the median over turns.
+        busy: share of the cached step that is not waiting for its batch to be put together.
+        memory_gb: peak of the adapter's step at `memory_of`; on a CPU the process's growth.
+        memory_of: frames, regions and clips of that step; None when it was not asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    merge: int
+    frames: int
+    batch: int
+    entities: int
+    machine: str
+    cached: float
+    end_to_end: float
+    ratio: float
+    busy: float
+    memory_gb: float | None
+    memory_of: tuple[int, int, int] | None
+
+
+def measure(
+    model: str, merge: int, frames: int, batch: int, turns: int, device: torch.device, memory: bool
+) -> Figures:
+    """Time both steps in turns; one more turn goes first and is not counted."""
+    entities, labels = 5000, 400
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the weights are random, and only time is measured
+        clip = load(model, RANDOM, device).model
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    encoder = RegionEncoder(clip.to(dtype), merge, dtype)
+    step = _Step(encoder.dim, encoder.regions, entities, labels, device)
+    height, width = clip.visual.image_size
+    images = torch.randn(batch * frames, 3, height, width, device=device, dtype=dtype)
+    clips = _random(4 * batch, frames, encoder.regions, encoder.dim)
+
+    def load_batch() -> Clips:
+        rows = torch.randint(len(clips.regions), (batch,))
+        return clips.map(lambda tensor: tensor[rows]).to(device)
+
+    def encoded() -> Clips:
+        with torch.no_grad():
+            regions = encoder(images).tokens.float().unflatten(0, (batch, frames))
+        return Clips(regions, load_batch().place)
+
+    cached, whole, waits = [], [], []
+    for _ in range(turns + 1):
+        waits.append(_seconds(load_batch, device))
+        cached.append(_seconds(lambda: step(load_batch()), device))
+        whole.append(_seconds(lambda: step(encoded()), device))
+    used = (32, 101, 64) if memory else None
+    return Figures(
+        model=model,
+        merge=merge,
+        frames=frames,
+        batch=batch,
+        entities=entities,
+        machine=_machine(device),
+        cached=statistics.median(cached[1:]),
+        end_to_end=statistics.median(whole[1:]),
+        ratio=statistics.median(w / c for w, c in zip(whole[1:], cached[1:], strict=True)),
+        busy=1 - statistics.median(w / c for w, c in zip(waits[1:], cached[1:], strict=True)),
+        memory_gb=_memory(used, encoder.dim, device) if used else None,
+        memory_of=used,
+    )
+
+
+class _Step:
+    """One step of the default adapter, by the default optimiser."""
+
+    def __init__(
+        self, dim: int, regions: int, entities: int, labels: int, device: torch.device
+    ) -> None:
+        texts = F.normalize(torch.randn(entities, dim), dim=-1)
+        self.model: nn.Module = build(ModelConfig(), texts, regions, 100.0).to(device)
+        self.labels = F.normalize(torch.randn(labels, dim, device=device), dim=-1)
+        self.optimizer = torch.optim.AdamW(self.model.parameters())
+
+    def __call__(self, clips: Clips) -> None:
+        target = torch.randint(len(self.labels), (len(clips.regions),), device=self.labels.device)
+        kind = self.labels.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+            logits = self.model(clips, self.labels)
+        F.cross_entropy(logits, target).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+def _random(batch: int, frames: int, regions: int, dim: int) -> Clips:
+    shape = (batch, frames, regions)
+    return Clips(torch.randn(*shape, dim).half(), torch.rand(*shape, PLACE).half())
+
+
+def _memory(size: tuple[int, int, int], dim: int, device: torch.device) -> float:
+    frames, regions, batch = size
+    step = _Step(dim, regions, 5000, 400, device)
+    clips = _random(batch, frames, regions, dim).to(device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        step(clips)
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step(clips)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e9
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    began = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began
+
+
+app = command.application("The adapter's training step from cache, beside one end to end.")
+
+
+@app.command()
+def step(
+    model: Annotated[str, typer.Option(help="open_clip model.")] = "ViT-B-16",
+    merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, help="Frames in a clip.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="Clips to a step.")] = 32,
+    turns: Annotated[int, typer.Option(min=1, help="Timed steps of each kind.")] = 3,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
+    memory: Annotated[bool, typer.Option(help="Also 32 frames x 101 regions x 64 clips.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures, as JSON.")] = None,
+) -> None:
+    """Time both steps and print the figures as JSON.
+
+    Example: python -m pipelines.bench_adapter --device cuda --memory --out adapter.json
+    """
+    figures = measure(model, merge, frames, batch, turns, torch.device(device), memory)
+    facts = figures.model_dump(mode="json")
+    if out:
+        write_json(out, facts)
+    command.print_json(facts)
+
+
+def main() -> None:
+    """Run the command line."""
+    command.run(app)
+
+
+if __name__ == "__main__":
+    main()
