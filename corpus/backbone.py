@@ -178,7 +178,7 @@ def load(
     return Backbone(
         name=f"{model}/{tag}",
         model=clip.to(device),
-        tokenizer=_tokenizer(model),
+        tokenizer=tokenizer(model),
         preprocess=Preprocess(
             size=(size, size) if isinstance(size, int) else (size[0], size[1]),
             mean=tuple(cfg["mean"]),
@@ -335,7 +335,7 @@ def _load_error(model: str, tag: str, source: str | None, error: Exception) -> B
     )
 
 
-def _tokenizer(model: str) -> Any:
+def tokenizer(model: str) -> Any:
     """Return open_clip's tokenizer for `model`; a smaller vocabulary keeps CLIP's first merges.
 
     CLIP's merges are ordered by frequency, so the first n of them are a tokenizer of their own

@@ -25,12 +25,14 @@ of a figure, things, animals and scenes. It lets the whole pipeline run in minut
 no download. For real videos take a real CLIP.
 
 - **Made by** `python -m pipelines.mini train` (`make mini`), {steps} steps of {batch} stills, seed
-  {seed}: {stills} still scenes, each seen once. Half precision, safetensors.
+  {seed}: {stills} still scenes, each seen {passes} times. Half precision, safetensors.
 - **Trained on** still scenes drawn by `pipelines/world/stills.py`, with captions of what is in them
-  and where. No video, no motion and no action label; seeds that no video has.
-- **Loss** open_clip's contrastive loss, of captions with class tokens, of entities' names and
-  WordNet definitions with the tokens that show them, with 0, 4 and 8 tokens merged in each block in
-  turn, and of two texts of an entity with each other.
+  and where. No video, no motion and no action label; seeds that no video has. The text tower also
+  reads the entities' names and WordNet definitions, and names among other words, some of them
+  made of pieces of the vocabulary so that they mean nothing.
+- **Loss** open_clip's contrastive loss, of captions with class tokens and of two texts of one
+  entity; and for every token the cross-entropy of its likeness with all entities' texts against
+  what covers its pixels, with 0, 4 and 8 tokens merged in each block in turn. Muon and AdamW.
 
 ## Figures
 
@@ -130,7 +132,8 @@ def bundle(
                 steps=recipe.steps,
                 batch=recipe.batch,
                 seed=recipe.seed,
-                stills=f"{recipe.steps * recipe.batch:,}",
+                stills=f"{recipe.steps * recipe.batch // recipe.passes:,}",
+                passes=recipe.passes,
                 figures=found.describe(),
             ),
             encoding="utf-8",

@@ -61,7 +61,7 @@ def recognition(backbone: Backbone, each: int = 12) -> Recognition:
             index, cover = coverage(shot, encoder.grid[0])
             own = cover[index == NAMES.index(name)]
             if len(own):
-                pure = torch.from_numpy(own[0] > 0.9)
+                pure = torch.from_numpy(own[0] > 0.9 * 255)
                 patches += int(pure.sum())
                 right += int(row[pure].eq(NAMES.index(name)).sum())
     stills = each * len(THINGS)

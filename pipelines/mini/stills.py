@@ -1,32 +1,34 @@
 """Still scenes as training batches: pixels, captions, and which entity covers which patch."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from corpus.backbone import Preprocess
 from pipelines.mini.texts import INDEX, text_of
-from pipelines.world.stage import NUISANCE
 from pipelines.world.stills import FIRST_SEED, Still, still
 
 MOST_ENTITIES = 20  # seen in one still: scene, role, six body parts, things; a few to spare
 # Seeds of stills: training counts up from FIRST_SEED, held-out stills from here.
 HELD_OUT = FIRST_SEED + 2**38
+NAMED = 0.5  # share of single things whose caption is one of the ways to write their name
+Row = tuple[np.ndarray, str, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Stills of one step.
+    """Stills with what is known of them.
 
     Attributes:
         images: (B, 3, H, W) uint8.
         captions: B texts.
         entities: (B, E) int64, indices into `texts.NAMES`, −1 where there are fewer.
-        cover: (B, E, P) float32, the share of each patch's pixels that show the entity.
+        cover: (B, E, P) uint8, how much of each patch shows the entity, 255 for all of it.
     """
 
     images: Tensor
@@ -34,42 +36,46 @@ class Batch:
     entities: Tensor
     cover: Tensor
 
+    def __len__(self) -> int:
+        return len(self.captions)
 
-class Stills(Dataset[tuple[np.ndarray, str, np.ndarray, np.ndarray]]):
-    """Still scenes by number; the same number is the same still.
+    def take(self, rows: np.ndarray) -> "Batch":
+        """Return some of the stills."""
+        at = torch.from_numpy(rows)
+        captions = [self.captions[k] for k in rows.tolist()]
+        return Batch(self.images[at], captions, self.entities[at], self.cover[at])
+
+
+def one(number: int, size: int, grid: int) -> Row:
+    """Draw still scene `number`; the same number is the same still.
 
     Args:
+        number: of the still, counted from FIRST_SEED.
         size: side of the image, pixels.
         grid: patches to a side.
-        count: how many.
-        first: seed of number 0.
-        easy: over so many stills nuisance grows to the videos' level.
+
+    Returns:
+        (size, size, 3) uint8 pixels, the caption, and the entities and their `coverage`.
     """
+    shot = still(FIRST_SEED + number, size)
+    rng = np.random.default_rng((FIRST_SEED, number))
+    caption = shot.caption
+    if shot.subject and rng.random() < NAMED:
+        caption = text_of(shot.subject, rng)
+    return shot.image, caption, *coverage(shot, grid)
 
-    def __init__(
-        self, size: int, grid: int, count: int, first: int = FIRST_SEED, easy: int = 0
-    ) -> None:
-        self.size, self.grid, self.count, self.first, self.easy = size, grid, count, first, easy
 
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, str, np.ndarray, np.ndarray]:
-        share = min(1.0, 0.1 + 0.9 * number / self.easy) if self.easy else 1.0
-        shot = still(self.first + number, self.size, NUISANCE.scaled(share))
-        rng = np.random.default_rng((self.first, number))
-        caption = shot.caption
-        if shot.subject and rng.random() < 0.2:
-            caption = text_of(shot.subject, rng)
-        entities, cover = coverage(shot, self.grid)
-        return shot.image, caption, entities, cover
+def draw(numbers: range, size: int, grid: int, workers: Executor | None) -> Batch:
+    """Draw still scenes by number, several at a time where there are workers."""
+    of = partial(one, size=size, grid=grid)
+    return collate(list(workers.map(of, numbers, chunksize=64) if workers else map(of, numbers)))
 
 
 def coverage(shot: Still, grid: int) -> tuple[np.ndarray, np.ndarray]:
     """Measure how much of each patch each entity covers.
 
     Returns:
-        (E,) int64 entity indices, −1 in unused places, and (E, P) float32 shares.
+        (E,) int64 entity indices, −1 in unused places, and (E, P) uint8, 255 for all of a patch.
     """
     cell = shot.ids.shape[0] // grid
     shares: dict[str, np.ndarray] = {}
@@ -78,14 +84,14 @@ def coverage(shot: Still, grid: int) -> tuple[np.ndarray, np.ndarray]:
         for name in shot.names.get(int(number), ()):
             shares[name] = shares.get(name, np.float32(0)) + mask.ravel()
     entities = np.full(MOST_ENTITIES, -1, np.int64)
-    cover = np.zeros((MOST_ENTITIES, grid * grid), np.float32)
+    cover = np.zeros((MOST_ENTITIES, grid * grid), np.uint8)
     for k, (name, share) in enumerate(list(shares.items())[:MOST_ENTITIES]):
-        entities[k], cover[k] = INDEX[name], share
+        entities[k], cover[k] = INDEX[name], np.rint(255 * share)
     return entities, cover
 
 
-def collate(rows: Sequence[tuple[np.ndarray, str, np.ndarray, np.ndarray]]) -> Batch:
-    """Stack stills into a batch."""
+def collate(rows: Sequence[Row]) -> Batch:
+    """Stack stills."""
     images, captions, entities, cover = zip(*rows, strict=True)
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return Batch(

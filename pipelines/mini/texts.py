@@ -11,6 +11,8 @@ from pipelines.world.entities import ENTITIES
 NAMES = tuple(ENTITIES)
 INDEX = {name: k for k, name in enumerate(NAMES)}
 _PHRASES = ("{}", "a {}", "the {}", "a picture of a {}", "one {}", "{} here")
+_IN_COMPANY = ("{1} the {0}", "{1} a {0}", "{1} {0} here", "one {1} {0}")
+_HELD_BACK = {word for action in ACTIONS for word in action.label.split()} | set(NAMES)
 
 
 @lru_cache(maxsize=1)
@@ -35,29 +37,73 @@ def fillers() -> tuple[str, ...]:
 
     They are the words of the definitions, less all words of the actions' labels.
     """
-    held_back = {word for action in ACTIONS for word in action.label.split()} | set(NAMES)
     glosses = " ".join(gloss for of in definitions().values() for gloss in of)
-    return tuple(sorted(set(re.findall(r"[a-z]{3,}", glosses.lower())) - held_back))
+    return tuple(sorted(set(re.findall(r"[a-z]{3,}", glosses.lower())) - _HELD_BACK))
 
 
 def text_of(name: str, rng: np.random.Generator) -> str:
-    """Return one way to write an entity: a phrase, a name among words, or "name: definition"."""
+    """Return one way to write an entity: in a phrase, or as "name: definition"."""
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.5:
         return str(rng.choice(_PHRASES)).format(name)
-    if kind < 0.6:
-        words = fillers()
-        before, after = rng.integers(1, 5), rng.integers(0, 3)
-        picked = [words[k] for k in rng.integers(len(words), size=before + after)]
-        return " ".join([*picked[:before], name, *picked[before:]])
     glosses = definitions()[name]
-    others = kind > 0.92 and len(glosses) > 1
+    others = kind > 0.9 and len(glosses) > 1
     gloss = glosses[int(rng.integers(1, len(glosses)))] if others else glosses[0]
     return f"{name}: {gloss}"
 
 
+def pairs_in_company(
+    names: int, each: int, rng: np.random.Generator
+) -> tuple[list[str], list[str]]:
+    """Write names in the company of words, twice: the same words, differently put.
+
+    A tower that tells these pairs apart keeps both the name and the words around it, whatever they
+    are. Without that, "up" and "down" would be lost beside a name that pictures show.
+
+    Args:
+        names: how many entities.
+        each: how many companies of each.
+        rng: what to draw from.
+
+    Returns:
+        Two lists of names · each texts.
+    """
+    first, second = [], []
+    for k in rng.choice(len(NAMES), names, replace=False):
+        for _ in range(each):
+            words = " ".join(filler(rng) for _ in range(int(rng.integers(1, 3))))
+            first.append(f"{words} {NAMES[k]}")
+            second.append(str(rng.choice(_IN_COMPANY)).format(NAMES[k], words))
+    return first, second
+
+
+def filler(rng: np.random.Generator) -> str:
+    """Draw a word: one of `fillers`, or one made of pieces of the vocabulary, that means nothing.
+
+    The made ones see to it that no piece of a word is as it was before training.
+    """
+    if rng.random() < 0.4:
+        return fillers()[int(rng.integers(len(fillers())))]
+    starts, ends = _pieces()
+    parts = [starts[int(rng.integers(len(starts)))] for _ in range(int(rng.integers(0, 3)))]
+    word = "".join([*parts, ends[int(rng.integers(len(ends)))]])
+    return word if word not in _HELD_BACK else filler(rng)
+
+
 def every_text() -> list[str]:
-    """Return all texts that `text_of` can give, but for names among random words."""
+    """Return all texts that `text_of` can give."""
     return [phrase.format(name) for name in NAMES for phrase in _PHRASES] + [
         f"{name}: {gloss}" for name in NAMES for gloss in definitions()[name]
     ]
+
+
+@lru_cache(maxsize=1)
+def _pieces() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the vocabulary's pieces that go on and those that end a word, letters only."""
+    from corpus.backbone import MINI, tokenizer
+
+    pieces = tokenizer(MINI).decoder.values()
+    ends = {piece.removesuffix("</w>") for piece in pieces if piece.endswith("</w>")}
+    starts = {piece for piece in pieces if not piece.endswith("</w>")}
+    letters = re.compile(r"[a-z]+").fullmatch
+    return tuple(sorted(filter(letters, starts))), tuple(sorted(filter(letters, ends)))

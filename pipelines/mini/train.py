@@ -1,12 +1,17 @@
-"""Training of the mini backbone: captions with images, and entities with the regions they cover.
+"""Training of the mini backbone: words, then regions, then captions.
 
-Both losses are open_clip's contrastive loss. The second one is what makes region tokens mean
-something: a token, or the mean of the tokens over a thing, against the text of that thing.
+First the text tower alone learns to tell names apart. Then the image tower alone learns what each
+token shows: it is compared with the texts of all entities, and should be like each by as much as
+that covers of its pixels. Captions say too little about patches for that. Last, captions meet class
+tokens in open_clip's contrastive loss, while the other losses go on, and both towers learn.
 """
 
 import math
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,21 +21,25 @@ import open_clip
 import torch
 from open_clip import ClipLoss
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.data import DataLoader
 
 from corpus.atomic import atomic_file
 from corpus.backbone import MINI, Backbone, load
 from extract.regions import RegionEncoder, Regions
 from pipelines.mini.start import prepare
-from pipelines.mini.stills import Batch, Stills, collate, normalise
-from pipelines.mini.texts import NAMES, text_of
-from pipelines.world.entities import ENTITIES
+from pipelines.mini.stills import Batch, draw, normalise
+from pipelines.mini.texts import NAMES, pairs_in_company, text_of
 
-SAVED, REPORTED = 50, 25  # steps between checkpoints, and between reports
-SINGLES = 3
+SAVED, REPORTED = 200, 25  # steps between checkpoints, and between reports
 MERGES = (0, 4, 8)  # each step trains with one of them, so that tokens stay meaningful when merged
-_WEIGHTS = {"object": 3.0, "animal": 3.0, "scene": 1.0, "role": 1.0, "body_part": 1.0}
+REPHRASED = 48  # names that a step writes a second time
+COMPANY = 10, 4  # names, and companies of each, in a step's `pairs_in_company`
+WORDS_SCALE = 8.0  # of cosines between texts; small, so that names spread out
+REGIONS = 2.0  # weight of the region loss beside captions
+# Things cover few pixels and scenes most of them. An entity's weight is its mean share of the
+# pixels to this power, inverted.
+BALANCE = 0.7
 
 
 @dataclass(frozen=True)
@@ -39,22 +48,26 @@ class Recipe:
 
     Attributes:
         steps, batch: optimisation steps, stills to a step.
-        lr, weight_decay, warmup: AdamW's peak rate, decay of matrices, warm-up in steps.
-        regions: entities of each still whose regions are contrasted, at most.
-        words: steps on texts alone that come first, names against definitions, so that pictures
-            meet a text tower that tells words apart.
-        easy: share of the steps over which nuisance grows from little to the videos' level.
+        alone: of these steps, the first ones, in which the image tower learns alone.
+        lr, warmup: AdamW's peak rate, for vectors, embeddings and patch filters; its warm-up in
+            steps.
+        matrix_lr, weight_decay: Muon's peak rate and decay, for the blocks' matrices.
+        drawn, passes: stills drawn at a time, and how often they are seen before the next are.
+        words: steps on texts alone that come first, so that pictures meet a text tower that tells
+            words apart.
         seed: of weights, sampling and texts.
     """
 
-    steps: int = 1800
-    batch: int = 96
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    warmup: int = 150
-    regions: int = 10
-    words: int = 100
-    easy: float = 0.4
+    steps: int = 4800
+    alone: int = 2400
+    batch: int = 64
+    lr: float = 2e-3
+    warmup: int = 60
+    matrix_lr: float = 4e-3
+    weight_decay: float = 0.02
+    drawn: int = 12800
+    passes: int = 4
+    words: int = 400
     seed: int = 0
 
 
@@ -70,14 +83,14 @@ class Progress:
 
 
 def train(
-    recipe: Recipe, checkpoint: Path, workers: int = 1, report: Callable[[Progress], None] = print
+    recipe: Recipe, checkpoint: Path, workers: int = 2, report: Callable[[Progress], None] = print
 ) -> Backbone:
     """Train the mini backbone from scratch, or go on from `checkpoint`.
 
     Args:
         recipe: how.
         checkpoint: file that is written every SAVED steps and read if it exists.
-        workers: processes that draw stills.
+        workers: processes that draw stills, 0 for none but this one.
         report: called every REPORTED steps.
 
     Returns:
@@ -86,181 +99,233 @@ def train(
     torch.manual_seed(recipe.seed)
     backbone = load(MINI, "none", seed=recipe.seed)
     clip = backbone.model.train().requires_grad_(True)
-    optimiser = torch.optim.AdamW(_groups(clip, recipe), lr=recipe.lr, betas=(0.9, 0.98))
-    first = _resume(checkpoint, clip, optimiser, recipe)
+    optimisers = _optimisers(clip, recipe)
+    first = _resume(checkpoint, clip, optimisers, recipe)
     if not first:
         prepare(clip.visual, recipe.seed)
-        _learn_words(backbone, recipe)
+        _learn_words(backbone, optimisers, recipe)
     encoders = {merge: RegionEncoder(clip, merge) for merge in MERGES}
-    grid = encoders[0].grid[0]
-    count = recipe.steps * recipe.batch
-    stills = Stills(backbone.preprocess.size[0], grid, count, easy=int(count * recipe.easy))
+    size, grid = backbone.preprocess.size[0], encoders[0].grid[0]
     start = time.monotonic()
-    for step, batch in zip(
-        range(first, recipe.steps), _batches(stills, first, recipe, workers), strict=False
-    ):
-        rng = np.random.default_rng((recipe.seed, step))
-        for group in optimiser.param_groups:
-            group["lr"] = rate_at(step, recipe)
-        losses = _losses(backbone, encoders[MERGES[step % 3]], batch, recipe, rng)
-        optimiser.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()
-        nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
-        optimiser.step()
-        with torch.no_grad():
-            clip.logit_scale.clamp_(0, math.log(100))
-        if step % SAVED == SAVED - 1 or step + 1 == recipe.steps:
-            _save(checkpoint, clip, optimiser, step + 1, recipe)
-        if step % REPORTED == REPORTED - 1:
-            done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-            captions, regions, words = (loss.item() for loss in losses)
-            report(Progress(step + 1, captions, regions, words, done))
+    with _drawers(workers) as executor:
+        batches = _batches(first, size, grid, recipe, executor)
+        for step, (batch, weights) in enumerate(batches, first):
+            rng = np.random.default_rng((recipe.seed, step))
+            losses = _losses(
+                backbone, encoders[MERGES[step % 3]], batch, weights, rng, step < recipe.alone
+            )
+            _update(clip, optimisers, torch.stack(losses).sum(), rate_at(step, recipe))
+            if step % SAVED == SAVED - 1 or step + 1 == recipe.steps:
+                _save(checkpoint, clip, optimisers, step + 1, recipe)
+            if step % REPORTED == REPORTED - 1:
+                done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
+                captions, regions, words = (loss.item() for loss in losses)
+                report(Progress(step + 1, captions, regions, words, done))
     clip.eval().requires_grad_(False)
     return backbone
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Return the learning rate: linear warm-up, then a cosine to zero."""
+    """Return the share of the peak learning rate: linear warm-up, then a cosine to zero."""
     if step < recipe.warmup:
-        return recipe.lr * (step + 1) / recipe.warmup
+        return (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _learn_words(backbone: Backbone, recipe: Recipe) -> None:
-    """Train the text tower alone: two texts of an entity attract, those of others repel."""
-    clip: Any = backbone.model
-    loss, rng = ClipLoss(), np.random.default_rng((recipe.seed, recipe.steps))
-    optimiser = torch.optim.AdamW(clip.parameters(), lr=recipe.lr, weight_decay=0.0)
-    for step in range(recipe.words):
-        optimiser.param_groups[0]["lr"] = recipe.lr * min(1.0, (step + 1) / 50)
-        with sdpa_kernel(SDPBackend.MATH):
-            texts = _encode(backbone, [text_of(name, rng) for name in (*NAMES, *NAMES)])
-        first, second = texts.chunk(2)
-        optimiser.zero_grad(set_to_none=True)
-        loss(first, second, clip.logit_scale.exp()).backward()
-        nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
-        optimiser.step()
+def shown_by(batch: Batch, seen: Regions) -> Tensor:
+    """Measure what every token shows.
+
+    Returns:
+        (B, R, K) float32, how many patches' worth of each entity of NAMES a token holds.
+    """
+    regions = seen.size.shape[1]
+    mass = torch.zeros(*batch.cover.shape[:2], regions)  # (B, E, R)
+    mass.scatter_add_(2, seen.source[:, None].expand(batch.cover.shape), batch.cover.float() / 255)
+    shown = torch.zeros(len(batch), len(NAMES) + 1, regions)  # the last one for unused places
+    places = torch.where(batch.entities < 0, len(NAMES), batch.entities)
+    shown.scatter_add_(1, places[..., None].expand_as(mass), mass)
+    return shown[:, :-1].transpose(1, 2)
+
+
+def region_loss(tokens: Tensor, texts: Tensor, shown: Tensor, scale: Tensor) -> Tensor:
+    """Compare every token with the text of every entity: cross-entropy with what it shows.
+
+    Args:
+        tokens: (B, R, D) unit rows.
+        texts: (K, D) unit rows.
+        shown: (B, R, K), how much each token shows of each entity, any unit. Tokens count by it.
+        scale: () factor on cosines.
+    """
+    log_chance = functional.log_softmax(scale * (tokens @ texts.T), dim=-1)
+    return -(shown * log_chance).sum() / shown.sum()
+
+
+def balance(batch: Batch) -> Tensor:
+    """Return (K,) a weight for each entity, the larger the less it is seen; of mean one or so."""
+    mass = torch.zeros(len(NAMES) + 1)
+    places = torch.where(batch.entities < 0, len(NAMES), batch.entities)
+    mass.scatter_add_(0, places.flatten(), batch.cover.sum(2, dtype=torch.float32).flatten())
+    mass = mass[:-1].clamp(min=1.0)
+    return (mass.mean() / mass) ** BALANCE
 
 
 def _losses(
     backbone: Backbone,
     encoder: RegionEncoder,
     batch: Batch,
-    recipe: Recipe,
+    weights: Tensor,
     rng: np.random.Generator,
+    alone: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the losses of captions, of regions, and of words among themselves.
 
     Without the last one the text tower would give in to images that say little yet, and forget
     what tells words apart.
     """
-    clip, loss = backbone.model, ClipLoss()
-    # Sequences are short here, and the fused attention's backward pass is slow on CPUs.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+    with _fast():
         seen = encoder(normalise(batch.images, backbone.preprocess))
-        captions = _encode(backbone, batch.captions)
-        entities = _encode(backbone, [text_of(name, rng) for name in NAMES])
-        again = _encode(backbone, [text_of(name, rng) for name in NAMES])
-    tokens = nn.functional.normalize(seen.tokens.float(), dim=-1)
-    scale = clip.logit_scale.exp()
-    regions, entity = regions_of(batch, seen, tokens, recipe.regions, rng)
-    parts = [
-        loss(regions[rows], entities[entity[rows]], scale)
-        for rows in once_each(entity.numpy(), rng)
-    ]
-    words = loss(entities, again, scale)
-    return loss(tokens[:, 0], captions, scale), torch.stack(parts).mean(), words
+    tokens = functional.normalize(seen.tokens.float(), dim=-1)
+    scale = backbone.model.logit_scale.exp()
+    shown = shown_by(batch, seen)[:, 1:] * weights
+    if alone:
+        with torch.no_grad(), _fast():
+            entities = _encode(backbone, [text_of(name, rng) for name in NAMES])
+        regions = region_loss(tokens[:, 1:], entities, shown, scale)
+        return torch.zeros(()), regions, torch.zeros(())
+    words, entities, captions = _word_loss(backbone, rng, batch.captions)
+    regions = region_loss(tokens[:, 1:], entities, shown, scale)
+    return ClipLoss()(tokens[:, 0], captions, scale), REGIONS * regions, words
+
+
+def _word_loss(
+    backbone: Backbone, rng: np.random.Generator, captions: list[str]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Two texts of an entity attract, and so do two texts of one company; all others repel.
+
+    Returns:
+        The loss; (K, D) unit rows, a text of each entity; and (B, D) unit rows, the captions.
+    """
+    loss, scale = ClipLoss(), torch.tensor(WORDS_SCALE)
+    some = rng.choice(len(NAMES), REPHRASED, replace=False)
+    names = [*NAMES, *(NAMES[k] for k in some)]
+    first, second = pairs_in_company(*COMPANY, rng)
+    texts = [*(text_of(name, rng) for name in names), *first, *second, *captions]
+    with _fast():
+        rows = _encode(backbone, texts)
+    entities, again, company, rest = rows.tensor_split(
+        (len(NAMES), len(names), len(texts) - len(captions))
+    )
+    alike = loss(entities[torch.from_numpy(some)], again, scale)
+    return alike + loss(*company.chunk(2), scale), entities, rest
+
+
+def _fast() -> ExitStack:
+    """Compute in half precision, and without fused attention: its backward is slow on CPUs."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.autocast("cpu", torch.bfloat16))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        return stack.pop_all()
+
+
+def _learn_words(
+    backbone: Backbone, optimisers: list[torch.optim.Optimizer], recipe: Recipe
+) -> None:
+    """Train the text tower alone for a while."""
+    rng = np.random.default_rng((recipe.seed, recipe.steps))
+    for step in range(recipe.words):
+        loss, _, _ = _word_loss(backbone, rng, [])
+        _update(backbone.model, optimisers, loss, min(1.0, (step + 1) / 50))
 
 
 def _encode(backbone: Backbone, texts: list[str]) -> Tensor:
     """Embed texts as unit rows, as open_clip's `encode_text` does.
 
-    Padding behind the longest text is cut: the tower is causal and never looks at it.
+    Texts of like length go together and padding behind the longest is cut: the tower is causal and
+    never looks at it.
     """
     clip: Any = backbone.model
     ids = backbone.tokenizer(texts)
     ends = ids.argmax(dim=-1)  # the mark that ends a text has the highest id
-    length = int(ends.max()) + 1
-    x = clip.token_embedding(ids[:, :length]) + clip.positional_embedding[:length]
-    x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:length, :length]))
-    rows = x[torch.arange(len(x)), ends] @ clip.text_projection
-    return nn.functional.normalize(rows.float(), dim=-1)
+    order = ends.argsort()
+    parts = []
+    for some in order.tensor_split(3):
+        length = int(ends[some].max()) + 1
+        x = clip.token_embedding(ids[some, :length]) + clip.positional_embedding[:length]
+        x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:length, :length]))
+        parts.append(x[torch.arange(len(x)), ends[some]])
+    rows = torch.cat(parts)[order.argsort()] @ clip.text_projection
+    return functional.normalize(rows.float(), dim=-1)
 
 
-def regions_of(
-    batch: Batch, seen: Regions, tokens: Tensor, most: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Choose entities of each still and the tokens that show them.
-
-    Each is seen as the mean of its tokens, weighted by how much of it they show, and as single
-    ones of them (SINGLES), so that each token means something by itself.
-
-    Returns:
-        (n, D) unit rows and (n,) int64 entity indices.
-    """
-    mass = torch.zeros(*batch.cover.shape[:2], tokens.shape[1])  # (B, E, R)
-    mass.scatter_add_(2, seen.source[:, None].expand_as(batch.cover), batch.cover)
-    purity = mass / seen.size[:, None].clamp(min=1)
-    kinds = torch.tensor([_WEIGHTS[ENTITIES[name].kind] for name in NAMES])
-    chance = kinds[batch.entities.clamp(min=0)] * (batch.entities >= 0)
-    chance = chance * (purity[..., 1:].amax(-1) > 0.25)
-    # Gumbel's trick: the largest keys are a weighted sample without replacement.
-    keys = chance.log() + torch.from_numpy(rng.gumbel(size=chance.shape)).float()
-    best = keys.topk(most, dim=1)
-    row, place = (best.values > -torch.inf).nonzero(as_tuple=True)
-    chosen = best.indices[row, place]
-    weights = mass[row, chosen] * purity[row, chosen]  # (n, R)
-    seen_as = [weights]
-    for _ in range(SINGLES):
-        noise = torch.from_numpy(rng.gumbel(size=weights.shape)).float()
-        one = (weights.clamp(min=1e-9).log() + noise).argmax(-1)
-        seen_as.append(nn.functional.one_hot(one, weights.shape[1]).float())
-    own = tokens[row]  # (n, R, D)
-    rows = torch.cat([(w[:, None] @ own).squeeze(1) for w in seen_as])
-    return nn.functional.normalize(rows, dim=-1), batch.entities[row, chosen].repeat(len(seen_as))
+def _update(
+    clip: nn.Module, optimisers: list[torch.optim.Optimizer], loss: Tensor, share: float
+) -> None:
+    """Take one step at `share` of the peak rates."""
+    for optimiser in optimisers:
+        optimiser.zero_grad(set_to_none=True)
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * share
+    loss.backward()
+    nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+    for optimiser in optimisers:
+        optimiser.step()
+    with torch.no_grad():
+        clip.logit_scale.clamp_(0, math.log(100))
 
 
-def once_each(entity: np.ndarray, rng: np.random.Generator) -> list[Tensor]:
-    """Deal regions into groups in which no entity comes twice: a second one is no negative."""
-    order = rng.permutation(len(entity))
-    turn, seen = np.zeros(len(entity), np.int64), np.zeros(len(NAMES), np.int64)
-    for k in order:
-        turn[k] = seen[entity[k]]
-        seen[entity[k]] += 1
-    groups = [torch.from_numpy(np.flatnonzero(turn == g)) for g in range(int(turn.max()) + 1)]
-    # Later groups hold little but the few entities that every still shows.
-    return [group for group in groups if len(group) >= len(groups[0]) // 2]
+def _batches(
+    first: int, size: int, grid: int, recipe: Recipe, executor: Executor | None
+) -> Iterator[tuple[Batch, Tensor]]:
+    """Yield the batch and the entities' weights of each step from `first` on."""
+    turn = recipe.drawn // recipe.batch * recipe.passes  # steps on the same stills
+    drawn, stills = -1, None
+    weights = balance(draw(range(min(recipe.drawn, 2000)), size, grid, executor))
+    for step in range(first, recipe.steps):
+        if stills is None or step // turn != drawn:
+            drawn = step // turn
+            numbers = range(drawn * recipe.drawn, (drawn + 1) * recipe.drawn)
+            stills = draw(numbers, size, grid, executor)
+        sweep, at = divmod(step, recipe.drawn // recipe.batch)
+        order = np.random.default_rng((recipe.seed, recipe.steps, sweep)).permutation(len(stills))
+        yield stills.take(order[at * recipe.batch : (at + 1) * recipe.batch]), weights
 
 
-def _batches(stills: Stills, first: int, recipe: Recipe, workers: int) -> Iterator[Batch]:
-    rows = range(first * recipe.batch, recipe.steps * recipe.batch)
-    loader: DataLoader = DataLoader(
-        stills,
-        recipe.batch,
-        sampler=rows,
-        num_workers=workers,
-        collate_fn=collate,
-        prefetch_factor=4 if workers else None,
+def _drawers(workers: int) -> Any:
+    """Return a context of processes that draw, or of none."""
+    if not workers:
+        return nullcontext()
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+
+
+def _optimisers(clip: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices, which learn here several times faster by it; else AdamW."""
+    matrices, others = [], []
+    for name, weight in clip.named_parameters():
+        (matrices if weight.ndim == 2 and "resblocks" in name else others).append(weight)
+    muon = torch.optim.Muon(
+        matrices,
+        lr=recipe.matrix_lr,
+        weight_decay=recipe.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
     )
-    return iter(loader)
-
-
-def _groups(clip: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    matrices = [p for p in clip.parameters() if p.ndim > 1]
-    vectors = [p for p in clip.parameters() if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    adam = torch.optim.AdamW(others, lr=recipe.lr, weight_decay=0.0, betas=(0.9, 0.98))
+    for optimiser in (muon, adam):
+        for group in optimiser.param_groups:
+            group["peak"] = group["lr"]
+    return [muon, adam]
 
 
 def _save(
-    path: Path, clip: nn.Module, optimiser: torch.optim.Optimizer, step: int, recipe: Recipe
+    path: Path,
+    clip: nn.Module,
+    optimisers: list[torch.optim.Optimizer],
+    step: int,
+    recipe: Recipe,
 ) -> None:
     state = {
         "clip": clip.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "step": step,
         "recipe": asdict(recipe),
         "open_clip": open_clip.__version__,
@@ -269,7 +334,9 @@ def _save(
         torch.save(state, draft)
 
 
-def _resume(path: Path, clip: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe) -> int:
+def _resume(
+    path: Path, clip: nn.Module, optimisers: list[torch.optim.Optimizer], recipe: Recipe
+) -> int:
     """Load a checkpoint of this very recipe and return its step, or 0."""
     if not path.is_file():
         return 0
@@ -277,5 +344,6 @@ def _resume(path: Path, clip: nn.Module, optimiser: torch.optim.Optimizer, recip
     if state["recipe"] != asdict(recipe):
         return 0
     clip.load_state_dict(state["clip"])
-    optimiser.load_state_dict(state["optimiser"])
+    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
     return int(state["step"])
