@@ -5,8 +5,10 @@ corpus.save(Path("artifacts/corpus/k400"))
 corpus.search("a person with a guitar", top=5, backbone=backbone)
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ from corpus.labels import LabelSet, label_set
 from corpus.manifest import (
     ENTITIES,
     INDEX,
+    LABELS,
     MANIFEST,
     Manifest,
     backbone_identity,
@@ -31,10 +34,11 @@ from corpus.manifest import (
     sha256,
     verify,
 )
+from corpus.overrides import Overrides
+from corpus.relations import Found
 
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
-    from corpus.overrides import Overrides
 
 
 class Corpus:
@@ -46,10 +50,22 @@ class Corpus:
         manifest: what made it.
     """
 
-    def __init__(self, entities: list[Entity], index: Any, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        entities: list[Entity],
+        index: Any,
+        manifest: Manifest,
+        found: Callable[[], dict[str, list[Found]]],
+    ) -> None:
         self.entities = entities
         self.manifest = manifest
         self._index = index
+        self._read_found = found
+
+    @cached_property
+    def found(self) -> dict[str, list[Found]]:
+        """What was found for each label, before entities of several labels were united."""
+        return self._read_found()
 
     @property
     def id(self) -> str:
@@ -68,7 +84,7 @@ class Corpus:
         label_sets: Sequence[LabelSet] | Sequence[str],
         backbone: "Backbone",
         *,
-        overrides: "Overrides | None" = None,
+        overrides: Overrides | None = None,
         step: Callable[[str, int, int], None] = lambda stage, done, total: None,
         reuse: "Corpus | None" = None,
         **options: Any,
@@ -97,7 +113,8 @@ class Corpus:
             step("reading labels", done, total)
 
         term = _text_term(backbone)
-        found = building.analyse(sets, settings, overrides, term, one)
+        known = reuse.found if reuse and reuse._begins(sets, settings, overrides) else None
+        found = building.analyse(sets, settings, overrides, term, one, known)
         entities = building.unite(found, settings)
         if not entities:
             raise BadInput("labels", "give no entity", "check that they are action names")
@@ -136,12 +153,24 @@ class Corpus:
                 sets, settings, overrides, backbone_identity(*_model_of(backbone.name))
             ),
         )
-        return cls(entities, _flat(embeddings), manifest)
+        return cls(entities, _flat(embeddings), manifest, lambda: found)
+
+    def _begins(
+        self, sets: Sequence[LabelSet], options: Options, overrides: Overrides | None
+    ) -> bool:
+        """Tell whether building from `sets` would find the same for all labels known here."""
+        own = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
+        same = [group.labels for group in sets[: len(own)]] == [group.labels for group in own]
+        inputs = building.inputs_digest(
+            own, options, overrides, backbone_identity(*_model_of(self.manifest.backbone))
+        )
+        return same and self.manifest.inputs == inputs
 
     def add_labels(self, labels: Sequence[str], backbone: "Backbone") -> "Corpus":
-        """Return the corpus of these labels as well; only texts that are new are embedded.
+        """Return the corpus of these labels as well; only what is new is read and embedded.
 
-        The result is what building from all labels at once gives.
+        The new labels are a set of their own, and tell each other's senses; those of the other
+        sets stay. The result is what building from all the sets at once gives.
 
         Args:
             labels: new ones; those that the corpus has already change nothing.
@@ -157,8 +186,6 @@ class Corpus:
             return self
         sets = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
         sets.append(label_set(_free_name("added", self.manifest.label_sets), new))
-        from corpus.overrides import Overrides
-
         return Corpus.build(
             sets,
             backbone,
@@ -243,7 +270,14 @@ class Corpus:
             )
             # FAISS's own writer says nothing of a full disk that could be told in one line.
             (draft / INDEX).write_bytes(faiss.serialize_index(self._index).tobytes())
-            self.manifest.files = {name: sha256(draft / name) for name in (ENTITIES, INDEX)}
+            (draft / LABELS).write_text(
+                "".join(
+                    json.dumps([label, [astuple(one) for one in own]], ensure_ascii=False) + "\n"
+                    for label, own in self.found.items()
+                ),
+                encoding="utf-8",
+            )
+            self.manifest.files = {name: sha256(draft / name) for name in (ENTITIES, INDEX, LABELS)}
             write_json(draft / MANIFEST, self.manifest.model_dump(mode="json"))
 
     @classmethod
@@ -265,7 +299,7 @@ class Corpus:
             raise damaged(folder, "cannot be read") from error
         if index.ntotal != len(entities) or index.d != manifest.dim:
             raise damaged(folder, "has an index that does not fit its entities")
-        return cls(entities, index, manifest)
+        return cls(entities, index, manifest, lambda: _read_found(folder))
 
     def _check(self, backbone: "Backbone") -> None:
         if backbone.fingerprint != self.manifest.fingerprint:
@@ -296,6 +330,18 @@ def checked_options(given: dict[str, Any]) -> Options:
     if not all("{unit}" in template for template in options.templates):
         raise BadInput("--template", "does not name {unit}", "write e.g. 'a photo of a {unit}'")
     return options
+
+
+def _read_found(folder: Path) -> dict[str, list[Found]]:
+    """Read what was found for each label; nothing where an older version did not keep it."""
+    if not (folder / LABELS).is_file():
+        return {}
+    try:
+        lines = (folder / LABELS).read_text(encoding="utf-8").split("\n")[:-1]
+        rows = [json.loads(line) for line in lines]
+        return {label: [Found(*one) for one in own] for label, own in rows}
+    except (ValueError, TypeError) as error:
+        raise damaged(folder, f"has a {LABELS} that cannot be read") from error
 
 
 def _own(found: Sequence[Any]) -> int:

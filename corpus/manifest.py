@@ -12,7 +12,7 @@ from corpus import build as building
 from corpus.build import Options
 from corpus.errors import BadInput
 
-ENTITIES, INDEX, MANIFEST = "entities.jsonl", "index.faiss", "corpus.json"
+ENTITIES, INDEX, LABELS, MANIFEST = "entities.jsonl", "index.faiss", "labels.jsonl", "corpus.json"
 
 
 class Manifest(BaseModel):
@@ -75,7 +75,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         BadInput: one is missing or differs.
     """
     for name, expected in manifest.files.items():
-        if name not in (ENTITIES, INDEX) or not (folder / name).is_file():
+        if name not in (ENTITIES, INDEX, LABELS) or not (folder / name).is_file():
             raise damaged(folder, f"lacks {name}")
         if sha256(folder / name) != expected:
             raise damaged(folder, f"has a {name} that was changed after it was built")

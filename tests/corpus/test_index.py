@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus import Corpus, report
+from corpus import Corpus, expand, report
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
+from corpus.labels import LabelSet
 from corpus.manifest import fitting
 
 LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
@@ -46,7 +48,7 @@ def test_building_again_gives_the_same_bytes(corpus: Corpus, saved: Path, mini: 
     assert again.id == corpus.id
     other = saved.parent / "again"
     again.save(other)
-    for name in ("entities.jsonl", "index.faiss", "corpus.json"):
+    for name in ("entities.jsonl", "index.faiss", "labels.jsonl", "corpus.json"):
         assert (other / name).read_bytes() == (saved / name).read_bytes()
 
 
@@ -89,6 +91,62 @@ def test_adding_labels_equals_building_from_all_and_embeds_only_new_texts(
     assert corpus.add_labels(["HorseRiding"], mini) is corpus
 
 
+def test_adding_labels_reads_only_those_and_equals_building_from_both_sets(
+    saved: Path, mini: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    entities = expand.entities
+    monkeypatch.setattr(
+        expand, "entities", lambda label, *rest: read.append(label) or entities(label, *rest)
+    )
+    loaded = Corpus.load(saved)
+    more = loaded.add_labels(["ironing"], mini)
+    assert read == ["ironing"]
+    whole = Corpus.build([LabelSet("labels", tuple(LABELS)), LabelSet("added", ("ironing",))], mini)
+    assert whole.id == more.id
+    assert whole.entities == more.entities
+    np.testing.assert_allclose(whole.embeddings, more.embeddings, atol=1e-6)
+
+
+def test_no_hash_seed_and_no_locale_changes_the_corpus(corpus: Corpus) -> None:
+    code = f"""
+        import warnings
+        warnings.simplefilter("ignore")
+        from corpus import Corpus
+        from corpus.backbone import load
+        print(Corpus.build({LABELS!r}, load("alt-mini", "none")).id)
+    """
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed, locale in (("1", "C"), ("2", "C.UTF-8"))
+    }
+    assert found == {corpus.id}
+
+
+@pytest.mark.parametrize(
+    "labels", [["弹吉他", "🎸🎸"], ['<b>playing</b> "cello"'], ["playing cello " * 150]]
+)
+def test_odd_labels_make_a_corpus_that_is_kept_under_them(
+    mini: Backbone, labels: list[str]
+) -> None:
+    odd = Corpus.build(labels, mini)
+    assert list(odd.manifest.label_sets["labels"]) == [label.strip() for label in labels]
+    assert odd.entities
+
+
+def test_labels_that_differ_in_case_only_and_empty_lists_are_refused(mini: Backbone) -> None:
+    with pytest.raises(BadInput, match="same label"):
+        Corpus.build(["Archery", "archery"], mini)
+    with pytest.raises(BadInput, match="no label"):
+        Corpus.build([], mini)
+
+
 def test_a_corpus_of_another_backbone_is_refused(corpus: Corpus) -> None:
     with pytest.warns(UserWarning, match="RANDOM"):
         other = load("alt-mini", "none", seed=1)
@@ -98,7 +156,7 @@ def test_a_corpus_of_another_backbone_is_refused(corpus: Corpus) -> None:
         corpus.add_labels(["ironing"], other)
 
 
-@pytest.mark.parametrize("name", ["entities.jsonl", "index.faiss"])
+@pytest.mark.parametrize("name", ["entities.jsonl", "index.faiss", "labels.jsonl"])
 def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> None:
     for path in saved.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
