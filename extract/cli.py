@@ -48,6 +48,9 @@ def extract(
         typer.Option(help="Instead of --views: so many random, augmented views.", min=1),
     ] = None,
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
+    keep_regions: Annotated[
+        int | None, typer.Option(help="Store only the so many largest regions.", min=1)
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float16 or int8.")] = "float16",
     compression: Annotated[str, typer.Option(help="none, lz4 or zstd.")] = "none",
     sampling: Annotated[
@@ -123,6 +126,7 @@ def extract(
         frames=frames,
         views=f"{train_views}x1" if train_views else views or "1x1",
         merge=merge,
+        keep_regions=keep_regions or 0,
         dtype=dtype,  # type: ignore[arg-type]  # Options checks it
         compression=compression,  # type: ignore[arg-type]
         sampling="random" if train_views else sampling,  # type: ignore[arg-type]

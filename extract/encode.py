@@ -42,6 +42,11 @@ class Encoder:
         precision: "float32", "bfloat16" or "float16".
         dtype: how features are stored.
         batch: frames to a forward pass.
+        keep_regions: how many of each frame's regions, the largest, are stored beside the class
+            token; 0 for all.
+
+    Attributes:
+        regions: R, tokens of a frame that are stored, the class token included.
 
     Raises:
         BadInput: the backbone's image tower is not a plain vision transformer.
@@ -54,10 +59,14 @@ class Encoder:
         precision: str = "float32",
         dtype: Dtype = "float16",
         batch: int = 32,
+        keep_regions: int = 0,
     ) -> None:
         self.backbone, self.merge, self.precision = backbone, merge, precision
         self.dtype, self.batch = dtype, batch
         self.tower = RegionEncoder(backbone.model, merge, PRECISIONS[precision])
+        self.regions = (
+            min(1 + keep_regions, self.tower.regions) if keep_regions else self.tower.regions
+        )
         if backbone.device.type == "cuda":
             self.tower.visual.to(memory_format=torch.channels_last)
 
@@ -125,7 +134,7 @@ class Encoder:
             pixels = pixels.pin_memory()
         facts = self.backbone.preprocess
         images = normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
-        return self.tower(images)
+        return self.tower(images).largest(self.regions - 1)
 
     def _row(self, clip: _Waiting) -> Features | str:
         tokens = torch.cat([part.tokens for part in clip.parts]).float().numpy()
@@ -138,7 +147,7 @@ class Encoder:
         return Features(
             regions,
             size.astype(np.uint16),
-            source.astype(patch_dtype(self.tower.regions)),
+            source.astype(patch_dtype(self.regions)),
             clip.pixels.timestamps,
             scale,
         )

@@ -11,7 +11,7 @@ import torch
 from corpus.backbone import Backbone
 from extract.clip import Pixels
 from extract.datasets import Dataset
-from extract.encode import Encoder
+from extract.manifest import patch_dtype
 from extract.options import Options, plan_of
 from extract.pieces import cores
 from extract.pool import Pool
@@ -56,7 +56,7 @@ def estimate(
     Raises:
         BadInput: the options do not fit the backbone.
     """
-    encoder = Encoder(backbone, options.merge, options.precision, options.dtype, options.batch)
+    encoder = options.encoder(backbone)
     plan, tower = plan_of(backbone, options, dataset.split), encoder.tower
     there = [clip for clip in dataset.clips if dataset.path(clip).is_file()]
     step = max(1, len(there) // _SAMPLED)
@@ -79,14 +79,13 @@ def estimate(
     a_frame = _seconds(encode) / (3 * options.batch)
     decode_all, encode_all = decode * len(there), a_frame * per_clip * len(there)
     on_cpu = backbone.device.type == "cpu"
-    width_of = 1 if options.dtype == "int8" else 2
-    row = tower.regions * (tower.dim * width_of + 2) + tower.patches * (1 + (tower.regions > 256))
-    row += 4 + (2 * tower.regions if options.dtype == "int8" else 0)
+    token = tower.dim + 2 if options.dtype == "int8" else 2 * tower.dim
+    frame = encoder.regions * (token + 2) + tower.patches * patch_dtype(encoder.regions).itemsize
     return Estimate(
         clips=len(dataset.clips),
         missing=len(dataset.clips) - len(there),
         frames=per_clip * len(there),
-        bytes=row * per_clip * len(there),
+        bytes=(frame + 4) * per_clip * len(there),
         decode_seconds=decode_all,
         encode_seconds=encode_all,
         seconds=decode_all + encode_all if on_cpu else max(decode_all, encode_all),

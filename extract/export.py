@@ -90,8 +90,8 @@ def _parquet(cache: FeatureCache, folder: Path) -> None:
     schema = pa.schema([*words.items(), *kinds.items()])
     for start in range(0, len(cache), _CLIPS_PER_FILE):
         stop = min(start + _CLIPS_PER_FILE, len(cache))
-        name = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.parquet"
-        with parquet.ParquetWriter(name, schema, compression="zstd") as writer:
+        path = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.parquet"
+        with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
             for first in range(start, stop, _CLIPS_PER_ROW_GROUP):
                 indices = range(first, min(first + _CLIPS_PER_ROW_GROUP, stop))
                 rows = [(_words(cache, index), cache.features(index)) for index in indices]

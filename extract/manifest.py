@@ -38,6 +38,8 @@ class CacheManifest(BaseModel):
         fingerprint: of the weights; equal fingerprints, equal embeddings.
         random_weights: True when the weights mean nothing.
         merge: token pairs merged in each block, r.
+        keep_regions: of each frame's regions only so many, the largest, are stored beside the
+            class token; 0 when all are.
         frames: T, frames in a view.
         views: "TxS", temporal × spatial views; V = T·S.
         sampling: "centre" or "random" (TSN segments).
@@ -45,7 +47,7 @@ class CacheManifest(BaseModel):
         augment: each view is a random crop, mirrored by even chance; for training only.
         part: "i/n" when this is the i-th of n parts to be merged, else "".
         precision: of the encoder's computation: "float32", "bfloat16" or "float16".
-        dim, regions, patches, grid: D, R, P and the patches' (rows, columns).
+        dim, regions, patches, grid: D, R (as stored), P and the patches' (rows, columns).
         content_hash: SHA-256 of this manifest and of every row; the cache's identity.
     """
 
@@ -63,6 +65,7 @@ class CacheManifest(BaseModel):
     fingerprint: str
     random_weights: bool
     merge: int
+    keep_regions: int = 0
     frames: int
     views: str
     sampling: str
@@ -114,5 +117,5 @@ def tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtyp
 
 
 def patch_dtype(regions: int) -> np.dtype[Any]:
-    """The smallest unsigned type that numbers `regions` tokens."""
-    return np.dtype(np.uint8 if regions <= 256 else np.uint16)
+    """The smallest unsigned type for the numbers 0..regions, the last of which means "cut"."""
+    return np.dtype(np.uint8 if regions <= 255 else np.uint16)

@@ -6,7 +6,7 @@ from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.clip import Plan, Sampling
 from extract.decode import Decoder
-from extract.encode import PRECISIONS
+from extract.encode import PRECISIONS, Encoder
 from extract.manifest import Compression, Dtype
 from extract.views import Framing
 
@@ -19,6 +19,7 @@ class Options:
         frames: T, frames in a view.
         views: "TxS", temporal × spatial views.
         merge: token pairs merged in each block, r.
+        keep_regions: store only so many of each frame's regions, the largest; 0 for all.
         dtype: "float16" or "int8".
         compression: "none", "lz4" or "zstd".
         sampling: "centre" or "random"; by default random for the split "train", else centre.
@@ -33,6 +34,7 @@ class Options:
     frames: int = 8
     views: str = "1x1"
     merge: int = 8
+    keep_regions: int = 0
     dtype: Dtype = "float16"
     compression: Compression = "none"
     sampling: Sampling | None = None
@@ -57,7 +59,20 @@ class Options:
         for name in ("frames", "batch", "checkpoint"):
             if getattr(self, name) < 1:
                 raise BadInput(f"--{name} {getattr(self, name)}", "below 1", "use 1 or more")
+        if self.keep_regions < 0:
+            mend = "use 0 to keep all"
+            raise BadInput(f"--keep-regions {self.keep_regions}", "cannot be negative", mend)
         self.view_counts()
+
+    def encoder(self, backbone: Backbone) -> Encoder:
+        """The encoder that works with these options.
+
+        Raises:
+            BadInput: the backbone's image tower is not a plain vision transformer.
+        """
+        return Encoder(
+            backbone, self.merge, self.precision, self.dtype, self.batch, self.keep_regions
+        )
 
     def view_counts(self) -> tuple[int, int]:
         """Temporal and spatial views."""

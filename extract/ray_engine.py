@@ -130,11 +130,11 @@ class _Worker:
     def open(self) -> None:
         """Load the backbone. Not done in `__init__`, whose errors Ray would take for a death."""
         (work, model, pretrained), (device, workers, timeout) = self._job, self._means
-        backbone, o = load(model, pretrained, device), work.options
+        backbone = load(model, pretrained, device)
         if backbone.fingerprint != work.manifest.fingerprint:
             cause = f"{pretrained} of {model} holds other weights on {os.uname().nodename}"
             raise BadInput("--pretrained", cause, "put the same file on every machine")
-        self._encoder = Encoder(backbone, o.merge, o.precision, o.dtype, o.batch)
+        self._encoder = work.options.encoder(backbone)
         self._pool = Pool(workers, timeout)
 
     def make(self, piece: Piece) -> Spent:

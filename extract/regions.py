@@ -25,12 +25,29 @@ class Regions:
     Attributes:
         tokens: (B, R, D) in the joint space, not normalised; token 0 is the class token.
         size: (B, R) float32, how many of the first 1 + P tokens each one stands for.
-        source: (B, P) int64, the token that each patch ended in, patches row by row.
+        source: (B, P) int64, the token that each patch ended in, patches row by row; R for a
+            patch whose token was cut by `largest`.
     """
 
     tokens: Tensor
     size: Tensor
     source: Tensor
+
+    def largest(self, count: int) -> "Regions":
+        """The class token and the `count` largest other tokens, in the order they were in.
+
+        Of tokens of a size the first stay. Patches of the others have `source` 1 + count; when
+        there are no more than `count`, nothing changes.
+        """
+        if count + 1 >= self.tokens.shape[1]:
+            return self
+        order = self.size[:, 1:].argsort(dim=1, descending=True, stable=True)
+        first = order.new_zeros(len(order), 1)
+        kept = torch.cat([first, order[:, :count].sort(dim=1).values + 1], dim=1)
+        places = torch.full_like(self.size, count + 1, dtype=torch.int64)
+        places.scatter_(1, kept, torch.arange(count + 1, device=kept.device).expand_as(kept))
+        tokens = self.tokens.gather(1, kept[..., None].expand(-1, -1, self.tokens.shape[2]))
+        return Regions(tokens, self.size.gather(1, kept), places.gather(1, self.source))
 
 
 class RegionEncoder(nn.Module):

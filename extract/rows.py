@@ -33,7 +33,8 @@ class Features:
     Attributes:
         regions: (V·T, R, D) float16, or int8 with `regions_scale`.
         region_size: (V·T, R) uint16, patches merged in each token.
-        patch_region: (V·T, P) uint8 or uint16, the token each patch ended in.
+        patch_region: (V·T, P) uint8 or uint16, the token each patch ended in; R for a patch whose
+            region was not kept.
         timestamps: (V·T,) float32, seconds from the video's first frame.
         regions_scale: (V·T, R) float16 for int8, else None.
     """

@@ -87,7 +87,7 @@ def extract(
     if not any(dataset.path(clip).is_file() for clip in dataset.clips):
         cause = f"none of the {len(dataset.clips)} files that the list names is there"
         raise BadInput(dataset.root, cause, "check --root")
-    encoder = Encoder(backbone, options.merge, options.precision, options.dtype, options.batch)
+    encoder = options.encoder(backbone)
     plan = plan_of(backbone, options, dataset.split)
     manifest = _manifest(dataset, encoder, options, plan)
     job = manifest.model_dump(mode="json", exclude={"compression", "failed", "content_hash"})
@@ -156,6 +156,7 @@ def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) 
         fingerprint=backbone.fingerprint,
         random_weights=backbone.random,
         merge=options.merge,
+        keep_regions=options.keep_regions,
         frames=options.frames,
         views=options.views,
         sampling=plan.sampling,
@@ -167,7 +168,7 @@ def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) 
         dtype=options.dtype,
         compression=options.compression,
         dim=encoder.tower.dim,
-        regions=encoder.tower.regions,
+        regions=encoder.regions,
         patches=encoder.tower.patches,
         grid=encoder.tower.grid,
     )

@@ -226,7 +226,10 @@ class FeatureCache:
         return self._read("region_size", index)
 
     def patch_region(self, index: int) -> NDArray[Any]:
-        """(V·T, P) uint8 or uint16: the token each patch ended in, patches row by row."""
+        """(V·T, P) uint8 or uint16: the token each patch ended in, patches row by row.
+
+        R, one more than the last token, marks the patches of regions that `keep_regions` cut.
+        """
         return self._read("patch_region", index)
 
     def timestamps(self, index: int) -> NDArray[np.float32]:

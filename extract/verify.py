@@ -66,15 +66,16 @@ def _odd(cache: FeatureCache, entry: Entry, features: Features | None) -> list[s
     values = [features.regions, features.timestamps, features.regions_scale]
     if not all(np.isfinite(value).all() for value in values if value is not None):
         odd.append("values that are not finite")
-    if (features.region_size.sum(axis=1, dtype=np.int64) != 1 + manifest.patches).any():
+    kept, sizes = features.patch_region < manifest.regions, features.region_size
+    if (sizes.sum(axis=1, dtype=np.int64) != 1 + kept.sum(axis=1)).any():
         odd.append("region sizes do not add up to the patches")
-    if features.patch_region.max(initial=0) >= manifest.regions:
+    if features.patch_region.max(initial=0) >= manifest.regions + bool(manifest.keep_regions):
         odd.append("patches in regions that do not exist")
     else:
-        for sizes, source in zip(features.region_size, features.patch_region, strict=True):
-            counts = np.bincount(source, minlength=manifest.regions)
+        for size, source in zip(sizes, features.patch_region, strict=True):
+            counts = np.bincount(source, minlength=manifest.regions)[: manifest.regions]
             counts[0] += 1  # the class token stands for itself
-            if (counts != sizes).any():
+            if (counts != size).any():
                 odd.append("region sizes and patch map disagree")
                 break
     if (features.timestamps < 0).any():

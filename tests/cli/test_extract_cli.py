@@ -170,6 +170,8 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--labels", "{tmp}/one.txt"], "the class 'b' is not among the 1 labels"),
         (["--model", "ViT-Q-99"], "--model ViT-Q-99: open_clip knows no such model;"),
         (["--model", "RN50"], "--model: its image tower is a ModifiedResNet"),
+        (["--train-views", "2", "--views", "2x1"], "--train-views: given together with --views;"),
+        (["--engine", "spark"], "--engine spark: unknown; use local or ray"),
         (["--views", "2x2"], "--views Tx2: there are 1 or 3 spatial views;"),
         (["--device", "cuda:7"], "--device cuda:7: cannot be used"),
         (["--out", "{tmp}"], "{tmp}: is a folder;"),

@@ -85,6 +85,7 @@ DRIVER = textwrap.dedent("""
 
 
 @needs_ray
+@pytest.mark.timeout(600)
 def test_a_killed_worker_and_a_killed_node_lose_nothing(tmp_path: Path, make_clip):
     for index in range(14):
         make_clip(tmp_path / f"videos/a/{index:02}.mp4", frames=3, seed=index)
@@ -95,7 +96,7 @@ def test_a_killed_worker_and_a_killed_node_lose_nothing(tmp_path: Path, make_cli
         [sys.executable, "-c", DRIVER, *(str(tmp_path / name) for name in ("videos", "out", "f"))],
         capture_output=True,
         text=True,
-        timeout=290,
+        timeout=580,
     )
     assert done.returncode == 0, done.stderr
     facts = json.loads((tmp_path / "f").read_text())

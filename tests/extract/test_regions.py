@@ -145,3 +145,20 @@ def test_a_resnet_tower_is_refused():
         )
     with pytest.raises(BadInput, match="ModifiedResNet"):
         RegionEncoder(tower)
+
+
+def test_the_largest_regions_keep_their_order_and_cut_patches_say_so(mini: Backbone):
+    encoder = RegionEncoder(mini.model, 8)
+    with torch.inference_mode():
+        whole = encoder(torch.randn(3, 3, *mini.preprocess.size))
+    cut = whole.largest(6)
+    assert cut.tokens.shape[:2] == (3, 7)
+    for frame in range(3):
+        sizes = whole.size[frame, 1:].tolist()
+        largest = sorted(sorted(range(len(sizes)), key=lambda i: -sizes[i])[:6])
+        kept = [0, *(1 + i for i in largest)]
+        assert (cut.tokens[frame] == whole.tokens[frame, kept]).all()
+        assert (cut.size[frame] == whole.size[frame, kept]).all()
+        expected = [kept.index(s) if s in kept else 7 for s in whole.source[frame].tolist()]
+        assert cut.source[frame].tolist() == expected
+    assert whole.largest(encoder.regions - 1) is whole

@@ -355,3 +355,23 @@ def test_leftovers_of_a_kill_after_the_last_step_are_swept(
     assert (tmp_path / "feats.h5.shards").exists()
     assert extract(dataset, mini, out, OPTIONS).spent.frames == 0
     assert not (tmp_path / "feats.h5.shards").exists()
+
+
+def test_a_cut_to_the_largest_regions_is_sound_and_resumes_only_as_itself(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    cut, out = dataclasses.replace(OPTIONS, keep_regions=5), tmp_path / "feats.h5"
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, cut, watch=stopping(4))
+    with pytest.raises(BadInput, match=r"unfinished work .*keep_regions 5, now 4"):
+        extract(dataset, mini, out, dataclasses.replace(cut, keep_regions=4))
+    report = extract(dataset, mini, out, cut)
+    assert (report.resumed, report.manifest.keep_regions, report.manifest.regions) == (3, 5, 6)
+    assert verify(out).faults == ()
+    cache, all_of_them = FeatureCache(out), FeatureCache(whole)
+    assert (cache.regions(0)[:, 0] == all_of_them.regions(0)[:, 0]).all()
+    sizes, patches = cache.region_size(0), cache.patch_region(0)
+    assert (sizes[:, 1:].sum(axis=1) == (patches < 6).sum(axis=1)).all()
+    assert patches.max() == 6
+    largest = np.sort(all_of_them.region_size(0)[:, 1:], axis=1)[:, -5:]
+    assert (np.sort(sizes[:, 1:], axis=1) == largest).all()
