@@ -133,7 +133,10 @@ def of_word(word: str, context: dict[str, float]) -> Sense | None:
     def visible(synset: Synset) -> float:
         return max(wordnet.visibility(synset), 0.5)
 
-    chosen = _choose(wordnet.senses(word), fits, visible, None, word)
+    def apt(synset: Synset) -> float:
+        return _BYNAME if _is_byname(word, synset) else 1.0
+
+    chosen = _choose(wordnet.senses(word), fits, visible, None, word, apt)
     return chosen if chosen and wordnet.visibility(chosen.synset) else None
 
 
@@ -222,12 +225,17 @@ def _taken(synset: Synset, parsed: Parsed, word: str) -> float:
 
 
 @cache
+def _is_byname(word: str, synset: Synset) -> bool:
+    """Tell whether a synset goes by another name first than one that ends in this word."""
+    own, first = wordnet.stems(word), wordnet.stems(synset.lemma_names()[0].replace("_", " "))
+    return own != (first if len(own) > 1 else first[-1:])
+
+
+@cache
 def _aptness(synset: Synset, word: str, parsed: Parsed) -> float:
     """Return what is left of a sense that a label's plain words hardly mean."""
     rate = 1.0
-    own, first = wordnet.stems(word), wordnet.stems(synset.lemma_names()[0].replace("_", " "))
-    if own != (first if len(own) > 1 else first[-1:]):
-        rate *= _BYNAME
+    rate *= _BYNAME if _is_byname(word, synset) else 1.0
     usages = {name for domain in synset.usage_domains() for name in domain.lemma_names()}
     if not usages.isdisjoint(_REGISTERS) or _INFORMAL.search(synset.definition()):
         rate *= _SLANG

@@ -66,6 +66,8 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 ):
                     continue
                 score = 0.8 if same else 0.45
+                if target.lexname() in ("noun.plant", "noun.animal"):
+                    score = 0.3  # a climber is a vine as well
                 what = "role" if role else "scene" if wordnet.is_scene(target) else "instrument"
                 yield found(
                     _name_like(form.name(), target),

@@ -25,8 +25,8 @@ _CLASSES = {
     "27": "noun.substance",
 }
 # What definitions say of these is what they are used for or do, not what is done to them.
-_ACTIVE = ("noun.artifact", "noun.person", "noun.location")
-_TOPS = {"plant.n.02": "noun.plant", "animal.n.01": "noun.animal"}
+_ACTIVE = ("noun.animal", "noun.artifact", "noun.person", "noun.location")
+_TOPS = {"plant.n.02": "noun.plant"}
 _PSEUDO = 100.0  # definitions of each class that use a word as often as all do
 
 

@@ -223,7 +223,7 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
         senses = wordnet.senses(word)
         if not free[at] or word in draft.spent or not senses or not _says_something(word):
             continue
-        if word in function_words() or (len(tokens) > 1 and _rather_adjective(word)):
+        if word in function_words() or (at < len(tokens) - 1 and _rather_adjective(word)):
             continue
         often = sum(wordnet.frequency(synset, form) for form, synset in senses)
         if len(tokens) == 1 or often >= _NOUN_ENOUGH:
