@@ -163,3 +163,19 @@ def test_a_disk_that_fills_up_at_any_byte_is_an_os_error(
 def whole_cache(tmp_path: Path, manifest: CacheManifest, write_cache) -> bytes:
     write_cache(tmp_path / "a.h5", manifest)
     return (tmp_path / "a.h5").read_bytes()
+
+
+def test_int8_with_zstd_takes_a_quarter_of_all_patches_in_float16_even_for_noise(
+    tmp_path: Path, manifest: CacheManifest, write_cache
+):
+    """ViT-B-16 at r = 8. Noise is the worst case: real tokens have a few large dimensions."""
+    like = {"dtype": "int8", "compression": "zstd", "frames": 4, "clips": 5, "views": "1x1"}
+    like |= {"dim": 512, "regions": 101, "patches": 196, "grid": (14, 14)}
+    path = tmp_path / "a.h5"
+    write_cache(path, manifest.model_copy(update=like))  # of 5 rows one failed
+    with h5py.File(path) as file:
+        stored = sum(
+            file[name].id.get_storage_size()
+            for name in ("regions", "regions_scale", "region_size", "patch_region", "timestamps")
+        )
+    assert stored <= 4 * 4 * 197 * 512 * 2 / 4
