@@ -1,0 +1,195 @@
+"""Whole extraction beside its own encoder, and beside the way of working of clip-video-encode.
+
+One run, one machine, the same videos, frames and model; the three take turns, and what is reported
+are the ratios.
+"""
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import av
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from corpus import command
+from corpus.atomic import write_json
+from corpus.backbone import RANDOM, Backbone, load
+from extract import clip
+from extract.clip import Pixels, Plan
+from extract.datasets import Dataset, open_dataset
+from extract.options import Options, plan_of
+from extract.pieces import cores
+from extract.run import extract
+from extract.views import normalise
+from pipelines.bench import _machine
+
+
+class Figures(BaseModel):
+    """What was measured, the medians over turns.
+
+    Attributes:
+        model, merge, videos, frames: what ran; `frames` of all videos together.
+        machine: device and threads; `cores` are what the process may use.
+        whole: seconds of `alt-extract`, from files to file.
+        encoder: seconds of the region encoder alone, on the same frames in memory.
+        decoding: CPU seconds of decoding, cropping and sampling alone.
+        one_by_one: seconds of decoding every frame of a video, keeping the same ones and encoding
+            them with `encode_image`, a video after the other.
+        of_encoder: (encoder + decoding / cores) / whole; 1 when nothing else costs anything. On a
+            GPU, which decoding leaves alone, the larger of the two takes the place of the sum.
+        over_one_by_one: one_by_one / whole.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    merge: int
+    videos: int
+    frames: int
+    machine: str
+    cores: int
+    whole: float
+    encoder: float
+    decoding: float
+    one_by_one: float
+    of_encoder: float
+    over_one_by_one: float
+
+
+def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) -> Figures:
+    """Time the three ways in turns.
+
+    Args:
+        dataset: videos that all decode.
+        backbone: on the device to use.
+        options: of the extraction.
+        turns: of each; one more goes first and is not counted.
+
+    Raises:
+        BadInput: the dataset's files are not there, or the options do not fit the backbone.
+    """
+    plan, encoder = plan_of(backbone, options, dataset.split), options.encoder(backbone)
+    paths = [dataset.path(video) for video in dataset.clips]
+    began = time.process_time()
+    pixels = [
+        clip.read(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)
+    ]
+    decoding = time.process_time() - began
+    seconds: dict[str, list[float]] = {"whole": [], "encoder": [], "one_by_one": []}
+
+    def whole() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            extract(dataset, backbone, Path(folder) / "feats.h5", options)
+
+    ways: dict[str, Callable[[], None]] = {
+        "whole": whole,
+        "encoder": lambda: _drain(encoder.features(enumerate(pixels))),
+        "one_by_one": lambda: _one_by_one(paths, pixels, backbone, plan),
+    }
+    for _ in range(turns + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - began)
+    share = decoding / cores()
+    best = (
+        [max(e, share) for e in seconds["encoder"][1:]]
+        if backbone.device.type == "cuda"
+        else [e + share for e in seconds["encoder"][1:]]
+    )
+    walls = seconds["whole"][1:]
+    singly = seconds["one_by_one"][1:]
+    return Figures(
+        model=backbone.name,
+        merge=options.merge,
+        videos=len(paths),
+        frames=sum(len(one.frames) for one in pixels),
+        machine=_machine(backbone.device),
+        cores=cores(),
+        decoding=decoding,
+        of_encoder=statistics.median(b / w for b, w in zip(best, walls, strict=True)),
+        over_one_by_one=statistics.median(s / w for s, w in zip(singly, walls, strict=True)),
+        **{name: statistics.median(values[1:]) for name, values in seconds.items()},
+    )
+
+
+def _drain(results: object) -> None:
+    for _ in results:  # type: ignore[attr-defined]
+        pass
+
+
+@torch.inference_mode()
+def _one_by_one(paths: list[Path], kept: list[Pixels], backbone: Backbone, plan: Plan) -> None:
+    """Encode whole frames, a video after the other, each of them decoded to its end."""
+    facts = backbone.preprocess
+    for path, pixels in zip(paths, kept, strict=True):
+        frames = _every_frame(path)
+        times = np.arange(len(frames)) * (pixels.timestamps[-1] / max(len(frames) - 1, 1))
+        nearest = np.abs(times[:, None] - pixels.timestamps).argmin(axis=0)
+        views = np.concatenate([plan.framing.views(frames[index]) for index in nearest])
+        batch = torch.from_numpy(views).to(backbone.device)
+        backbone.model.encode_image(normalise(batch, facts.mean, facts.std)).cpu()
+
+
+def _every_frame(path: Path) -> list[NDArray[np.uint8]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.best("video")
+        assert isinstance(stream, av.VideoStream)
+        frames = container.decode(stream)
+        return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in frames]
+
+
+app = command.application("Benchmarks of the extraction, as ratios measured in one run.")
+
+
+@app.command(
+    epilog="Example: alt-demo world --out world --clips 60 --seed 7 && "
+    "python -m pipelines.bench_extract world --out bench.json"
+)
+def run(
+    root: Annotated[Path, typer.Argument(help="A demo world's folder, or folders of videos.")],
+    split: Annotated[str, typer.Option(help="Which part of a demo world.")] = "train",
+    model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "alt-mini",
+    merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
+    turns: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 3,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Also write the figures, as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Time alt-extract against its encoder alone and against one video at a time."""
+    dataset = (
+        open_dataset("csv", root, split)
+        if (root / f"{split}.csv").is_file()
+        else open_dataset("folder", root)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the weights are random, and only time is measured
+        backbone = load(model, RANDOM, device)
+    figures = measure(dataset, backbone, Options(merge=merge), turns)
+    if out:
+        write_json(out, figures.model_dump())
+    if json:
+        command.print_json(figures.model_dump())
+        return
+    command.out.print(
+        f"{figures.videos} videos, {figures.frames} frames in {figures.whole:.2f} s: "
+        f"{figures.of_encoder:.2f} of the encoder's rate less decoding's share, "
+        f"{figures.over_one_by_one:.2f}x one video at a time"
+    )
+    command.out.print(f"{figures.machine}, {figures.cores} cores")
+
+
+def main() -> None:
+    """Run the command line."""
+    command.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_benchmark_of_extraction_reports_its_ratios(tmp_path: Path, make_clip):
+    for index in range(3):
+        make_clip(tmp_path / f"videos/a/{index}.mp4", frames=9, seed=index)
+    command = [sys.executable, "-m", "pipelines.bench_extract", str(tmp_path / "videos")]
+    done = subprocess.run(
+        [*command, "--turns", "1", "--json", "--out", str(tmp_path / "figures.json")],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert json.loads((tmp_path / "figures.json").read_text()) == figures
+    assert (figures["videos"], figures["frames"]) == (3, 24)
+    assert figures["over_one_by_one"] > 0
+    assert "threads" in figures["machine"]
