@@ -31,8 +31,9 @@ no download. For real videos take a real CLIP.
   reads the entities' names and WordNet definitions, and names among other words, some of them
   made of pieces of the vocabulary so that they mean nothing.
 - **Loss** open_clip's contrastive loss, of captions with class tokens and of two texts of one
-  entity; and for every token the cross-entropy of its likeness with all entities' texts against
-  what covers its pixels, with 0, 4 and 8 tokens merged in each block in turn. Muon and AdamW.
+  entity, or of one company of words; and for every token the cross-entropy of its likeness with
+  all entities' texts against what covers its pixels, with 0, 4 and 8 tokens merged in each block
+  in turn. Muon and AdamW.
 
 ## Figures
 

@@ -3,16 +3,18 @@
 First the text tower alone learns to tell names apart. Then the image tower alone learns what each
 token shows: it is compared with the texts of all entities, and should be like each by as much as
 that covers of its pixels. Captions say too little about patches for that. Last, captions meet class
-tokens in open_clip's contrastive loss, while the other losses go on, and both towers learn.
+tokens in open_clip's contrastive loss, while the other losses go on, and both towers learn. At the
+end the text tower settles how much a name counts beside words that no picture taught it.
 """
 
+import copy
 import math
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,9 @@ MERGES = (0, 4, 8)  # each step trains with one of them, so that tokens stay mea
 REPHRASED = 48  # names that a step writes a second time
 COMPANY = 10, 4  # names, and companies of each, in a step's `pairs_in_company`
 WORDS_SCALE = 8.0  # of cosines between texts; small, so that names spread out
+# A name in company is to be at least so near the name alone, and companies are told apart at the
+# scale at which smaller differences do.
+CLOSE, COMPANY_SCALE = 0.85, 30.0
 REGIONS = 2.0  # weight of the region loss beside captions
 # Things cover few pixels and scenes most of them. An entity's weight is its mean share of the
 # pixels to this power, inverted.
@@ -55,6 +60,7 @@ class Recipe:
         drawn, passes: stills drawn at a time, and how often they are seen before the next are.
         words: steps on texts alone that come first, so that pictures meet a text tower that tells
             words apart.
+        settling: steps on texts alone that come last.
         seed: of weights, sampling and texts.
     """
 
@@ -68,6 +74,7 @@ class Recipe:
     drawn: int = 12800
     passes: int = 4
     words: int = 400
+    settling: int = 300
     seed: int = 0
 
 
@@ -121,6 +128,7 @@ def train(
                 done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
                 captions, regions, words = (loss.item() for loss in losses)
                 report(Progress(step + 1, captions, regions, words, done))
+        _settle(backbone, optimisers, draw(range(recipe.drawn // 5), size, grid, executor), recipe)
     clip.eval().requires_grad_(False)
     return backbone
 
@@ -236,6 +244,33 @@ def _learn_words(
     for step in range(recipe.words):
         loss, _, _ = _word_loss(backbone, rng, [])
         _update(backbone.model, optimisers, loss, min(1.0, (step + 1) / 50))
+
+
+def _settle(
+    backbone: Backbone, optimisers: list[torch.optim.Optimizer], stills: Batch, recipe: Recipe
+) -> None:
+    """Bring a name in company near the name alone; all other texts stay where they are.
+
+    The company goes on to be told apart, only by less: an action's label should find the thing
+    that it is about, and its verb is a word that no picture has shown.
+    """
+    teacher = replace(backbone, model=copy.deepcopy(backbone.model))
+    rng = np.random.default_rng((recipe.seed, recipe.steps, 1))
+    loss, scale = ClipLoss(), torch.tensor(COMPANY_SCALE)
+    for step in range(recipe.settling):
+        captions = [stills.captions[k] for k in rng.integers(len(stills), size=recipe.batch)]
+        known = [*(text_of(name, rng) for name in NAMES), *captions]
+        first, second = pairs_in_company(*COMPANY, rng)
+        alone = [f"a {text.split()[-1]}" for text in first]
+        with _fast():
+            with torch.no_grad():
+                wanted, names = _encode(teacher, [*known, *alone]).split((len(known), len(alone)))
+            rows = _encode(backbone, [*known, *first, *second])
+        kept, one, other = rows.tensor_split((len(known), len(known) + len(first)))
+        moved = 1 - (kept * wanted).sum(dim=-1).mean()
+        away = functional.relu(CLOSE - (torch.stack([one, other]) * names).sum(dim=-1)).mean()
+        total = 10 * (moved + away) + loss(one, other, scale)
+        _update(backbone.model, optimisers, total, 0.3 * (1 - step / recipe.settling))
 
 
 def _encode(backbone: Backbone, texts: list[str]) -> Tensor:
