@@ -220,11 +220,7 @@ def _source(model: str, tag: str) -> tuple[str | None, bool]:
         )
         return None, False
     if model == MINI and tag == "bundled":
-        weights = _HERE / f"{MINI}.safetensors"
-        if weights.is_file():
-            return str(weights), False
-        warnings.warn(f"{MINI} ships without trained weights: they are RANDOM", stacklevel=3)
-        return None, False
+        return str(_HERE / f"{MINI}.safetensors"), False
     known = open_clip.get_pretrained_cfg(model, tag)
     if known:
         # open_clip itself only warns here, and the features would be wrong without an error.
