@@ -1,4 +1,4 @@
-"""The Ray engine on a cluster of processes on this machine: a head, and a node that is killed."""
+"""The Ray engine on a cluster of processes on this machine: a head, and nodes that come and go."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ needs_ray = pytest.mark.skipif(
 )
 
 DRIVER = textwrap.dedent("""
-    import json, os, sys, warnings
+    import json, os, sys, time, warnings
     from pathlib import Path
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -33,7 +33,7 @@ DRIVER = textwrap.dedent("""
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     quick = {"health_check_period_ms": 300, "health_check_failure_threshold": 3}
     cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": quick}
+        initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": quick}
     )
     node = cluster.add_node(num_cpus=2)
     cluster.wait_for_nodes()
@@ -55,8 +55,11 @@ DRIVER = textwrap.dedent("""
             ours = [p for p in workers if p.uids().real == os.getuid()]
             ours[0].kill()
             killed.append(ours[0].pid)
-        if len(told) == 6:
+        if len(told) == 6:  # every worker is on this node; those to come find another
+            cluster.add_node(num_cpus=2)
             cluster.remove_node(node, allow_graceful=False)
+            while any(n["Alive"] and n["NodeID"] == node.node_id for n in ray.nodes()):
+                time.sleep(0.1)
 
     backbone, dataset = load("alt-mini", "none"), open_dataset("folder", root)
     options = Options(frames=2, batch=4, checkpoint=1)
