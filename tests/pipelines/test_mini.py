@@ -11,6 +11,7 @@ from corpus.backbone import Backbone, load
 from extract.regions import RegionEncoder
 from pipelines.mini import train as training
 from pipelines.mini.card import Figures, bundle, figures, rounded
+from pipelines.mini.measure import recognition
 from pipelines.mini.stills import HELD_OUT, collate, coverage, draw, normalise, one
 from pipelines.mini.texts import NAMES, every_text, filler, fillers, pairs_in_company, text_of
 from pipelines.mini.train import (
@@ -153,6 +154,14 @@ def test_training_goes_on_after_an_interruption_as_if_there_had_been_none(
     assert parts.keys() == whole.keys()
     for name in whole:
         assert torch.equal(parts[name], whole[name]), name
+
+
+def test_the_shipped_backbone_recognises_single_things_it_has_not_seen() -> None:
+    found = recognition(load("alt-mini"), each=2)
+    assert found.ways >= 60
+    assert found.top1_name >= 0.8
+    assert found.top1_definition >= 0.8
+    assert found.patch >= 0.8
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
