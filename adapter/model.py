@@ -164,6 +164,20 @@ class LearnedQueries(nn.Module):
         return self.queries.expand(*clips.regions.shape[:2], -1, -1), None
 
 
+def repeats(entity: Tensor) -> Tensor:
+    """Count the regions of a frame that share an entity.
+
+    Args:
+        entity: (batch, frames, regions) int64.
+
+    Returns:
+        (batch, frames, regions) float32, one where an entity is alone; the class token is.
+    """
+    own = entity.clone()
+    own[..., 0] = -1  # the class token stands for the frame, whatever it is nearest to
+    return (own[..., :, None] == own[..., None, :]).sum(dim=-1).float()
+
+
 class Adapter(Recogniser):
     """ALT (paper §3.4–3.5): entity queries read a clip's regions and are pooled into z.
 
@@ -215,7 +229,10 @@ class Adapter(Recogniser):
         memory = self.memory(clips)
         for layer in self.layers:
             x = layer(x, memory)
-        weights = self.importance(self.norm(x)).softmax(dim=1)  # (batch, frames · queries, 1)
+        importance = self.importance(self.norm(x))  # (batch, frames · queries, 1)
+        if aligned is not None:
+            importance = importance - repeats(aligned.entity).log().flatten(1, 2).unsqueeze(-1)
+        weights = importance.softmax(dim=1)
         # No map of z follows: one learned on some labels would bend the texts of all others.
         z = (weights * x).sum(dim=1)
         video = mean_class_token(clips.regions) + self.gate * z
