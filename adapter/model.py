@@ -1,9 +1,11 @@
 """The adapter: a clip's regions, read through the entities they are aligned with (design §5).
 
 The output lives in the joint space beside label texts: mean class token + gate · z, where z is a
-weighted sum of the entities' texts as the layers have changed them. The gate starts at zero, so
-the untrained adapter is zero-shot CLIP, bit for bit. Whatever the layers learn is added to texts
-of the corpus, which is why an entity that no training clip held can still move z toward its name.
+weighted sum of the entities' texts as the layers have changed them. Regions of a frame that share
+an entity count together once, so that z names what is there rather than what is large. The gate
+starts at zero, so the untrained adapter is zero-shot CLIP, bit for bit. Whatever the layers learn
+is added to texts of the corpus, which is why an entity that no training clip held can still move z
+toward its name.
 """
 
 import math
@@ -63,7 +65,8 @@ class Reading(NamedTuple):
 
     Attributes:
         video: (batch, dim), the clip's embedding, of any length.
-        weights: (batch, frames, queries), summing to one: how much each query counted.
+        weights: (batch, frames, queries), summing to one: how much each query counted. Queries of
+            a frame that share an entity count together as one.
         aligned: each region's entity; None when the queries are not entities.
     """
 
@@ -168,10 +171,11 @@ def repeats(entity: Tensor) -> Tensor:
     """Count the regions of a frame that share an entity.
 
     Args:
-        entity: (batch, frames, regions) int64.
+        entity: (batch, frames, regions) int64; region 0 is the class token.
 
     Returns:
-        (batch, frames, regions) float32, one where an entity is alone; the class token is.
+        (batch, frames, regions) float32, for each region how many of its frame have its entity,
+        itself included. The class token is always alone, and counted for no other region.
     """
     own = entity.clone()
     own[..., 0] = -1  # the class token stands for the frame, whatever it is nearest to
@@ -180,6 +184,10 @@ def repeats(entity: Tensor) -> Tensor:
 
 class Adapter(Recogniser):
     """ALT (paper §3.4–3.5): entity queries read a clip's regions and are pooled into z.
+
+    In the pooling, the weight of an entity is divided among the regions of a frame that share it:
+    in the untrained adapter each entity of a frame counts as much as any other, however many
+    regions it takes, and as much as the class token's query.
 
     Args:
         queries: entities, or learned vectors in their place.

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from adapter.baselines import TITLES, build
-from adapter.model import Adapter, Clips, ModelConfig, mean_class_token, score
+from adapter.model import Adapter, Clips, ModelConfig, mean_class_token, repeats, score
 
 DIM, REGIONS, FRAMES = 32, 5, 4
 ENTITIES = F.normalize(torch.randn(40, DIM, generator=torch.Generator().manual_seed(1)), dim=-1)
@@ -83,8 +83,32 @@ def test_a_reading_says_which_entity_counted_how_much() -> None:
     torch.testing.assert_close(reading.weights.sum((1, 2)), torch.ones(3))
 
 
+def seeing(entities: list[list[int]]) -> Clips:
+    """A clip whose regions are these entities exactly, frame by frame; the first is its token."""
+    seen = torch.tensor(entities)[None]
+    return Clips(ENTITIES[seen], torch.rand(*seen.shape, 3))
+
+
+def test_an_entity_seen_by_many_regions_of_a_frame_counts_as_much_as_one_seen_by_one() -> None:
+    # The class token is nearest to 7 as well, and counts by itself nonetheless.
+    batch = seeing([[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]])
+    reading = recogniser().eval().read(batch)
+    assert reading.aligned.entity.tolist() == [[[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]]]
+    # Each frame has two entities and its class token: six things of equal weight.
+    expected = torch.tensor([[[1, 1 / 3, 1 / 3, 1 / 3, 1], [1, 0.5, 0.5, 0.5, 0.5]]]) / 6
+    torch.testing.assert_close(reading.weights, expected)
+    torch.testing.assert_close(reading.weights.sum(), torch.tensor(1.0))
+
+
+def test_repeats_are_counted_in_each_frame_and_without_the_class_token() -> None:
+    entity = torch.tensor([[[7, 7, 7, 8], [7, 5, 6, 7]], [[0, 0, 0, 0], [1, 1, 2, 1]]])
+    counted = [[[1, 2, 2, 1], [1, 1, 1, 1]], [[1, 3, 3, 3], [1, 2, 1, 2]]]
+    assert repeats(entity).tolist() == counted
+    assert entity[0, 0, 0] == 7  # what it was given is left alone
+
+
 def test_z_starts_as_the_mean_of_the_matched_texts() -> None:
-    model, batch = recogniser(place=False).eval(), clips()
+    model, batch = recogniser(place=False).eval(), seeing([[0, 1, 2, 3, 4], [9, 8, 7, 6, 5]])
     with torch.no_grad():
         model.position.project.weight.zero_()
         model.gate.fill_(1)
