@@ -19,7 +19,10 @@ from extract.store import CacheManifest, FeatureCache
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
 _AHEAD = 2  # batches
 # Facts that must agree for features to be comparable.
-_SHARED_FACTS = ("fingerprint", "preprocess", "merge", "frames", "view_count", "regions", "dim")
+_SHARED_FACTS = (
+    *("fingerprint", "preprocess", "merge", "keep_regions"),
+    *("frames", "view_count", "regions", "dim"),
+)
 
 
 @dataclass(frozen=True)

@@ -112,15 +112,18 @@ def _shots(
     assert reading.aligned is not None
     entity = reading.aligned.entity.flatten(0, 1).cpu().numpy()  # (V·T, R)
     weight = reading.weights.flatten(0, 1).cpu().numpy()  # (V·T, R)
+    regions = entity.shape[1]
     rows, columns = grid
     # The most that a patch counts in any frame is drawn solid.
-    counts = np.stack([np.bincount(row, minlength=entity.shape[1]) for row in patch_region])
+    counts = np.stack([np.bincount(row[row < regions], minlength=regions) for row in patch_region])
     each = weight / np.maximum(counts, 1)
     peak = each[:, 1:].max() or 1.0
     shots = []
     for frame in range(len(frames)):
         patches = []
         for patch, region in enumerate(patch_region[frame]):
+            if region >= regions:  # its region was cut, and nothing was read from it
+                continue
             unit = names[entity[frame, region]]
             if unit in colours:
                 row, column = divmod(patch, columns)

@@ -13,7 +13,6 @@ from adapter.runs import Named, Run
 from adapter.stores import views_of
 from adapter.task import backbone_of
 from corpus.errors import BadInput
-from extract.encode import Encoder
 from extract.run import Options, encode_video, plan_of
 from extract.store import Features
 
@@ -81,15 +80,16 @@ class Predictor:
         self.run, self.labelling = run, run.vocabulary.choose(labels)
         facts = run.config.features
         backbone = backbone_of(facts, run.folder, device)
-        self.encoder = Encoder(backbone, facts.merge, facts.precision, facts.dtype)
         options = Options(
             frames=facts.frames,
             views=views,
             merge=facts.merge,
+            keep_regions=facts.keep_regions,
             dtype=facts.dtype,
             sampling="centre",
             precision=facts.precision,
         )
+        self.encoder = options.encoder(backbone)
         self.plan = plan_of(backbone, options)
         temporal, spatial = options.view_counts()
         self.views = temporal * spatial

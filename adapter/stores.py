@@ -75,7 +75,7 @@ def views_of(
 
     Args:
         regions: (V·T, R, D) float32.
-        patch_region: (V·T, P), the token that each patch ended in.
+        patch_region: (V·T, P), the token that each patch ended in, as `place` takes it.
         facts: manifest of the features.
         views: V.
 
@@ -97,7 +97,8 @@ def place(
     """Say where each region is.
 
     Args:
-        patch_region: (frames, P), the token that each patch ended in; patches in rows.
+        patch_region: (frames, P), the token that each patch ended in; patches in rows. R marks a
+            patch whose region the cache does not keep.
         grid: rows and columns of patches, P in all.
         regions: R, tokens of a frame.
 
@@ -108,11 +109,13 @@ def place(
     frames, patches = patch_region.shape
     rows, columns = grid
     down, across = np.divmod(np.arange(patches), columns)
-    token = (patch_region.astype(np.int64) + regions * np.arange(frames)[:, None]).ravel()
+    slots = regions + 1  # the last is for patches of regions that were cut
+    token = (patch_region.astype(np.int64) + slots * np.arange(frames)[:, None]).ravel()
 
     def total(values: NDArray[np.float64]) -> NDArray[Any]:
         weights = np.tile(values, frames)
-        return np.bincount(token, weights, minlength=frames * regions).reshape(frames, regions)
+        sums = np.bincount(token, weights, minlength=frames * slots)
+        return sums.reshape(frames, slots)[:, :regions]
 
     count = total(np.ones(patches))
     held = np.maximum(count, 1)

@@ -151,7 +151,7 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
     """Refuse features that a recogniser trained on others cannot read.
 
     Raises:
-        BadInput: another backbone or another number of merged tokens.
+        BadInput: another backbone, or another number of merged tokens or of kept regions.
     """
     if facts.fingerprint != expected.fingerprint:
         raise BadInput(
@@ -166,6 +166,15 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
             f"merges {facts.merge} tokens in each block or prepares pixels otherwise; "
             f"the run was trained with {expected.merge}",
             "extract again with the same --merge",
+        )
+    if facts.keep_regions != expected.keep_regions:
+        raise BadInput(
+            source,
+            f"keeps {facts.keep_regions or 'all'} regions of a frame; "
+            f"the run was trained with {expected.keep_regions or 'all'}",
+            f"extract again with --keep-regions {expected.keep_regions}"
+            if expected.keep_regions
+            else "extract again without --keep-regions",
         )
 
 

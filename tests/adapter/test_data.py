@@ -53,10 +53,12 @@ def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_c
     assert torch.equal(batch.regions[0].float(), torch.from_numpy(FeatureCache(other).regions(1)))
 
 
-@pytest.mark.parametrize("fact", [{"fingerprint": "other"}, {"frames": 8}, {"merge": 2}])
+@pytest.mark.parametrize(
+    "fact", [{"fingerprint": "other"}, {"frames": 8}, {"merge": 2}, {"keep_regions": 4}]
+)
 def test_caches_made_differently_are_refused(write_cache, fact: dict[str, object]) -> None:
     one, other = write_cache("one.h5"), write_cache("other.h5", **fact)
-    with pytest.raises(BadInput, match=r"other\.h5: its (fingerprint|frames|merge) is"):
+    with pytest.raises(BadInput, match=rf"other\.h5: its {next(iter(fact))} is"):
         open_clips([one, other])
 
 
@@ -134,3 +136,20 @@ def test_place_is_the_mean_of_the_patches_and_the_root_of_their_share() -> None:
     np.testing.assert_allclose(where[0, 1], [-2 / 3, 0, (2 / 6) ** 0.5], rtol=1e-6)
     np.testing.assert_allclose(where[0, 2], [1 / 3, 0, (4 / 6) ** 0.5], rtol=1e-6)
     np.testing.assert_allclose(where[0, 3], [0, 0, 0])
+
+
+def test_patches_of_cut_regions_are_of_no_region_of_any_frame() -> None:
+    # Of two frames of 2 × 3 patches three tokens are kept; the 3 marks what was cut.
+    where = place(np.array([[1, 3, 2, 1, 3, 3], [3, 3, 3, 3, 3, 1]]), (2, 3), 3)
+    assert where.shape == (2, 3, 3)
+    np.testing.assert_allclose(where[0, 1], [-2 / 3, 0, (2 / 6) ** 0.5], rtol=1e-6)
+    np.testing.assert_allclose(where[0, 2], [2 / 3, -1 / 2, (1 / 6) ** 0.5], rtol=1e-6)
+    np.testing.assert_allclose(where[1, 0], [0, 0, 1])
+    np.testing.assert_allclose(where[1, 1], [2 / 3, 1 / 2, (1 / 6) ** 0.5], rtol=1e-6)
+    np.testing.assert_allclose(where[1, 2], [0, 0, 0])
+
+
+def test_cutting_regions_leaves_the_others_where_they_were() -> None:
+    source = np.random.default_rng(0).integers(1, 9, (4, 30))
+    kept = np.where(source < 5, source, 5)
+    assert np.array_equal(place(kept, (5, 6), 5), place(source, (5, 6), 9)[:, :5])

@@ -141,3 +141,29 @@ def test_a_run_without_entities_cannot_be_explained(
         assert predictor.predict(next(videos.rglob("*.mp4"))).entities == ()
         with pytest.raises(BadInput, match=r"without entities|in place of entities"):
             explain(predictor, next(videos.rglob("*.mp4")), tmp_path / "report.html")
+
+
+def test_a_run_on_cut_features_cuts_the_videos_that_it_predicts_and_explains(
+    videos: Path, make_task, mini, tmp_path: Path, monkeypatch
+) -> None:
+    path = tmp_path / "cut.h5"
+    options = Options(frames=3, merge=4, keep_regions=5)
+    extract(open_dataset("folder", videos), mini, path, options, workers=1)
+    cache = FeatureCache(path)
+    assert (cache.patch_region(0) == 6).any()  # patches that were cut
+    clips = open_clips([path])
+    train_run(make_task(clips), ModelConfig(), QUICK, tmp_path / "run")
+    monkeypatch.setattr(predicting, "backbone_of", lambda *_: mini)
+    predictor = Predictor(Run.load(tmp_path / "run"))
+    encoded = predicting.encode_video(videos / cache.videos[0], predictor.encoder, predictor.plan)
+    assert encoded.regions.shape == (3, 6, mini.dim)
+    assert np.array_equal(encoded.patch_region, cache.patch_region(0))
+    # The place of what was kept is that of the cache's row.
+    expected, _ = clips.fetch(torch.tensor([0]))
+    assert torch.equal(predictor.clips(encoded).place, expected.place)
+    prediction = explain(predictor, videos / cache.videos[0], tmp_path / "report.html", top=7)
+    page = (tmp_path / "report.html").read_text()
+    drawn = set(re.findall(r"<title>(thing \d+): [\d.]+ %</title>", page))
+    assert drawn == {seen.entity for seen in prediction.entities}
+    # All entities are listed, so a patch that is not drawn is one that was cut.
+    assert page.count("<rect") == (cache.patch_region(0) < 6).sum()

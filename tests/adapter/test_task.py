@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapter.task import open_task
+from adapter.task import open_task, same_features
 from adapter.text import label_text
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from corpus.index import Corpus
+from extract.store import FeatureCache
 
 CLASSES = ("archery", "hugging", "singing", "cleaning pool")
 
@@ -105,3 +106,13 @@ def test_what_will_be_trained_on_is_said(write_cache, mini, corpus: Path) -> Non
     assert "no clip to validate with: the last epoch is the best" in text
     assert "3 rows left out: failed" in text
     assert re.search(r"\d+ entities \(corpus [0-9a-f]{8}\)", text)
+
+
+def test_frames_cut_to_other_regions_than_were_trained_on_are_refused(write_cache) -> None:
+    whole = FeatureCache(write_cache("whole.h5")).manifest
+    cut = FeatureCache(write_cache("cut.h5", keep_regions=4)).manifest
+    same_features(cut, cut, "test.h5")
+    with pytest.raises(BadInput, match=r"test\.h5: keeps 4 regions of a frame; .* with all"):
+        same_features(cut, whole, "test.h5")
+    with pytest.raises(BadInput, match=r"keeps all regions .* with 4; .*--keep-regions 4"):
+        same_features(whole, cut, "test.h5")
