@@ -75,6 +75,16 @@ class _Reader(WordNetCorpusReader):
     def map_wn(self, version: str = "wordnet") -> None:
         """Skip the map to other WordNet versions: it serves other languages only, and is slow."""
 
+    def _synset_from_pos_and_line(self, pos: str, line: str) -> Synset:
+        """Read a synset, and put its relations in an order.
+
+        NLTK holds them in sets, whose order is another in each process.
+        """
+        synset = super()._synset_from_pos_and_line(pos, line)
+        if synset is not None:
+            synset._pointers = {kind: sorted(to) for kind, to in synset._pointers.items()}
+        return synset
+
 
 @cache
 def reader() -> WordNetCorpusReader:

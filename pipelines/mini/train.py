@@ -306,7 +306,7 @@ def _update(
     for optimiser in optimisers:
         optimiser.step()
     with torch.no_grad():
-        clip.logit_scale.clamp_(0, math.log(100))
+        clip.logit_scale.clamp_(0, math.log(100))  # type: ignore[operator]
 
 
 def _batches(
@@ -335,7 +335,8 @@ def _drawers(workers: int) -> Any:
 
 def _optimisers(clip: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Muon for the blocks' matrices, which learn here several times faster by it; else AdamW."""
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for name, weight in clip.named_parameters():
         (matrices if weight.ndim == 2 and "resblocks" in name else others).append(weight)
     muon = torch.optim.Muon(
