@@ -1,5 +1,6 @@
 """A run as TorchScript: one file that scores region features with neither ALT nor its settings."""
 
+import io
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -63,8 +64,11 @@ def export(run: Run, path: Path) -> Exported:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that tracing keeps the branches it takes, which it may
         traced = torch.jit.trace(scorer, _random(run, 2), check_trace=False)
+    # By way of memory: torch's own writer meets a full disk with a trace of its C++ frames.
+    script = io.BytesIO()
+    torch.jit.save(traced, script)
     with atomic_file(path) as draft:
-        torch.jit.save(traced, str(draft))
+        draft.write_bytes(script.getvalue())
     again = torch.jit.load(str(path))
     difference = 0.0
     with torch.no_grad():
