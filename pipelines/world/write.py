@@ -55,8 +55,12 @@ def write_world(
         watch()
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:
-            for _ in pool.map(_write_clip, [out] * len(todo), todo, chunksize=4):
-                watch()
+            try:
+                for _ in pool.map(_write_clip, [out] * len(todo), todo, chunksize=4):
+                    watch()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # else all clips would be made first
+                raise
     else:
         for clip in todo:
             _write_clip(out, clip)
