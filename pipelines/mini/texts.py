@@ -90,6 +90,41 @@ def filler(rng: np.random.Generator) -> str:
     return word if word not in _HELD_BACK else filler(rng)
 
 
+def strangers(count: int, rng: np.random.Generator) -> list[str]:
+    """Write texts of things that the world does not have: WordNet's nouns, with glosses or without.
+
+    A third of them hold a name of the world and are something else, as "table tennis" is no table.
+    What ends in such a name is a kind of it more often than not, and is left out.
+    """
+    anything, misleading = _others()
+    texts = []
+    for k in range(count):
+        pool = misleading if k % 3 == 0 else anything
+        lemma, gloss = pool[int(rng.integers(len(pool)))]
+        texts.append(lemma if rng.random() < 0.5 else f"{lemma}: {gloss}")
+    return texts
+
+
+@lru_cache(maxsize=1)
+def _others() -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return WordNet's (noun, gloss) that are none of the world's, and those that hold a name."""
+    from corpus.wordnet import reader
+
+    drawn = {entity.synset for entity in ENTITIES.values()}
+    verbs = _HELD_BACK - set(NAMES)
+    anything = []
+    for synset in reader().all_synsets("n"):
+        if synset.name() in drawn:
+            continue
+        for lemma in synset.lemma_names():
+            words = re.split(r"[_-]", lemma.lower())
+            if words[-1] not in INDEX and verbs.isdisjoint(words):
+                anything.append((" ".join(words), synset.definition()))
+    labels = tuple(action.label for action in ACTIONS)
+    kept = [(noun, gloss) for noun, gloss in anything if not any(x in gloss for x in labels)]
+    return tuple(kept), tuple(one for one in kept if any(w in INDEX for w in one[0].split()))
+
+
 def every_text() -> list[str]:
     """Return all texts that `text_of` can give."""
     return [phrase.format(name) for name in NAMES for phrase in _PHRASES] + [

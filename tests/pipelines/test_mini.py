@@ -11,18 +11,19 @@ from corpus.backbone import Backbone, load
 from extract.regions import RegionEncoder
 from pipelines.mini import train as training
 from pipelines.mini.card import Figures, bundle, figures, rounded
+from pipelines.mini.losses import balance, region_loss, shown_by
 from pipelines.mini.measure import recognition
 from pipelines.mini.stills import HELD_OUT, collate, coverage, draw, normalise, one
-from pipelines.mini.texts import NAMES, every_text, filler, fillers, pairs_in_company, text_of
-from pipelines.mini.train import (
-    Progress,
-    Recipe,
-    balance,
-    rate_at,
-    region_loss,
-    shown_by,
-    train,
+from pipelines.mini.texts import (
+    NAMES,
+    every_text,
+    filler,
+    fillers,
+    pairs_in_company,
+    strangers,
+    text_of,
 )
+from pipelines.mini.train import Progress, Recipe, rate_at, train
 from pipelines.world.actions import ACTIONS
 from pipelines.world.clips import MOST_SEEDS, listing
 from pipelines.world.entities import ENTITIES
@@ -35,6 +36,7 @@ def test_no_action_label_is_in_any_text_the_backbone_is_trained_on() -> None:
     rng = np.random.default_rng(0)
     names = [text_of(name, rng) for name in NAMES for _ in range(30)]
     names += [text for _ in range(30) for texts in pairs_in_company(40, 4, rng) for text in texts]
+    names += strangers(3000, rng)
     captions = [still(FIRST_SEED + k, 24).caption for k in range(500)]
     for action in ACTIONS:
         for text in (*every_text(), *names, *captions):
@@ -48,6 +50,15 @@ def test_captions_and_fillers_hold_no_word_for_an_action() -> None:
     assert not verbs & set(fillers())
     rng = np.random.default_rng(0)
     assert not verbs & {filler(rng) for _ in range(20_000)}
+
+
+def test_strangers_are_no_thing_of_the_world_and_hold_no_word_for_an_action() -> None:
+    verbs = {action.verb.phrase.split()[0] for action in ACTIONS}
+    others = [text.split(":")[0].split() for text in strangers(3000, np.random.default_rng(0))]
+    assert not any(words[-1] in ENTITIES for words in others)
+    assert not any(verbs & set(words) for words in others)
+    # A third of them would be taken for something of the world by a reader of single words.
+    assert 0.3 < np.mean([not ENTITIES.keys().isdisjoint(words) for words in others]) < 0.4
 
 
 def test_stills_have_seeds_that_no_clip_has() -> None:
