@@ -16,12 +16,13 @@ class Aligned(NamedTuple):
     """What regions were aligned with; `...` is the regions' leading shape.
 
     Attributes:
-        text: (..., D) float32, the embedding of the entity that each region takes.
+        text: (..., D) float32, the embedding of the entity that each region takes; None where that
+            is a word of the corpus as it is, which `entity` names.
         entity: (...) int64, which entity that is.
         similarity: (...) float32, cosine of region and entity after their projections.
     """
 
-    text: Tensor
+    text: Tensor | None
     entity: Tensor
     similarity: Tensor
 
@@ -114,39 +115,77 @@ class Align(nn.Module):
             Each region's entity. In training the choice carries Gumbel noise and its gradient is
             the softmax's over the `top_k` nearest; in eval mode it is the nearest entity.
         """
+        if nearest is not None and cosine is not None and self.fixed:
+            return self._draw(cosine.float(), nearest)
+        keys = F.normalize(self.entity_side(self.words()), dim=-1)  # (K, D)
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
-        if nearest is not None and cosine is not None and not self.project:
-            near = cosine.flatten(0, -2).float()
-            text, entity, similarity = self._draw(near, nearest.flatten(0, -2))
-            return Aligned(text.unflatten(0, shape), entity.view(shape), similarity.view(shape))
-        keys = F.normalize(self.entity_side(self.entities), dim=-1)  # (K, D)
         part = max(1, _HELD // len(keys))
         if len(flat) <= part:
-            text, entity, similarity = self._choose(flat, keys)
+            near, candidates = self._nearest(flat, keys)
         else:
             parts = [
-                checkpoint(self._choose, chunk, keys, use_reentrant=False)
+                checkpoint(self._nearest, chunk, keys, use_reentrant=False)
                 for chunk in flat.split(part)
             ]
-            text, entity, similarity = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Aligned(text.unflatten(0, shape), entity.view(shape), similarity.view(shape))
+            near, candidates = (torch.cat(column) for column in zip(*parts, strict=True))
+        return self._draw(near.unflatten(0, shape), candidates.unflatten(0, shape))
 
-    def _choose(self, regions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Align (N, D) regions with (K, D) projected unit entities."""
-        cosines = F.normalize(self.region_side(regions), dim=-1) @ keys.T  # (N, K)
-        return self._draw(*cosines.float().topk(self.top_k, dim=-1))
+    def words(self) -> Tensor:
+        """Return (K, D) unit rows, what regions are aligned with."""
+        return self.entities
 
-    def _draw(self, near: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Choose among (N, k) candidates by their cosines."""
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing about the likeness of regions and entities is learned."""
+        return not self.project
+
+    def _nearest(self, regions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines and numbers (N, k) of the (K, D) unit keys nearest to (N, D) regions."""
+        cosines = F.normalize(self.region_side(regions.float()), dim=-1) @ keys.T  # (N, K)
+        near, candidates = cosines.float().topk(self.top_k, dim=-1)
+        return near, candidates
+
+    def _draw(self, near: Tensor, candidates: Tensor) -> Aligned:
+        """Choose among (..., k) candidates by their cosines."""
         logits = self.scale * near
         if self.training and self.explore:
             logits = logits + gumbel(logits)
+        chosen = logits.argmax(dim=-1, keepdim=True)
+        entity = candidates.gather(-1, chosen)[..., 0]
+        similarity = near.detach().gather(-1, chosen)[..., 0]
+        if self.hard and self.fixed:
+            return Aligned(None, entity, similarity)
         weights = (logits / self.temperature).softmax(dim=-1)
-        chosen = weights.argmax(dim=-1, keepdim=True)  # (N, 1)
         if self.hard:
             weights = straight_through(weights)
-        # Σ_j weights_j · text_j, without ever holding the (N, k, D) texts.
+        # Σ_j weights_j · text_j, without ever holding the (..., k, D) texts.
         text = F.embedding_bag(
-            self.order[candidates], self.entities, per_sample_weights=weights, mode="sum"
+            self.order[candidates].flatten(0, -2),
+            self.words(),
+            per_sample_weights=weights.flatten(0, -2),
+            mode="sum",
         )
-        return text, candidates.gather(1, chosen)[:, 0], near.detach().gather(1, chosen)[:, 0]
+        return Aligned(text.unflatten(0, entity.shape), entity, similarity)
+
+
+class LearnedWords(Align):
+    """The ablation of entities: free vectors, learned with all else, in place of a corpus.
+
+    Args:
+        count: how many.
+        dim: D.
+        scale, top_k: as for `Align`.
+    """
+
+    def __init__(self, count: int, dim: int, scale: float, top_k: int) -> None:
+        super().__init__(torch.zeros(count, dim), scale, top_k)
+        self.free = nn.Parameter(torch.randn(count, dim))
+
+    def words(self) -> Tensor:
+        """Return (K, D) unit rows, as they are by now."""
+        return F.normalize(self.free, dim=-1)
+
+    @property
+    def fixed(self) -> bool:
+        """False: the vectors move."""
+        return False

@@ -45,6 +45,33 @@ def drop_regions(clips: Clips, rate: float, generator: torch.Generator) -> Clips
     return _take(clips, clip, frame, chosen)
 
 
+def move_frame(clips: Clips, mirror: bool, spread: float, generator: torch.Generator) -> Clips:
+    """Move the frame over what it shows: mirror, zoom and shift a clip's places.
+
+    What regions look like stays as it is; only where they are changes, in all frames alike.
+
+    Args:
+        clips: place is (batch, frames, regions, 3); the class token is everywhere and stays.
+        mirror: with even chance, across.
+        spread: standard deviation of the zoom's logarithm, and of the shift in half frames.
+        generator: on the CPU.
+    """
+    batch = len(clips.place)
+    moved = clips.place.float().clone()
+    device = moved.device
+    if mirror:
+        side = torch.randint(0, 2, (batch, 1, 1), generator=generator).to(device)
+        moved[..., 0] *= 1 - 2 * side
+    if spread > 0:
+        zoom, shift = torch.randn(2, batch, generator=generator).mul(spread).to(device)
+        down = torch.randn(batch, generator=generator).mul(spread).to(device)
+        moved *= zoom.exp()[:, None, None, None]
+        moved[..., 0] += shift[:, None, None]
+        moved[..., 1] += down[:, None, None]
+    moved[:, :, 0] = clips.place[:, :, 0].to(moved.dtype)
+    return clips._replace(place=moved)
+
+
 def draw_mix(batch: int, alpha: float, generator: torch.Generator) -> tuple[Tensor, float] | None:
     """Draw whom each clip is mixed with, and the share of its own that it keeps (MixUp).
 

@@ -4,25 +4,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adapter.align import Align, Nudge
+from adapter.align import Align, LearnedWords, Nudge
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Layer, Position
-from adapter.model import (
-    Adapter,
-    EntityQueries,
-    LearnedQueries,
-    Method,
-    ModelConfig,
-    Recogniser,
-    RegionQueries,
-)
+from adapter.model import Adapter, Method, ModelConfig, Recogniser
 
 # In the order of a table: from what needs no training to what is proposed.
 TITLES: dict[Method, str] = {
     "clip": "mean-pooled CLIP, no training",
     "linear": "linear probe on class tokens",
     "temporal": "temporal transformer on class tokens",
-    "alt-learned": "ALT without entities (learned queries)",
+    "alt-learned": "ALT without entities (learned vectors)",
     "alt-shuffled": "ALT with shuffled entities",
     "alt": "ALT",
 }
@@ -53,26 +45,22 @@ class LinearProbe(Recogniser):
 
 
 class TemporalTransformer(Recogniser):
-    """Adapt, then align: self-attention over class tokens through time, as X-CLIP has it.
-
-    It is added to the mean class token by the gate that ALT has, and has ALT's layers.
-    """
+    """Adapt, then align: self-attention over class tokens through time, as X-CLIP has it."""
 
     def __init__(self, dim: int, scale: float, config: ModelConfig) -> None:
         super().__init__(scale)
-        self.position = Position(dim, place=False)
+        self.position = Position(dim)
         self.layers = nn.ModuleList(
             Layer(dim, config.mlp_ratio, config.dropout) for _ in range(config.layers)
         )
-        self.gate = nn.Parameter(torch.zeros(dim if config.gate == "channel" else 1))
 
     def embed(self, clips: Clips) -> Tensor:
         """Embed clips as (batch, dim)."""
         x = F.normalize(clips.regions[:, :, 0].float(), dim=-1)  # (batch, frames, dim)
-        x = x + self.position(clips.place)[:, :, 0]
+        x = x + self.position(x.shape[1])
         for layer in self.layers:
             x = layer(x, x)
-        return mean_class_token(clips.regions) + self.gate * x.mean(dim=1)
+        return x.mean(dim=1)
 
 
 def build(
@@ -83,7 +71,7 @@ def build(
     Args:
         config: which method, and its shape.
         entities: (K, D) unit rows, the text corpus.
-        regions: R, tokens of a frame; as many learned queries stand in for entities.
+        regions: R, tokens of a frame; as many learned vectors stand in for entities.
         scale: of the backbone's cosines.
         seed: of the weights and, for "alt-shuffled", of the permutation.
 
@@ -101,12 +89,10 @@ def build(
             case "temporal":
                 return TemporalTransformer(dim, scale, config)
             case "alt-learned":
-                return Adapter(LearnedQueries(regions, dim), dim, scale, config)
-            case "alt" if config.align == "none":
-                return Adapter(RegionQueries(dim), dim, scale, config)
+                align: Align = LearnedWords(regions, dim, scale, config.top_k)
+                return Adapter(align, scale, config)
             case "alt" | "alt-shuffled":
                 shuffled = config.method == "alt-shuffled"
-                order = torch.randperm(len(entities)) if shuffled else None
                 align = Align(
                     entities,
                     scale,
@@ -114,6 +100,6 @@ def build(
                     hard=config.align != "soft",
                     project=config.project,
                     explore=config.explore,
-                    order=order,
+                    order=torch.randperm(len(entities)) if shuffled else None,
                 )
-                return Adapter(EntityQueries(align), dim, scale, config)
+                return Adapter(align, scale, config)

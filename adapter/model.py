@@ -1,11 +1,15 @@
-"""The adapter: a clip's regions, read through the entities they are aligned with (design §5).
+"""The adapter: a clip read through the entities its regions are aligned with (design §5).
 
-The output lives in the joint space beside label texts: mean class token + gate · z, where z is a
-weighted sum of the entities' texts as the layers have changed them. Regions of a frame that share
-an entity count together once, so that z names what is there rather than what is large. The gate
-starts at zero, so the untrained adapter is zero-shot CLIP, bit for bit. Whatever the layers learn
-is added to texts of the corpus, which is why an entity that no training clip held can still move z
-toward its name.
+A clip says two things. *What* is there: the entities that its regions are aligned with, as the
+corpus writes them, weighted by how much each counts. And *how* it goes: a direction in the joint
+space, read from the paths of the entities and from one another's company. What is compared with a
+label's text; how, with what the text says beyond its nearest entity. So nothing that is learned
+from some things' motion can change which thing is there, and an entity that no training clip held
+is told by its text alone.
+
+The first version followed the design: queries of every region, a gate from the mean class token
+that starts at zero. The gate kept the rest from learning, and visual keys and values learned the
+training clips' things by heart (`alt-adapter ablate` has both, as far as they are still options).
 """
 
 import math
@@ -20,7 +24,8 @@ from torch.nn import functional as F
 
 from adapter.align import Align, Aligned
 from adapter.clips import Clips, mean_class_token
-from adapter.layers import MLP, Layer, Memory, Position, zero
+from adapter.layers import Dropout, Layer, zero
+from adapter.tracks import PATH, Tracks, follow, through_time
 from corpus.errors import BadInput
 
 Method = Literal["clip", "linear", "temporal", "alt-learned", "alt-shuffled", "alt"]
@@ -32,45 +37,54 @@ class ModelConfig(BaseModel):
     Attributes:
         method: "alt", a baseline on the class tokens ("clip", "linear", "temporal"), or ALT with
             its entities replaced ("alt-learned", "alt-shuffled").
-        layers: M, cross-attention layers.
-        mlp_ratio: width of a layer's MLP over D.
+        layers: M, attention layers among tracks (of "temporal": among frames).
+        width: of a track's state.
+        mlp_ratio: width of a layer's MLP over its own.
         dropout: on what attention and MLP add.
+        tracks: entities of a clip that are followed.
         top_k: entities in the running for a region.
-        align: one entity to a region ("hard"), a mixture of the nearest ("soft"), or none: the
-            region itself is the query.
+        align: one entity to a region ("hard"), a mixture of the nearest ("soft"), or none: a track
+            is what its regions look like, and no word.
         project: learn a projection of regions and of entities before they are compared; without,
             the alignment is the backbone's own, and is looked up once for all of training.
         explore: let Gumbel noise have a say in the choice during training.
-        temporal_kernel: frames that the temporal convolution sees; 0 leaves it out.
-        place: whether queries and keys know where in the frame their region is.
-        gate: one gate for all of the joint space, or one for each channel.
+        waves: cosines of time that a path is described by; with 1 the order of frames is lost.
+        place: whether paths know where in the frame an entity is.
+        content: let tracks read one another's looks beside their paths.
+        class_token: how much of the mean class token is added to what is there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     method: Method = "alt"
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=1, ge=0)
+    width: int = Field(default=128, ge=32, multiple_of=32)
     mlp_ratio: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    tracks: int = Field(default=16, ge=1)
     top_k: int = Field(default=16, ge=1)
     align: Literal["hard", "soft", "none"] = "hard"
-    project: bool = True
+    project: bool = False
     explore: bool = True
-    temporal_kernel: int = Field(default=3, ge=0)
+    waves: int = Field(default=4, ge=1)
     place: bool = True
-    gate: Literal["scalar", "channel"] = "scalar"
+    content: bool = False
+    class_token: float = Field(default=0.1, ge=0)
 
 
 class Reading(NamedTuple):
     """What the adapter made of a batch of clips.
 
     Attributes:
-        video: (batch, dim), the clip's embedding, of any length.
-        weights: (batch, frames, queries), summing to one: how much each query counted. Queries of
-            a frame that share an entity count together as one.
-        aligned: each region's entity; None when the queries are not entities.
+        what: (batch, dim), what is there: texts of entities, and a share of the class tokens.
+        how: (batch, dim), how it goes.
+        weights: (batch, frames, regions), summing to one: how much each region counted, which is
+            its entity's weight divided among the entity's regions in all frames. Class tokens and
+            regions of entities that were not followed count nothing.
+        aligned: each region's entity; None when the tracks are not of entities.
     """
 
-    video: Tensor
+    what: Tensor
+    how: Tensor
     weights: Tensor
     aligned: Aligned | None
 
@@ -90,6 +104,20 @@ def score(video: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
         return scale * F.normalize(video.float(), dim=-1) @ labels.T
 
 
+def beyond(labels: Tensor, entities: Tensor) -> Tensor:
+    """Return what labels say beyond their nearest entity: their part at right angles to its text.
+
+    Args:
+        labels: (C, dim) unit rows.
+        entities: (K, dim) unit rows.
+
+    Returns:
+        (C, dim), the shorter the more the entity says it all.
+    """
+    nearest = entities[(labels @ entities.T).argmax(dim=-1)]
+    return labels - (labels * nearest).sum(dim=-1, keepdim=True) * nearest
+
+
 class Recogniser(nn.Module, ABC):
     """What ALT and its baselines share: a clip becomes a point in the joint space, near its label.
 
@@ -103,7 +131,11 @@ class Recogniser(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, clips: Clips) -> Tensor:
-        """Embed clips as (batch, dim) float32, of any length."""
+        """Embed clips as (batch, n) float32, of any length; n is a multiple of dim."""
+
+    def compare(self, video: Tensor, labels: Tensor) -> Tensor:
+        """Score embedded clips against (C, dim) labels, as (batch, C) logits."""
+        return score(video, labels, self.log_scale.exp())
 
     def forward(
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
@@ -122,98 +154,38 @@ class Recogniser(nn.Module, ABC):
         if mix is not None:
             other, share = mix
             video = share * video + (1 - share) * video[other]
-        return score(video, labels, self.log_scale.exp())
-
-
-class EntityQueries(nn.Module):
-    """Queries that are the texts of the entities that the regions are aligned with."""
-
-    def __init__(self, align: Align) -> None:
-        super().__init__()
-        self.align = align
-        self.mlp = MLP(align.entities.shape[1], 1.0)
-
-    def forward(self, clips: Clips) -> tuple[Tensor, Aligned]:
-        """Return queries (batch, frames, regions, dim) and the alignment they come from."""
-        aligned = self.align(clips.regions.float(), clips.nearest, clips.cosine)
-        # The class token stands for the whole frame, and no single word does.
-        frame = aligned.text[:, :, 1:].mean(dim=2, keepdim=True)
-        text = torch.cat([frame, aligned.text[:, :, 1:]], dim=2)
-        return text + self.mlp(text), aligned
-
-
-class RegionQueries(nn.Module):
-    """The ablation of alignment: each region is its own query, and no word is asked for."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.mlp = MLP(dim, 1.0)
-
-    def forward(self, clips: Clips) -> tuple[Tensor, None]:
-        """Return queries (batch, frames, regions, dim); nothing is aligned."""
-        regions = F.normalize(clips.regions.float(), dim=-1)
-        return regions + self.mlp(regions), None
-
-
-class LearnedQueries(nn.Module):
-    """The ablation of entities: the same free vectors for each frame of any clip."""
-
-    def __init__(self, count: int, dim: int) -> None:
-        super().__init__()
-        self.queries = nn.Parameter(F.normalize(torch.randn(count, dim), dim=-1))
-
-    def forward(self, clips: Clips) -> tuple[Tensor, None]:
-        """Return queries (batch, frames, count, dim); nothing is aligned."""
-        return self.queries.expand(*clips.regions.shape[:2], -1, -1), None
-
-
-def repeats(entity: Tensor) -> Tensor:
-    """Count the regions of a frame that share an entity.
-
-    Args:
-        entity: (batch, frames, regions) int64; region 0 is the class token.
-
-    Returns:
-        (batch, frames, regions) float32, for each region how many of its frame have its entity,
-        itself included. The class token is always alone, and counted for no other region.
-    """
-    own = entity.clone()
-    own[..., 0] = -1  # the class token stands for the frame, whatever it is nearest to
-    return (own[..., :, None] == own[..., None, :]).sum(dim=-1).float()
+        return self.compare(video, labels)
 
 
 class Adapter(Recogniser):
-    """ALT (paper §3.4–3.5): entity queries read a clip's regions and are pooled into z.
+    """ALT: aligned regions become tracks, and tracks say what is there and how it goes.
 
-    In the pooling, the weight of an entity is divided among the regions of a frame that share it:
-    in the untrained adapter each entity of a frame counts as much as any other, however many
-    regions it takes, and as much as the class token's query.
+    Before training the paths say nothing: a track counts by the square of its evidence, how is
+    zero, and the adapter is zero-shot recognition through entities.
 
     Args:
-        queries: entities, or learned vectors in their place.
-        dim: D.
+        align: region to entity.
         scale: of the backbone's cosines.
         config: the adapter's shape.
     """
 
-    def __init__(
-        self,
-        queries: EntityQueries | RegionQueries | LearnedQueries,
-        dim: int,
-        scale: float,
-        config: ModelConfig,
-    ) -> None:
+    def __init__(self, align: Align, scale: float, config: ModelConfig) -> None:
         super().__init__(scale)
-        self.queries = queries
-        # Learned queries have no place in the frame: they are not of any region.
-        self.position = Position(dim, config.place and not isinstance(queries, LearnedQueries))
-        self.memory = Memory(dim, config.place, config.temporal_kernel)
-        self.layers = nn.ModuleList(
-            Layer(dim, config.mlp_ratio, config.dropout) for _ in range(config.layers)
+        self.align, self.config = align, config
+        dim, width = align.entities.shape[1], config.width
+        self.paths = nn.Sequential(
+            nn.Linear(config.waves * PATH + 1, width),
+            nn.GELU(),
+            Dropout(config.dropout),
+            nn.Linear(width, width),
         )
-        self.norm = nn.LayerNorm(dim)
-        self.importance = zero(nn.Linear(dim, 1))
-        self.gate = nn.Parameter(torch.zeros(dim if config.gate == "channel" else 1))
+        self.looks = nn.Linear(dim, width) if config.content else None
+        self.layers = nn.ModuleList(
+            Layer(width, config.mlp_ratio, config.dropout) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.importance = zero(nn.Linear(width, 1))
+        self.direction = zero(nn.Linear(width, dim))
 
     @classmethod
     def from_run(cls, folder: Path | str, device: str = "cpu") -> "Adapter":
@@ -231,21 +203,71 @@ class Adapter(Recogniser):
 
     def read(self, clips: Clips) -> Reading:
         """Embed clips, and say which entities they were read through and how much each counted."""
-        queries, aligned = self.queries(clips)
-        shape = queries.shape[1:3]
-        x = (queries + self.position(clips.place)).flatten(1, 2)  # (batch, frames · queries, dim)
-        memory = self.memory(clips)
-        for layer in self.layers:
-            x = layer(x, memory)
-        importance = self.importance(self.norm(x))  # (batch, frames · queries, 1)
-        if aligned is not None:
-            importance = importance - repeats(aligned.entity).log().flatten(1, 2).unsqueeze(-1)
-        weights = importance.softmax(dim=1)
-        # No map of z follows: one learned on some labels would bend the texts of all others.
-        z = (weights * x).sum(dim=1)
-        video = mean_class_token(clips.regions) + self.gate * z
-        return Reading(video, weights[..., 0].unflatten(1, shape), aligned)
+        aligned = self.align(clips.regions, clips.nearest, clips.cosine)
+        entity, similarity = aligned.entity[:, :, 1:], aligned.similarity[:, :, 1:]
+        tracks = follow(
+            entity, similarity, clips.place[:, :, 1:], len(self.align.entities), self.config.tracks
+        )
+        text, looks = self._text(tracks, aligned, clips), self._looks(tracks, clips)
+        state = self._state(tracks, looks)
+        importance = self.importance(state)[..., 0]
+        # Evidence² is the prior; a track without any evidence must not count.
+        importance = importance + 2 * tracks.evidence.clamp_min(1e-3).log()
+        weights = importance.softmax(dim=-1)  # (batch, tracks)
+        class_token = self.config.class_token * mean_class_token(clips.regions)
+        what = torch.einsum("be,bed->bd", weights, text) + class_token
+        how = torch.einsum("be,bed->bd", weights, self.direction(state))
+        regions = tracks.member.sum(dim=(2, 3)).clamp_min(1)
+        each = torch.einsum("be,betr->btr", weights / regions, tracks.member)
+        return Reading(what, how, F.pad(each, (1, 0)), aligned)
 
     def embed(self, clips: Clips) -> Tensor:
-        """Embed clips as (batch, dim) float32, of any length."""
-        return self.read(clips).video
+        """Embed clips as (batch, 2 · dim) float32: what, and how."""
+        reading = self.read(clips)
+        return torch.cat([reading.what, reading.how], dim=-1)
+
+    def compare(self, video: Tensor, labels: Tensor) -> Tensor:
+        """Score what is there against (C, dim) labels, and how it goes against what is beyond."""
+        what, how = video.chunk(2, dim=-1)
+        scale = self.log_scale.exp()
+        logits = score(what, labels, scale)
+        with torch.autocast(video.device.type, enabled=False):
+            return logits + scale * how.float() @ beyond(labels, self.align.words()).T
+
+    def _text(self, tracks: Tracks, aligned: Aligned, clips: Clips) -> Tensor:
+        """Return (batch, tracks, dim), what each track is: a word, a mixture of words, or looks."""
+        if self.config.align == "none":
+            return _mean(tracks.member, F.normalize(clips.regions[:, :, 1:].float(), dim=-1))
+        if aligned.text is None:
+            return self.align.words()[self.align.order[tracks.entity]]
+        return _mean(tracks.member, aligned.text[:, :, 1:])
+
+    def _looks(self, tracks: Tracks, clips: Clips) -> Tensor | None:
+        """Return (batch, tracks, width) of what regions look like, where that may be known."""
+        if self.looks is None:
+            return None
+        regions = F.normalize(clips.regions[:, :, 1:].float(), dim=-1)
+        looks: Tensor = self.looks(4 * _mean(tracks.member, regions))
+        return looks
+
+    def _state(self, tracks: Tracks, looks: Tensor | None) -> Tensor:
+        """Read paths: (batch, tracks, width)."""
+        path = tracks.path
+        if not self.config.place:
+            path = torch.cat([torch.zeros_like(path[..., :6]), path[..., 6:]], dim=-1)
+        seen = torch.cat(
+            [through_time(path, self.config.waves), 3 * tracks.evidence[..., None]], dim=-1
+        )
+        state: Tensor = self.paths(seen)
+        there = tracks.evidence > 0
+        there[:, 0] = True  # attention over nothing has no value
+        for layer in self.layers:
+            state = layer(state, state if looks is None else state + looks, there)
+        normed: Tensor = self.norm(state)
+        return normed
+
+
+def _mean(member: Tensor, rows: Tensor) -> Tensor:
+    """Mean of the rows (batch, frames, regions, dim) of each track; zero for a track of none."""
+    count = member.sum(dim=(2, 3)).clamp_min(1)
+    return torch.einsum("betr,btrd->bed", member, rows.to(member.dtype)) / count[..., None]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adapter.align import Align
-from adapter.augment import draw_mix, drop_frames, drop_regions
+from adapter.augment import draw_mix, drop_frames, drop_regions, move_frame
 from adapter.clips import Clips
 from adapter.data import ClipSet
 from adapter.model import Recogniser
@@ -35,12 +35,14 @@ class TrainConfig(BaseModel):
         batch_size: clips to a step, over all processes together.
         lr: peak learning rate of AdamW; it rises over `warmup` of all steps, then falls to a
             hundredth along a cosine.
-        fast: factor on the learning rate of the gate and of the scale of cosines.
+        fast: factor on the learning rate of the scale of cosines.
         weight_decay: on matrices only.
         warmup: share of all steps.
         label_smoothing: share of a label's weight that goes to all labels.
         clip_norm: largest norm of a gradient.
         frame_dropout, region_dropout: shares left out of each clip (adapter.augment).
+        mirror: see half of the clips mirrored; not for labels that tell left from right.
+        reframe: spread of a random zoom and shift of each clip, in half frames.
         mixup: alpha of MixUp on clip embeddings; 0 for none.
         temperature, temperature_end: of the choice of entities, at first and at last; equal
             factors between.
@@ -63,6 +65,8 @@ class TrainConfig(BaseModel):
     clip_norm: float = Field(default=1.0, gt=0)
     frame_dropout: float = Field(default=0.1, ge=0, lt=1)
     region_dropout: float = Field(default=0.2, ge=0, lt=1)
+    mirror: bool = True
+    reframe: float = Field(default=0.15, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0)
     temperature: float = Field(default=1.0, gt=0)
     temperature_end: float = Field(default=1.0, gt=0)
@@ -174,8 +178,6 @@ def fit(
             "loss": float(accelerator.reduce(torch.stack(losses).mean(), "mean")),
             "gradient_norm": float(torch.stack(norms).mean()),
         }
-        if hasattr(model, "gate"):
-            record["gate"] = float(model.gate.detach().abs().mean())  # type: ignore[operator]
         if val is not None:
             record |= _validate(scored, val, labels, config.batch_size)  # type: ignore[arg-type]
         history.append(record)
@@ -248,6 +250,7 @@ def _gradient(
         some = batch.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
         some = drop_frames(some, config.frame_dropout, noise)
         some = drop_regions(some, config.region_dropout, noise)
+        some = move_frame(some, config.mirror, config.reframe, noise)
         mix = draw_mix(len(part), config.mixup, noise)
         # Processes exchange gradients once, with the last part.
         last = number == len(parts) - 1

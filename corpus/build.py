@@ -112,7 +112,9 @@ def unite(found: dict[str, list[Found]], options: Options) -> list[Entity]:
 
 
 def _unite(group: list[tuple[str, Found]], options: Options) -> Entity:
-    names = Counter(entity.unit for _, entity in group)
+    # A label's own word for a sense is what it will be looked for by, not a synonym's from a gloss.
+    own = [entity.unit for _, entity in group if entity.source == "label"]
+    names = Counter(own or [entity.unit for _, entity in group])
     unit = min(names, key=lambda name: (-names[name], name))
     first = min((e for _, e in group if e.unit == unit), key=lambda e: (e.margin, e.description))
     default = any(entity.source == "default" for _, entity in group)
