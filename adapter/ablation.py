@@ -16,7 +16,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "words: shuffled entities": {"method": "alt-shuffled"},
     "words: none, what regions look like": {"align": "none"},
     "alignment: soft": {"align": "soft"},
-    "alignment: no noise": {"explore": False},
+    "alignment: Gumbel noise": {"explore": True},
     "alignment: learned projections": {"project": True},
     "candidates: 1": {"top_k": 1},
     "candidates: 4": {"top_k": 4},

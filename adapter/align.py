@@ -86,8 +86,8 @@ class Align(nn.Module):
         scale: float,
         top_k: int = 16,
         hard: bool = True,
-        project: bool = True,
-        explore: bool = True,
+        project: bool = False,
+        explore: bool = False,
         order: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Align(nn.Module):
             Each region's entity. In training the choice carries Gumbel noise and its gradient is
             the softmax's over the `top_k` nearest; in eval mode it is the nearest entity.
         """
-        if nearest is not None and cosine is not None and self.fixed:
+        if nearest is not None and cosine is not None and not self.project:
             return self._draw(cosine.float(), nearest)
         keys = F.normalize(self.entity_side(self.words()), dim=-1)  # (K, D)
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
@@ -134,11 +134,6 @@ class Align(nn.Module):
         """Return (K, D) unit rows, what regions are aligned with."""
         return self.entities
 
-    @property
-    def fixed(self) -> bool:
-        """Whether nothing about the likeness of regions and entities is learned."""
-        return not self.project
-
     def _nearest(self, regions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosines and numbers (N, k) of the (K, D) unit keys nearest to (N, D) regions."""
         cosines = F.normalize(self.region_side(regions.float()), dim=-1) @ keys.T  # (N, K)
@@ -153,7 +148,7 @@ class Align(nn.Module):
         chosen = logits.argmax(dim=-1, keepdim=True)
         entity = candidates.gather(-1, chosen)[..., 0]
         similarity = near.detach().gather(-1, chosen)[..., 0]
-        if self.hard and self.fixed:
+        if self.hard and not self.project:
             return Aligned(None, entity, similarity)
         weights = (logits / self.temperature).softmax(dim=-1)
         if self.hard:
@@ -171,21 +166,28 @@ class Align(nn.Module):
 class LearnedWords(Align):
     """The ablation of entities: free vectors, learned with all else, in place of a corpus.
 
+    Every region takes one of them, by the straight-through estimator over all.
+
     Args:
         count: how many.
         dim: D.
-        scale, top_k: as for `Align`.
+        scale: of cosines before the softmax.
     """
 
-    def __init__(self, count: int, dim: int, scale: float, top_k: int) -> None:
-        super().__init__(torch.zeros(count, dim), scale, top_k)
+    def __init__(self, count: int, dim: int, scale: float) -> None:
+        super().__init__(torch.zeros(count, dim), scale)
         self.free = nn.Parameter(torch.randn(count, dim))
 
     def words(self) -> Tensor:
         """Return (K, D) unit rows, as they are by now."""
         return F.normalize(self.free, dim=-1)
 
-    @property
-    def fixed(self) -> bool:
-        """False: the vectors move."""
-        return False
+    def forward(
+        self, regions: Tensor, nearest: Tensor | None = None, cosine: Tensor | None = None
+    ) -> Aligned:
+        """Align regions (..., D) with what the vectors are by now; nothing can be looked up."""
+        words = self.words()
+        cosines = F.normalize(regions.float(), dim=-1) @ words.T  # (..., K)
+        weights = straight_through((self.scale * cosines).softmax(dim=-1))
+        similarity, entity = cosines.detach().max(dim=-1)
+        return Aligned(weights @ words, entity, similarity)

@@ -89,7 +89,7 @@ def build(
             case "temporal":
                 return TemporalTransformer(dim, scale, config)
             case "alt-learned":
-                align: Align = LearnedWords(regions, dim, scale, config.top_k)
+                align: Align = LearnedWords(regions, dim, scale)
                 return Adapter(align, scale, config)
             case "alt" | "alt-shuffled":
                 shuffled = config.method == "alt-shuffled"

@@ -47,7 +47,8 @@ class ModelConfig(BaseModel):
             is what its regions look like, and no word.
         project: learn a projection of regions and of entities before they are compared; without,
             the alignment is the backbone's own, and is looked up once for all of training.
-        explore: let Gumbel noise have a say in the choice during training.
+        explore: let Gumbel noise have a say in the choice during training (paper); paths of
+            regions that change their mind are worse to learn from.
         waves: cosines of time that a path is described by; with 1 the order of frames is lost.
         place: whether paths know where in the frame an entity is.
         content: let tracks read one another's looks beside their paths.
@@ -64,7 +65,7 @@ class ModelConfig(BaseModel):
     top_k: int = Field(default=16, ge=1)
     align: Literal["hard", "soft", "none"] = "hard"
     project: bool = False
-    explore: bool = True
+    explore: bool = False
     waves: int = Field(default=4, ge=1)
     place: bool = True
     content: bool = False

@@ -64,7 +64,7 @@ class TrainConfig(BaseModel):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     clip_norm: float = Field(default=1.0, gt=0)
     frame_dropout: float = Field(default=0.1, ge=0, lt=1)
-    region_dropout: float = Field(default=0.2, ge=0, lt=1)
+    region_dropout: float = Field(default=0.0, ge=0, lt=1)
     mirror: bool = True
     reframe: float = Field(default=0.15, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0)

@@ -28,8 +28,9 @@ no download. For real videos take a real CLIP.
   {seed}: {stills} still scenes, each seen {passes} times. Half precision, safetensors.
 - **Trained on** still scenes drawn by `pipelines/world/stills.py`, with captions of what is in them
   and where. No video, no motion and no action label; seeds that no video has. The text tower also
-  reads the entities' names and WordNet definitions, and names among other words, some of them
-  made of pieces of the vocabulary so that they mean nothing.
+  reads the entities' names and WordNet definitions, names among other words, some of them made of
+  pieces of the vocabulary so that they mean nothing, and WordNet's nouns for what the world does
+  not have, which no picture is to be like.
 - **Loss** open_clip's contrastive loss, of captions with class tokens and of two texts of one
   entity, or of one company of words; and for every token the cross-entropy of its likeness with
   all entities' texts against what covers its pixels, with 0, 4 and 8 tokens merged in each block

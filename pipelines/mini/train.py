@@ -52,8 +52,8 @@ class Recipe:
         seed: of weights, sampling and texts.
     """
 
-    steps: int = 3600
-    alone: int = 1600
+    steps: int = 4800
+    alone: int = 2400
     batch: int = 64
     lr: float = 2e-3
     warmup: int = 60

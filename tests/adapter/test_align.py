@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from adapter import align
-from adapter.align import Align, straight_through
+from adapter.align import Align, LearnedWords, straight_through
 
 
 def units(*shape: int) -> torch.Tensor:
@@ -34,12 +34,15 @@ def test_untrained_alignment_is_the_nearest_text_of_the_backbone() -> None:
     aligned = Align(entities, scale=100.0).eval()(regions)
     nearest = (F.normalize(regions, dim=-1) @ entities.T).argmax(-1)
     assert torch.equal(aligned.entity, nearest)
-    assert torch.equal(aligned.text, entities[nearest])
+    assert aligned.text is None  # it is a word as it is
+    learned = Align(entities, scale=100.0, project=True).eval()(regions)
+    assert torch.equal(learned.entity, nearest)
+    assert torch.equal(learned.text, entities[nearest])
 
 
 def test_training_explores_other_entities_and_never_beyond_the_top_k() -> None:
     entities, regions = units(50, 32), torch.randn(400, 32)
-    model = Align(entities, scale=3.0, top_k=4).train()
+    model = Align(entities, scale=3.0, top_k=4, explore=True).train()
     chosen = model(regions).entity
     candidates = (F.normalize(regions, dim=-1) @ entities.T).topk(4).indices
     assert (candidates == chosen[:, None]).any(-1).all()
@@ -47,14 +50,15 @@ def test_training_explores_other_entities_and_never_beyond_the_top_k() -> None:
 
 
 def test_training_moves_both_projections() -> None:
-    model = Align(units(50, 32), scale=10.0).train()
+    model = Align(units(50, 32), scale=10.0, project=True).train()
     model(torch.randn(40, 32)).text.square().mul(torch.randn(40, 32)).sum().backward()
     for side in (model.region_side, model.entity_side):
         assert side.change.weight.grad.abs().sum() > 0
 
 
 def test_alignment_in_parts_is_the_alignment_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, regions = Align(units(50, 32), scale=10.0).eval(), torch.randn(6, 7, 32)
+    model = Align(units(50, 32), scale=10.0, project=True).eval()
+    regions = torch.randn(6, 7, 32)
     results = []
     for held in (2**20, 50 * 8):  # all at once; eight regions at a time
         monkeypatch.setattr(align, "_HELD", held)
@@ -73,10 +77,18 @@ def test_alignment_in_parts_is_the_alignment_in_one(monkeypatch: pytest.MonkeyPa
 def test_shuffled_entities_keep_the_match_and_change_the_text() -> None:
     entities, regions = units(20, 16), torch.randn(30, 16)
     order = torch.arange(20).roll(1)
-    plain = Align(entities, scale=10.0).eval()(regions)
-    shuffled = Align(entities, scale=10.0, order=order).eval()(regions)
+    plain = Align(entities, scale=10.0, project=True).eval()(regions)
+    shuffled = Align(entities, scale=10.0, project=True, order=order).eval()(regions)
     assert torch.equal(plain.entity, shuffled.entity)
     assert torch.equal(shuffled.text, entities[order[plain.entity]])
+
+
+def test_learned_words_take_the_place_of_a_corpus_and_are_moved_by_what_is_aligned() -> None:
+    words = LearnedWords(20, 16, scale=10.0).train()
+    aligned = words(torch.randn(30, 16))
+    torch.testing.assert_close(aligned.text, words.words()[aligned.entity])
+    aligned.text.square().mul(torch.randn(30, 16)).sum().backward()
+    assert words.free.grad.abs().sum() > 0
 
 
 def test_soft_alignment_is_a_mixture_of_the_texts() -> None:

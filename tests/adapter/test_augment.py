@@ -1,6 +1,6 @@
 import torch
 
-from adapter.augment import draw_mix, drop_frames, drop_regions
+from adapter.augment import draw_mix, drop_frames, drop_regions, move_frame
 from adapter.model import Clips
 
 
@@ -37,6 +37,25 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     clips, generator = numbered(), torch.Generator()
     assert drop_regions(drop_frames(clips, 0, generator), 0, generator) is clips
     assert draw_mix(4, 0, generator) is None
+
+
+def test_moving_the_frame_moves_all_places_of_a_clip_alike_and_the_class_token_not() -> None:
+    clips = Clips(torch.randn(400, 3, 5, 2), torch.rand(400, 3, 5, 3) * 2 - 1)
+    moved = move_frame(clips, True, 0.2, torch.Generator().manual_seed(0))
+    assert torch.equal(moved.regions, clips.regions)
+    assert torch.equal(moved.place[:, :, 0], clips.place[:, :, 0])
+    # The change of any two places, of any two frames, is the same zoom, mirrored in half of clips.
+    before = clips.place[:, 0, 1] - clips.place[:, 2, 4]
+    after = moved.place[:, 0, 1] - moved.place[:, 2, 4]
+    zoom = after / before
+    torch.testing.assert_close(zoom[:, 0].abs(), zoom[:, 1], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        moved.place[..., 1:, 2], clips.place[..., 1:, 2] * zoom[:, None, None, 1]
+    )
+    assert 0.4 < (zoom[:, 0] < 0).float().mean() < 0.6
+    assert 0.15 < zoom[:, 1].log().std() < 0.25
+    still = move_frame(clips, False, 0.0, torch.Generator())
+    assert torch.equal(still.place, clips.place)
 
 
 def test_mixup_keeps_at_least_half_of_each_clip() -> None:

@@ -3,10 +3,11 @@ import torch
 from torch.nn import functional as F
 
 from adapter.baselines import TITLES, build
-from adapter.model import Adapter, Clips, ModelConfig, mean_class_token, repeats, score
+from adapter.model import Adapter, Clips, ModelConfig, beyond, mean_class_token, score
 
 DIM, REGIONS, FRAMES = 32, 5, 4
 ENTITIES = F.normalize(torch.randn(40, DIM, generator=torch.Generator().manual_seed(1)), dim=-1)
+ON_CLASS_TOKENS = ("clip", "linear", "temporal")
 
 
 def clips(batch: int = 3, frames: int = FRAMES) -> Clips:
@@ -32,9 +33,15 @@ def moved(model: torch.nn.Module) -> torch.nn.Module:
     return model
 
 
-@pytest.mark.parametrize("method", TITLES)
+def seeing(entities: list[list[int]]) -> Clips:
+    """A clip whose regions are these entities exactly, frame by frame; the first is its token."""
+    seen = torch.tensor(entities)[None]
+    return Clips(ENTITIES[seen], torch.rand(*seen.shape, 3))
+
+
+@pytest.mark.parametrize("method", ON_CLASS_TOKENS)
 @pytest.mark.parametrize("training", [False, True])
-def test_any_untrained_recogniser_is_mean_pooled_clip_bit_for_bit(method: str, training: bool):
+def test_an_untrained_baseline_is_mean_pooled_clip_bit_for_bit(method: str, training: bool):
     batch, texts = clips(), labels()
     clip = score(mean_class_token(batch.regions), texts, recogniser("clip").log_scale.exp())
     assert torch.equal(recogniser(method).train(training)(batch, texts), clip)
@@ -45,6 +52,23 @@ def test_mean_pooled_clip_is_the_cosine_of_the_mean_unit_class_token() -> None:
     tokens = F.normalize(batch.regions[:, :, 0].float(), dim=-1)
     by_hand = 100 * F.cosine_similarity(tokens.mean(1)[:, None], texts[None], dim=-1)
     torch.testing.assert_close(recogniser("clip")(batch, texts), by_hand, atol=1e-4, rtol=1e-5)
+
+
+def test_untrained_alt_is_recognition_through_the_entities_that_were_seen() -> None:
+    # Entity 7 is in both frames, 8 in one: evidence 1 and 0.5, which counts by its square.
+    batch, texts = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 7, 7]]), labels()
+    model = recogniser(class_token=0.0, tracks=2).eval()
+    reading = model.read(batch)
+    torch.testing.assert_close(reading.what[0], 0.8 * ENTITIES[7] + 0.2 * ENTITIES[8])
+    assert not reading.how.any()
+    torch.testing.assert_close(model(batch, texts), score(reading.what, texts, torch.tensor(100.0)))
+
+
+def test_a_share_of_the_class_token_is_added_to_what_is_there() -> None:
+    batch = clips()
+    with_it, without = (recogniser(class_token=share).eval().read(batch) for share in (0.5, 0.0))
+    token = 0.5 * mean_class_token(batch.regions)
+    torch.testing.assert_close(with_it.what - without.what, token)
 
 
 @pytest.mark.parametrize("method", [method for method in TITLES if method != "clip"])
@@ -75,52 +99,54 @@ def test_the_order_of_regions_does_not_matter() -> None:
         )
 
 
-def test_a_reading_says_which_entity_counted_how_much() -> None:
-    model, batch = moved(recogniser().eval()), clips()
+def test_a_reading_divides_an_entitys_weight_among_its_regions() -> None:
+    model = moved(recogniser().eval())
     assert isinstance(model, Adapter)
-    reading = model.read(batch)
-    assert reading.weights.shape == reading.aligned.entity.shape == (3, FRAMES, REGIONS)
-    torch.testing.assert_close(reading.weights.sum((1, 2)), torch.ones(3))
-
-
-def seeing(entities: list[list[int]]) -> Clips:
-    """A clip whose regions are these entities exactly, frame by frame; the first is its token."""
-    seen = torch.tensor(entities)[None]
-    return Clips(ENTITIES[seen], torch.rand(*seen.shape, 3))
-
-
-def test_an_entity_seen_by_many_regions_of_a_frame_counts_as_much_as_one_seen_by_one() -> None:
-    # The class token is nearest to 7 as well, and counts by itself nonetheless.
-    batch = seeing([[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]])
-    reading = recogniser().eval().read(batch)
+    reading = model.read(seeing([[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]]))
     assert reading.aligned.entity.tolist() == [[[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]]]
-    # Each frame has two entities and its class token: six things of equal weight.
-    expected = torch.tensor([[[1, 1 / 3, 1 / 3, 1 / 3, 1], [1, 0.5, 0.5, 0.5, 0.5]]]) / 6
-    torch.testing.assert_close(reading.weights, expected)
-    torch.testing.assert_close(reading.weights.sum(), torch.tensor(1.0))
+    weights = reading.weights[0]
+    assert weights[:, 0].tolist() == [0, 0]  # class tokens stand for no entity
+    for same in (weights[0, 1:4], torch.stack([weights[0, 4], *weights[1, 1:3]]), weights[1, 3:]):
+        assert (same == same[0]).all()
+        assert same[0] > 0
+    torch.testing.assert_close(weights.sum(), torch.tensor(1.0), atol=1e-4, rtol=0)
 
 
-def test_repeats_are_counted_in_each_frame_and_without_the_class_token() -> None:
-    entity = torch.tensor([[[7, 7, 7, 8], [7, 5, 6, 7]], [[0, 0, 0, 0], [1, 1, 2, 1]]])
-    counted = [[[1, 2, 2, 1], [1, 1, 1, 1]], [[1, 3, 3, 3], [1, 2, 1, 2]]]
-    assert repeats(entity).tolist() == counted
-    assert entity[0, 0, 0] == 7  # what it was given is left alone
+def test_what_a_label_says_beyond_its_nearest_entity_is_at_right_angles_to_it() -> None:
+    texts = F.normalize(ENTITIES[:7] + 0.3 * labels(), dim=-1)
+    rest = beyond(texts, ENTITIES)
+    torch.testing.assert_close((rest * ENTITIES[:7]).sum(-1), torch.zeros(7), atol=1e-6, rtol=0)
+    assert beyond(ENTITIES[:3], ENTITIES).abs().max() < 1e-6  # an entity says itself whole
 
 
-def test_z_starts_as_the_mean_of_the_matched_texts() -> None:
-    model, batch = recogniser(place=False).eval(), seeing([[0, 1, 2, 3, 4], [9, 8, 7, 6, 5]])
-    with torch.no_grad():
-        model.position.project.weight.zero_()
-        model.gate.fill_(1)
+def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
+    """Two labels that are entities themselves: however trained, paths cannot tell them apart."""
+    batch, model = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), moved(recogniser().eval())
+    texts = ENTITIES[[7, 8]]
     reading = model.read(batch)
-    texts = reading.aligned.text[:, :, 1:].mean((1, 2))
-    torch.testing.assert_close(reading.video - mean_class_token(batch.regions), texts)
+    torch.testing.assert_close(
+        model(batch, texts), score(reading.what, texts, model.log_scale.exp()), atol=1e-3, rtol=1e-4
+    )
+
+
+def test_what_moves_alike_goes_alike_whatever_it_is() -> None:
+    """The state of a track holds no word: one thing in another's place has the same how."""
+    model = moved(recogniser(class_token=0.0).eval())
+    one, other = seeing([[0, 7, 7, 8, 8], [0, 7, 7, 8, 8]]), seeing([[0, 5, 5, 3, 3]] * 2)
+    other = other._replace(place=one.place)
+    torch.testing.assert_close(model.read(one).how, model.read(other).how, atol=1e-5, rtol=1e-4)
 
 
 def test_an_adapter_reads_any_number_of_frames() -> None:
     model = moved(recogniser().eval())
     for frames in (1, 3, 16):
         assert model(clips(2, frames), labels()).shape == (2, 7)
+
+
+def test_clips_that_are_like_no_entity_are_read_nonetheless() -> None:
+    batch = Clips(-ENTITIES.mean(0).expand(2, 3, REGIONS, DIM), torch.rand(2, 3, REGIONS, 3))
+    model = moved(build(ModelConfig(), ENTITIES[:3], REGIONS, scale=100.0).eval())
+    assert model(batch, labels()).isfinite().all()
 
 
 def test_the_same_seed_builds_the_same_weights_and_leaves_the_generator_alone() -> None:
@@ -131,8 +157,15 @@ def test_the_same_seed_builds_the_same_weights_and_leaves_the_generator_alone() 
 
 
 @pytest.mark.parametrize(
-    "shape", [{"layers": 0}, {"temporal_kernel": 0}, {"place": False}, {"gate": "channel"}]
-)
-def test_parts_can_be_left_out(shape: dict[str, object]) -> None:
-    model = moved(recogniser(**shape).eval())
-    assert model(clips(), labels()).isfinite().all()
+    "shape",
+    [
+        {"layers": 0}, {"waves": 1}, {"place": False}, {"content": True}, {"align": "none"},
+        {"align": "soft"}, {"project": True}, {"tracks": 64}, {"explore": True},
+    ],
+)  # fmt: skip
+def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, object]) -> None:
+    model = moved(recogniser(**shape).train())
+    loss = F.cross_entropy(model(clips(), labels()), torch.tensor([0, 1, 2]))
+    loss.backward()
+    assert loss.isfinite()
+    assert all(weight.grad.abs().sum() > 0 for weight in model.parameters())
