@@ -215,6 +215,8 @@ def code_digest() -> str:
         "parse",
         "siblings",
         "wordnet",
+        "kinds",
+        "glosses",
         "selection",
         "disambiguate",
         "textspace",

@@ -12,7 +12,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import selection, wordnet
+from corpus import glosses, kinds, selection, wordnet
 from corpus.parse import Parsed
 from corpus.units import Unit
 
@@ -30,7 +30,7 @@ _INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
 # rather than a place or a person.
 _PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT = 0.5, 0.6, 0.5
-_PLAY = frozenset(wordnet.stems("game sport"))
+_PLAY = frozenset(glosses.stems("game sport"))
 _VERB_LEXNAMES = {
     "verb.motion": 1.0,
     "verb.contact": 1.0,
@@ -92,7 +92,7 @@ def of_unit(
     candidates = [
         (form, synset)
         for form, synset in wordnet.senses(unit.text)
-        if wordnet.visibility(synset) or wordnet.is_act(synset)
+        if kinds.visibility(synset) or kinds.is_act(synset)
     ]
 
     def fits(synset: Synset) -> float:
@@ -121,23 +121,23 @@ def of_word(word: str, context: dict[str, float]) -> Sense | None:
 
     Abstract senses compete, as in "a way of dancing".
     """
-    own = set(wordnet.stems(word))
+    own = set(glosses.stems(word))
     rest = {token: value for token, value in context.items() if token not in own}
 
     def fits(synset: Synset) -> float:
         # A definition that uses the word means another sense by it: "a rink with a floor of ice".
-        circular = not own.isdisjoint(wordnet.stems(synset.definition()))
-        near = wordnet.similarity(wordnet.signature(synset), rest) / _LESK_FULL
+        circular = not own.isdisjoint(glosses.stems(synset.definition()))
+        near = glosses.similarity(glosses.signature(synset), rest) / _LESK_FULL
         return LESK * min(near, 1.0) * (0.5 if circular else 1.0)
 
     def visible(synset: Synset) -> float:
-        return max(wordnet.visibility(synset), 0.5)
+        return max(kinds.visibility(synset), 0.5)
 
     def apt(synset: Synset) -> float:
         return _BYNAME if _is_byname(word, synset) else 1.0
 
     chosen = _choose(wordnet.senses(word), fits, visible, None, word, apt)
-    return chosen if chosen and wordnet.visibility(chosen.synset) else None
+    return chosen if chosen and kinds.visibility(chosen.synset) else None
 
 
 def of_verb(verb: str, parsed: Parsed) -> Sense | None:
@@ -149,7 +149,7 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
             (form, synset)
             for word in parsed.words or (verb,)
             for form, synset in wordnet.senses(word)
-            if wordnet.is_act(synset)
+            if kinds.is_act(synset)
         ]
     names = frozenset(synset for _, synset in activities)
     return _choose(
@@ -204,10 +204,10 @@ def _priors(candidates: Sequence[tuple[str, Synset]]) -> list[float]:
 
 def _taken(synset: Synset, parsed: Parsed, word: str) -> float:
     """Return how well a sense fits the verbs of its label by its kind, in 0..1."""
-    if wordnet.is_act(synset):
+    if kinds.is_act(synset):
         return 0.0
-    heads = {wordnet.stem(verb.split()[0]) for verb in parsed.verbs}
-    names = wordnet.stems(word)
+    heads = {glosses.stem(verb.split()[0]) for verb in parsed.verbs}
+    names = glosses.stems(word)
     kind = max((selection.affinity(verb, synset) for verb in heads), default=0.0)
     if len(names) != 1:
         return kind
@@ -227,7 +227,7 @@ def _taken(synset: Synset, parsed: Parsed, word: str) -> float:
 @cache
 def _is_byname(word: str, synset: Synset) -> bool:
     """Tell whether a synset goes by another name first than one that ends in this word."""
-    own, first = wordnet.stems(word), wordnet.stems(synset.lemma_names()[0].replace("_", " "))
+    own, first = glosses.stems(word), glosses.stems(synset.lemma_names()[0].replace("_", " "))
     return own != (first if len(own) > 1 else first[-1:])
 
 
@@ -240,11 +240,11 @@ def _aptness(synset: Synset, word: str, parsed: Parsed) -> float:
     if not usages.isdisjoint(_REGISTERS) or _INFORMAL.search(synset.definition()):
         rate *= _SLANG
     topics = [
-        set(wordnet.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
+        set(glosses.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
         for domain in synset.topic_domains()
     ]
-    told = {token for text in (*parsed.words, *parsed.context) for token in wordnet.stems(text)}
-    told -= set(wordnet.stems(word))
+    told = {token for text in (*parsed.words, *parsed.context) for token in glosses.stems(text)}
+    told -= set(glosses.stems(word))
     if topics and synset.lexname() != "noun.Tops" and not any(told & topic for topic in topics):
         rate *= _OFF_TOPIC
     return rate
@@ -252,17 +252,17 @@ def _aptness(synset: Synset, word: str, parsed: Parsed) -> float:
 
 def _visible(synset: Synset, unit: Unit, parsed: Parsed) -> float:
     """Prefer what is seen; a label that is one noun, or a game that modifies an act, is the act."""
-    if not wordnet.is_act(synset):
-        rate = wordnet.visibility(synset)
+    if not kinds.is_act(synset):
+        rate = kinds.visibility(synset)
         if parsed.verbs and not unit.place:
             rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
             if synset.lexname() == "noun.person" and _is_object(unit, parsed):
                 rate *= _PERSON_OBJECT
-            rate *= _PLACE_OBJECT if wordnet.is_scene(synset) else 1.0
+            rate *= _PLACE_OBJECT if kinds.is_scene(synset) else 1.0
         return rate
-    if unit.whole or (not unit.head and wordnet.is_pastime(synset)):
+    if unit.whole or (not unit.head and kinds.is_pastime(synset)):
         return 1.5
-    if wordnet.is_pastime(synset):
+    if kinds.is_pastime(synset):
         return 1.0 if _is_played(parsed) else 0.35
     return 0.2
 
@@ -279,16 +279,16 @@ def _is_object(unit: Unit, parsed: Parsed) -> bool:
 def _is_played(parsed: Parsed) -> bool:
     """Tell whether a label's words are about games: "playing …", "… (sport)"."""
     verbs = [s for verb in parsed.verbs for _, s in wordnet.senses(verb, "v")[:1]]
-    told = [token for word in parsed.context for token in wordnet.stems(word)]
-    told += [token for verb in verbs for token in wordnet.stems(verb.definition())]
+    told = [token for word in parsed.context for token in glosses.stems(word)]
+    told += [token for verb in verbs for token in glosses.stems(verb.definition())]
     return not _PLAY.isdisjoint(told)
 
 
 def _doable(synset: Synset, activities: frozenset[Synset]) -> float:
     """Prefer bodily verbs, and for a bare gerund the activity of that name and its verb."""
-    if wordnet.is_act(synset):
+    if kinds.is_act(synset):
         # A bare gerund that WordNet knows as a sport is the sport: "fencing", "boxing".
-        sport = wordnet.is_pastime(synset)
+        sport = kinds.is_pastime(synset)
         named = any(name.endswith("ing") for name in synset.lemma_names())
         return 4.0 if sport and named else 1.6 if sport else 1.2
     named = any(related in activities for related in wordnet.derived(synset))
@@ -298,12 +298,12 @@ def _doable(synset: Synset, activities: frozenset[Synset]) -> float:
 @cache
 def _context(parsed: Parsed, word: str) -> dict[str, float]:
     """Return the words that surround `word` in its label."""
-    own = set(wordnet.stems(word))
+    own = set(glosses.stems(word))
     bag: dict[str, float] = {}
     for text, share in [(w, 1.0) for w in parsed.words] + [(w, 1.5) for w in parsed.context]:
-        for token in wordnet.stems(text):
+        for token in glosses.stems(text):
             if token not in own:
-                bag[token] = max(bag.get(token, 0.0), share * wordnet.weight(token))
+                bag[token] = max(bag.get(token, 0.0), share * glosses.weight(token))
     return bag
 
 
@@ -313,9 +313,9 @@ def _neighbours(parsed: Parsed, word: str, verbs: bool) -> tuple[tuple[Synset, f
     found: list[tuple[Synset, float]] = []
     others = [(u.text, "n") for u in parsed.units] + [(w, "n") for w in parsed.context]
     others += [(verb, "v") for verb in parsed.verbs] if verbs else []
-    own = wordnet.stems(word)
+    own = glosses.stems(word)
     for other, pos in others:
-        if wordnet.stems(other) != own:
+        if glosses.stems(other) != own:
             pairs = wordnet.senses(other, pos)
             found += [(s, 0.4 + 0.6 * p) for p, (_, s) in zip(_priors(pairs), pairs, strict=True)]
     return tuple(found)
@@ -327,12 +327,12 @@ def _agreement(synset: Synset, parsed: Parsed, word: str, verbs: bool) -> float:
 
     The best pair of senses counts: one verb sense that plays instruments is enough for an organ.
     """
-    own = set(wordnet.stems(word))
-    mine = {t: v for t, v in wordnet.signature(synset).items() if t not in own}
-    direct = wordnet.similarity(mine, _context(parsed, word))
+    own = set(glosses.stems(word))
+    mine = {t: v for t, v in glosses.signature(synset).items() if t not in own}
+    direct = glosses.similarity(mine, _context(parsed, word))
     best = max(
         (
-            p * wordnet.similarity(mine, wordnet.signature(s))
+            p * glosses.similarity(mine, glosses.signature(s))
             for s, p in _neighbours(parsed, word, verbs)
         ),
         default=0.0,

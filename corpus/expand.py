@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpus import disambiguate, neighbours, parse, relations, wordnet
+from corpus import disambiguate, glosses, kinds, neighbours, parse, relations, wordnet
 from corpus.disambiguate import Sense, TextTerm
 from corpus.parse import Parsed
 from corpus.relations import Found
@@ -103,12 +103,12 @@ def beyond_defaults(found: list[Found]) -> int:
 def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[Found]:
     for unit, sense in named:
         if sense is not None:
-            if wordnet.is_act(sense.synset) and not (
-                unit.whole or " " in unit.text or wordnet.is_pastime(sense.synset)
+            if kinds.is_act(sense.synset) and not (
+                unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             ):
                 continue
-            kind = wordnet.kind_of(sense.synset)
-            if unit.place and kind == "object" and wordnet.is_scene(sense.synset):
+            kind = kinds.kind_of(sense.synset)
+            if unit.place and kind == "object" and kinds.is_scene(sense.synset):
                 kind = "scene"
             yield Found(
                 _spelled(unit.text, sense),
@@ -158,15 +158,15 @@ def _unknown(unit: Unit, parsed: Parsed) -> Found:
 
 def _default(unit: str, synset: str) -> Found:
     sense = relations.synset_of(synset)
-    return Found(unit, synset, wordnet.kind_of(sense), sense.definition(), "default", 1.0)
+    return Found(unit, synset, kinds.kind_of(sense), sense.definition(), "default", 1.0)
 
 
 def _expand(
     parsed: Parsed, units: list[Sense], verbs: list[Sense], options: Options
 ) -> list[Found]:
     context = _label_context(parsed, units, verbs)
-    acts = verbs + [s for s in units if wordnet.is_act(s.synset)]
-    things = [s for s in units if not wordnet.is_act(s.synset)]
+    acts = verbs + [s for s in units if kinds.is_act(s.synset)]
+    things = [s for s in units if not kinds.is_act(s.synset)]
     found: list[Found] = []
     for act in acts:
         tools = list(relations.derived(act))
@@ -179,7 +179,7 @@ def _expand(
                 made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
                 found += relations.of_gloss(made, context, share=0.25)
         found += relations.of_gloss(act, context, share=0.6)
-        if wordnet.is_pastime(act.synset):
+        if kinds.is_pastime(act.synset):
             found += relations.of_domain(act, context)
     for thing in things:
         found += relations.derived(thing, roles_only=True)
@@ -243,10 +243,10 @@ def _wanted(found: list[Found], options: Options) -> list[Found]:
 
 def _label_context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> dict[str, float]:
     """Return the words of a label and of the senses chosen in it."""
-    bag = {token: wordnet.weight(token) for word in (*parsed.words, *parsed.context)
-           for token in wordnet.stems(word)}  # fmt: skip
+    bag = {token: glosses.weight(token) for word in (*parsed.words, *parsed.context)
+           for token in glosses.stems(word)}  # fmt: skip
     for sense in (*units, *verbs):
-        for token, value in wordnet.signature(sense.synset).items():
+        for token, value in glosses.signature(sense.synset).items():
             bag[token] = max(bag.get(token, 0.0), 0.6 * value)
     return bag
 
@@ -268,18 +268,18 @@ def _mentioning(
     chosen = {sense.synset.name() for sense in (*things, *acts)}
     total = sum(phrase.weight for phrase in phrases) or 1.0
     left = dict(_MOST)
-    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(wordnet.VISIBLE)
+    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
     ranked = []
     for synset, near, by_act in neighbours.mentioning(phrases):
         # Kinds of what is named already ("dark bread" beside "bread") add nothing.
-        if not chosen.isdisjoint(wordnet.ancestors(synset)) or wordnet.visibility(synset) < 0.55:
+        if not chosen.isdisjoint(wordnet.ancestors(synset)) or kinds.visibility(synset) < 0.55:
             continue
-        alike = min(wordnet.similarity(wordnet.signature(synset), context) / 0.3, 1.0)
+        alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
         known = min(wordnet.commonness(synset), 10) / 10
         score = near / total * (0.5 + 0.5 * alike) + 0.05 * known
         ranked.append((-round(score, 3), synset.name(), synset, by_act))
     for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
-        kind = wordnet.kind_of(synset)
+        kind = kinds.kind_of(synset)
         if -score < _NEAR or not left.get(kind, 0) or not (by_act or aside):
             continue
         left[kind] -= 1
@@ -296,8 +296,8 @@ def _mentioning(
 def _gerund(act: Sense, parsed: Parsed) -> str:
     """Return a verb's gerund as the label has it, or as its derived noun spells it."""
     names = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
-    stem = wordnet.stem(act.form)
-    fits = [n for n in names if n.endswith("ing") and wordnet.stem(n) == stem]
+    stem = glosses.stem(act.form)
+    fits = [n for n in names if n.endswith("ing") and glosses.stem(n) == stem]
     return fits[0] if fits else act.form
 
 
@@ -308,7 +308,7 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
         names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
     return tuple(
-        dict.fromkeys(tuple(sorted(set(wordnet.stems(n)))) for n in names if wordnet.stems(n))
+        dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in names if glosses.stems(n))
     )
 
 
@@ -350,5 +350,5 @@ def _ruled_out(parsed: Parsed) -> frozenset[str]:
         synset.name()
         for phrase in parsed.excluded
         for _, synset in wordnet.senses(phrase)
-        if wordnet.visibility(synset) and not wordnet.is_scene(synset)
+        if kinds.visibility(synset) and not kinds.is_scene(synset)
     )

@@ -8,7 +8,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import wordnet
+from corpus import glosses, wordnet
 
 # Lexicographer files searched: artifact, food, location, object, person, substance.
 _FILES = {"06": "artifact", "13": "food", "15": "location", "17": "object", "18": "person",
@@ -46,30 +46,24 @@ class _Entry:
 
 @cache
 def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
-    """Read the definitions of visible nouns straight from WordNet's file, and index their words."""
+    """Index the words of the definitions of visible nouns."""
     entries: list[_Entry] = []
     index: dict[str, list[int]] = defaultdict(list)
-    with (wordnet.folder() / "data.noun").open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line[9:11] not in _FILES or line[0] == " ":
-                continue
-            data, _, gloss = line.partition("| ")
-            fields = data.split()
-            count = int(fields[3], 16)
-            names = tuple(fields[4 : 4 + 2 * count : 2])
-            if names[0][0].isupper():
-                continue  # individuals
-            gloss = gloss.partition('; "')[0].strip()
-            entry = _Entry(
-                offset=int(fields[0]),
-                names=names,
-                name_stems=frozenset(wordnet.stems(" ".join(names).replace("_", " "))),
-                gloss_stems=frozenset(wordnet.stems(_EXAMPLE.sub(" ", gloss))),
-                purposeful=any(mark in f" {gloss} " for mark in _PURPOSE),
-            )
-            for token in entry.name_stems | entry.gloss_stems:
-                index[token].append(len(entries))
-            entries.append(entry)
+    for noun in glosses.nouns():
+        if noun.file not in _FILES or noun.names[0][0].isupper():  # individuals
+            continue
+        plain = _EXAMPLE.sub(" ", noun.definition)
+        same = plain == noun.definition
+        entry = _Entry(
+            offset=noun.offset,
+            names=noun.names,
+            name_stems=frozenset(glosses.stems(" ".join(noun.names).replace("_", " "))),
+            gloss_stems=noun.stems if same else frozenset(glosses.stems(plain)),
+            purposeful=any(mark in f" {noun.definition} " for mark in _PURPOSE),
+        )
+        for token in entry.name_stems | entry.gloss_stems:
+            index[token].append(len(entries))
+        entries.append(entry)
     return entries, dict(index)
 
 
@@ -91,7 +85,7 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
         best: dict[int, float] = {}
         for stems in phrase.names:
             sets = [set(index.get(token, ())) for token in stems]
-            telling = max((wordnet.weight(token) for token in stems), default=0.0)
+            telling = max((glosses.weight(token) for token in stems), default=0.0)
             for hit in set.intersection(*sets) if sets else ():
                 entry = entries[hit]
                 in_gloss = entry.gloss_stems.issuperset(stems)

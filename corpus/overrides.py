@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from corpus import wordnet
+from corpus import kinds, wordnet
 from corpus.errors import BadInput
 from corpus.relations import Found
 
@@ -68,7 +68,7 @@ class Overrides:
             new = Found(
                 unit,
                 synset.name(),
-                wordnet.kind_of(synset),
+                kinds.kind_of(synset),
                 synset.definition(),
                 "override",
                 1.0,

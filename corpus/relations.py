@@ -6,7 +6,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import disambiguate, tags, wordnet
+from corpus import disambiguate, glosses, kinds, tags, wordnet
 from corpus.disambiguate import Sense
 
 _PLAIN = 2  # senses of a verb that means one thing
@@ -42,33 +42,33 @@ class Found:
 def _counterparts(synset: Synset) -> list[Synset]:
     """Return an activity and the same activity as verb or noun."""
     same = [s for s in wordnet.derived(synset)
-            if s.pos() == "v" or wordnet.is_act(s)]  # fmt: skip
+            if s.pos() == "v" or kinds.is_act(s)]  # fmt: skip
     # The same only if a name is shared: "swimming" and "swim", not "drive" and "thrust".
-    stems = {wordnet.stem(name.replace("_", "")) for name in synset.lemma_names()}
+    stems = {glosses.stem(name.replace("_", "")) for name in synset.lemma_names()}
     return [synset] + [
-        s for s in same if stems & {wordnet.stem(name.replace("_", "")) for name in s.lemma_names()}
+        s for s in same if stems & {glosses.stem(name.replace("_", "")) for name in s.lemma_names()}
     ]
 
 
 def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
     """Find instrument, place and role that WordNet derives from an act or thing."""
-    own = wordnet.stem(sense.form.split()[-1].split("-")[-1])
+    own = glosses.stem(sense.form.split()[-1].split("-")[-1])
     for act in [sense.synset] if roles_only else _counterparts(sense.synset):
         for lemma in act.lemmas():
-            same = wordnet.stem(lemma.name().lower().split("_")[-1]) == own
+            same = glosses.stem(lemma.name().lower().split("_")[-1]) == own
             for form in lemma.derivationally_related_forms():
                 target = form.synset()
                 role = target.lexname() == "noun.person"
                 if (
                     target.pos() != "n"
-                    or wordnet.visibility(target) < 0.55
+                    or kinds.visibility(target) < 0.55
                     or (roles_only and not role)
                 ):
                     continue
                 score = 0.8 if same else 0.45
                 if target.lexname() in ("noun.plant", "noun.animal"):
                     score = 0.3  # a climber is a vine as well
-                what = "role" if role else "scene" if wordnet.is_scene(target) else "instrument"
+                what = "role" if role else "scene" if kinds.is_scene(target) else "instrument"
                 yield found(
                     _name_like(form.name(), target),
                     target,
@@ -79,9 +79,9 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
 
 def _name_like(name: str, synset: Synset) -> str:
     """Return what a synset is called first among its names of one stem: "coloring"."""
-    own = wordnet.stem(name.lower().replace("_", " "))
+    own = glosses.stem(name.lower().replace("_", " "))
     names = [n.replace("_", " ") for n in synset.lemma_names()]
-    return next((n for n in names if wordnet.stem(n.lower()) == own), name.replace("_", " "))
+    return next((n for n in names if glosses.stem(n.lower()) == own), name.replace("_", " "))
 
 
 def namesake(sense: Sense) -> Iterator[Found]:
@@ -97,10 +97,10 @@ def namesake(sense: Sense) -> Iterator[Found]:
         for form, synset in wordnet.senses(base):
             first = synset.lemma_names()[0].replace("_", " ").lower()
             if form == base == first and synset != sense.synset:
-                if wordnet.visibility(synset) >= 0.9:
+                if kinds.visibility(synset) >= 0.9:
                     yield found(form, synset, f"instrument: namesake of {sense.form}", 0.7)
                     return
-                if wordnet.is_act(synset):
+                if kinds.is_act(synset):
                     yield found(form, synset, f"namesake of {sense.form}", 0.5)
                     return
 
@@ -126,13 +126,13 @@ def of_gloss(
     for synset in _counterparts(sense.synset):
         text = "; ".join(synset.examples()).replace(";", ",") if examples else synset.definition()
         gloss = dict(context)
-        for token in wordnet.stems(text):
-            gloss[token] = max(gloss.get(token, 0.0), wordnet.weight(token))
+        for token in glosses.stems(text):
+            gloss[token] = max(gloss.get(token, 0.0), glosses.weight(token))
         for phrase, direct in _gloss_nouns(text)[:_GLOSS_NOUNS]:
             chosen = disambiguate.of_word(phrase, gloss)
-            if chosen is None or wordnet.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
+            if chosen is None or kinds.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
                 continue
-            near = wordnet.similarity(wordnet.signature(chosen.synset), gloss)
+            near = glosses.similarity(glosses.signature(chosen.synset), gloss)
             score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
             yield replace(
                 found(
@@ -185,9 +185,9 @@ def of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:
     """Find the things that WordNet files under an activity as their topic (fencing: foil)."""
     members = [m for act in _counterparts(sense.synset) for m in act.in_topic_domains()]
     ranked = sorted(
-        (-round(wordnet.similarity(wordnet.signature(m), context), 3), m.name(), m)
+        (-round(glosses.similarity(glosses.signature(m), context), 3), m.name(), m)
         for m in members
-        if m.pos() == "n" and wordnet.visibility(m) >= 0.55
+        if m.pos() == "n" and kinds.visibility(m) >= 0.55
     )
     for near, _, member in ranked[:_DOMAIN_MOST]:
         yield found(first_name(member), member, f"topic {sense.form}", min(0.4 - near, 0.9))
@@ -198,9 +198,9 @@ def parts(sense: Sense) -> Iterator[Found]:
     parts: list[Synset] = []
     level = [sense.synset]
     for _ in range(3):
-        own = [p for s in level for p in s.part_meronyms() if wordnet.visibility(p) >= 0.6]
+        own = [p for s in level for p in s.part_meronyms() if kinds.visibility(p) >= 0.6]
         parts += sorted(own, key=lambda p: -wordnet.commonness(p))
-        if len(parts) >= _PARTS_EACH or wordnet.kind_of(sense.synset) in ("role", "scene"):
+        if len(parts) >= _PARTS_EACH or kinds.kind_of(sense.synset) in ("role", "scene"):
             break
         level = [parent for s in level for parent in s.hypernyms()]
     for rank, part in enumerate(dict.fromkeys(parts[:_PARTS_EACH])):
@@ -211,7 +211,7 @@ def siblings(sense: Sense) -> Iterator[Found]:
     """Find other kinds of what a sense is a kind of, the common ones."""
     kin = [k for parent in sense.synset.hypernyms() for k in parent.hyponyms() if k != sense.synset]
     for sibling in sorted(kin, key=lambda k: -wordnet.commonness(k))[:_PARTS_EACH]:
-        if wordnet.visibility(sibling) >= 0.55:
+        if kinds.visibility(sibling) >= 0.55:
             yield found(first_name(sibling), sibling, f"sibling of {sense.form}", 0.2)
 
 
@@ -229,7 +229,7 @@ def found(unit: str, synset: Synset, source: str, score: float) -> Found:
     return Found(
         unit.lower(),
         synset.name(),
-        wordnet.kind_of(synset),
+        kinds.kind_of(synset),
         synset.definition(),
         source,
         round(score, 3),

@@ -10,7 +10,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import wordnet
+from corpus import glosses, wordnet
 
 # Lexicographer files of what can be handled or met, by their numbers in WordNet's data.
 _CLASSES = {
@@ -36,20 +36,17 @@ def _uses() -> tuple[dict[str, Counter[str]], dict[str, int], dict[tuple[str, st
     words: dict[str, Counter[str]] = {name: Counter() for name in _CLASSES.values()}
     sizes: dict[str, int] = dict.fromkeys(_CLASSES.values(), 0)
     compounds: dict[tuple[str, str], list[int]] = defaultdict(list)
-    with (wordnet.folder() / "data.noun").open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            kind = _CLASSES.get(line[9:11])
-            if line[0] == " " or kind is None:
-                continue
-            data, _, gloss = line.partition("| ")
-            words[kind].update(set(wordnet.stems(gloss.partition('; "')[0])))
-            sizes[kind] += 1
-            fields = data.split()
-            for name in fields[4 : 4 + 2 * int(fields[3], 16) : 2]:
-                if name.count("_") == 1 and name[0].islower():
-                    pair = wordnet.stems(name.replace("_", " "))
-                    if len(pair) == 2:
-                        compounds[pair[0], pair[1]].append(int(fields[0]))
+    for noun in glosses.nouns():
+        kind = _CLASSES.get(noun.file)
+        if kind is None:
+            continue
+        words[kind].update(noun.stems)
+        sizes[kind] += 1
+        for name in noun.names:
+            if name.count("_") == 1 and name[0].islower():
+                pair = glosses.stems(name.replace("_", " "))
+                if len(pair) == 2:
+                    compounds[pair[0], pair[1]].append(noun.offset)
     return words, sizes, dict(compounds)
 
 
@@ -58,7 +55,7 @@ def affinity(stem: str, synset: Synset) -> float:
     """Return how much a word belongs to things of a synset's kind, in 0..1; 0 where it does not.
 
     Args:
-        stem: of a verb, as `wordnet.stem` gives it.
+        stem: of a verb, as `glosses.stem` gives it.
         synset: a noun's.
     """
     words, sizes, _ = _uses()

@@ -7,7 +7,7 @@ A word mostly keeps one sense within a collection (Gale, Church & Yarowsky 1992)
 from collections import defaultdict
 from collections.abc import Iterable
 
-from corpus import wordnet
+from corpus import glosses
 from corpus.parse import Parsed, parse
 
 _MOST = 8
@@ -24,10 +24,10 @@ class Siblings:
         self._naming: dict[tuple[str, ...], list[Parsed]] = defaultdict(list)
         for label in labels:
             parsed = parse(label)
-            for stems in dict.fromkeys(tuple(wordnet.stems(unit.text)) for unit in parsed.units):
+            for stems in dict.fromkeys(tuple(glosses.stems(unit.text)) for unit in parsed.units):
                 self._naming[stems].append(parsed)
 
     def naming(self, unit: str, label: str) -> list[Parsed]:
         """Return a few labels that name a unit, other than the one given, in their order."""
-        found = self._naming.get(tuple(wordnet.stems(unit)), [])
+        found = self._naming.get(tuple(glosses.stems(unit)), [])
         return [parsed for parsed in found if parsed.label != label][:_MOST]

@@ -59,7 +59,7 @@ def nlp() -> Any:
 
     for name in MODELS:
         if spacy.util.is_package(name):
-            return spacy.load(name, exclude=["ner", "senter"])
+            return spacy.load(name, exclude=["ner", "senter", "lemmatizer"])
     raise BadInput("spaCy's English model", "is not installed", "run `make setup`")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus import wordnet
+from corpus import glosses, wordnet
 from corpus.labels import readable
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _probes() -> list[tuple[str, str]]:
     found = []
     for word in single_sense_words():
         ((_, synset),) = wordnet.senses(word)
-        if not set(wordnet.stems(word)) & set(wordnet.stems(synset.definition())):
+        if not set(glosses.stems(word)) & set(glosses.stems(synset.definition())):
             found.append((word, synset.definition()))
         if len(found) == _PROBES:
             break

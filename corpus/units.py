@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from corpus import wordnet
+from corpus import kinds, wordnet
 from corpus.tags import Token, function_words, ordinary
 
 PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
@@ -181,7 +181,7 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
     cuts = []
     for cut in range(3, len(base) - 1):
         first, last = wordnet.senses(word[:cut]), wordnet.senses(word[cut:], "v")
-        seen = [wordnet.frequency(s, f) for f, s in first[:3] if wordnet.visibility(s) > 0.5]
+        seen = [wordnet.frequency(s, f) for f, s in first[:3] if kinds.visibility(s) > 0.5]
         often = [wordnet.frequency(s, f) for f, s in last]
         if seen and often and (cut > 3 or any(seen)):
             cuts.append((min(sum(seen), sum(often)), cut))
@@ -206,8 +206,8 @@ def _is_verbal_head(tokens: list[Token], at: int) -> bool:
     acts = sum(wordnet.frequency(synset, form) for form, synset in wordnet.senses(word, "v"))
     for form, synset in wordnet.senses(word):
         count = wordnet.frequency(synset, form) + 1
-        things += count * (wordnet.visibility(synset) >= 0.9)
-        acts += count * wordnet.is_act(synset)
+        things += count * (kinds.visibility(synset) >= 0.9)
+        acts += count * kinds.is_act(synset)
     return acts > things
 
 

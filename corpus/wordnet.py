@@ -1,10 +1,7 @@
-"""WordNet as this package reads it: spellings to synsets, what can be seen, words of glosses."""
+"""WordNet as ALT reads it: spellings to senses, how often each is meant, what relates them."""
 
-import math
-import re
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
@@ -12,63 +9,10 @@ from pathlib import Path
 
 import nltk
 from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
-from nltk.stem.porter import PorterStemmer
 
 from corpus.errors import BadInput
 
 HOME = Path(sys.prefix) / "share" / "nltk_data" / "corpora" / "wordnet"
-
-# Lexicographer files whose synsets a camera can see, and how surely.
-VISIBLE = {
-    "noun.artifact": 1.0,
-    "noun.food": 1.0,
-    "noun.animal": 1.0,
-    "noun.body": 1.0,
-    "noun.plant": 1.0,
-    "noun.object": 1.0,
-    "noun.substance": 0.9,
-    "noun.person": 0.6,
-    "noun.Tops": 0.8,
-    "noun.location": 0.7,
-    "noun.possession": 0.6,
-    "noun.phenomenon": 0.6,
-    "noun.event": 0.5,
-    "noun.communication": 0.4,
-    "noun.shape": 0.3,
-    "noun.group": 0.05,
-}
-# Below this depth a synset of these roots names no look ("thing", "object", "part").
-_MIN_DEPTH = 4
-_SCENE_ROOTS = (
-    "building.n.01",
-    "building_complex.n.01",
-    "establishment.n.04",
-    "shelter.n.01",
-    "stadium.n.01",
-    "bridge.n.01",
-    "room.n.01",
-    "court.n.10",
-    "patio.n.01",
-    "porch.n.01",
-    "enclosure.n.01",
-    "floor.n.01",
-    "floor.n.02",
-    "facility.n.01",
-    "pool.n.01",
-    "road.n.01",
-    "path.n.02",
-    "passage.n.03",
-    "geological_formation.n.01",
-    "body_of_water.n.01",
-    "land.n.02",
-    "land.n.04",
-    "geographical_area.n.01",
-    "workplace.n.01",
-    "jungle.n.01",
-    "slope.n.01",
-)
-_PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
-_NOT_SCENE_ROOTS = ("barrier.n.01", "support.n.10", "mechanism.n.05", "point.n.02", "line.n.11")
 
 
 class _Reader(WordNetCorpusReader):
@@ -207,29 +151,25 @@ def _american(word: str) -> Iterator[str]:
 
 
 @cache
+def _counts() -> dict[str, int]:
+    """Read how often each sense key was tagged; NLTK searches the file anew for every question."""
+    text = (folder() / "cntlist.rev").read_text(encoding="utf-8")
+    rows = (line.split(" ") for line in text.splitlines())
+    return {row[0]: int(row[2]) for row in rows}
+
+
+@cache
 def frequency(synset: Synset, form: str) -> int:
     """Return how often `form` was tagged with this sense in WordNet's sense-tagged texts."""
     form = form.replace(" ", "_").lower()
-    counts = [lemma.count() for lemma in synset.lemmas() if lemma.name().lower() == form]
+    counts = [_counts().get(m.key(), 0) for m in synset.lemmas() if m.name().lower() == form]
     return max(counts, default=0)
 
 
 @cache
 def commonness(synset: Synset) -> int:
     """Return how often a sense was tagged under any of its names."""
-    return sum(lemma.count() for lemma in synset.lemmas())
-
-
-def is_act(synset: Synset) -> bool:
-    """Tell whether a noun's synset is something that people do."""
-    return synset.lexname() == "noun.act" or "contest.n.01" in ancestors(synset)
-
-
-def is_pastime(synset: Synset) -> bool:
-    """Tell whether an act is a sport, game, dance, or a domain with terms of its own."""
-    if not ancestors(synset).isdisjoint(_PASTIMES):
-        return True
-    return is_act(synset) and len(synset.in_topic_domains()) > 3
+    return sum(_counts().get(lemma.key(), 0) for lemma in synset.lemmas())
 
 
 @cache
@@ -246,149 +186,12 @@ def ancestors(synset: Synset) -> frozenset[str]:
     return frozenset(found)
 
 
-def visibility(synset: Synset) -> float:
-    """Rate in 0..1 how surely a synset is something that a camera sees."""
-    rate = VISIBLE.get(synset.lexname(), 0.0)
-    if not rate or is_act(synset) or synset.instance_hypernyms():
-        return 0.0  # individuals (cities, people) are not kinds of thing
-    if "physical_entity.n.01" not in ancestors(synset):
-        rate = min(rate, 0.8 if synset.lexname() == "noun.artifact" else 0.5)
-    if synset.min_depth() < _MIN_DEPTH and synset.lexname() != "noun.Tops":
-        rate *= 0.5
-    if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:
-        return 0.0
-    return rate
-
-
-@cache
-def is_scene(synset: Synset) -> bool:
-    """Tell whether a synset is a place that an action is found in."""
-    return not ancestors(synset).isdisjoint(_SCENE_ROOTS)
-
-
-def kind_of(synset: Synset) -> str:
-    """Name an entity's kind: object, body_part, scene, role or motion (design §1)."""
-    lexname = synset.lexname()
-    if lexname == "noun.body":
-        return "body_part"
-    if lexname == "noun.person" or synset.name() == "person.n.01":
-        return "role"
-    if is_act(synset) or lexname == "noun.event":
-        return "motion"
-    return "scene" if is_scene(synset) else "object"
-
-
-# Words that stand for a lexicographer file, so that "eat" finds the food among the senses.
-_TOPICS = {
-    "noun.food": "food eat cook",
-    "verb.consumption": "food eat",
-    "noun.plant": "plant grow",
-    "noun.animal": "animal",
-    "noun.body": "body",
-    "verb.body": "body",
-}
-_stemmer = PorterStemmer()
-_WORD = re.compile(r"[a-z][a-z']+")
-_FUNCTION = frozenset(
-    re.findall(
-        r"\w+",
-        """
-    a an the of in on at to for by with from into onto and or nor but not no as is are was were be
-    been being that which who whom whose this these those it its he his she her they their them
-    one ones you your something someone somebody somewhere anything etc eg ie used use uses using
-    usually especially often made make makes having has have had can may any some such other
-    others than then so very more most less up down out off over under about through between when
-    where while if also each all both two several many
-        """,
-    )
-)
-
-
-@cache
-def stem(word: str) -> str:
-    """Reduce a word to what its inflections and close derivations share."""
-    word = word.removesuffix("'s")
-    for pos in "vn":  # irregular forms: threw, feet; but a saw is no form of see
-        if pos == "n" or not reader().synsets(word, "n"):
-            word = (reader()._exception_map[pos].get(word) or [word])[0]
-    return str(_stemmer.stem(word))
-
-
-def stems(text: str) -> list[str]:
-    """Split text into the stems of its content words."""
-    return [stem(word) for word in _WORD.findall(text.lower()) if word not in _FUNCTION]
-
-
-@cache
-def _document_frequency() -> tuple[Counter[str], int]:
-    """Count in how many noun glosses each stem occurs, read straight from the data file."""
-    counts: Counter[str] = Counter()
-    total = 0
-    with (folder() / "data.noun").open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line[0] != " ":
-                gloss = line.partition("| ")[2].partition('"')[0]
-                counts.update(set(stems(gloss)))
-                total += 1
-    return counts, total
-
-
-def weight(stemmed: str) -> float:
-    """Return how much a stem tells: its inverse document frequency over noun glosses, in 0..1."""
-    counts, total = _document_frequency()
-    return math.log((total + 1) / (counts[stemmed] + 1)) / math.log(total + 1)
-
-
-@cache
-def signature(synset: Synset) -> dict[str, float]:
-    """Return what words go with a synset: its gloss's, examples' and neighbours', weighted.
-
-    Extended Lesk (Banerjee & Pedersen 2002): neighbours' glosses speak for a sense too.
-    """
-    bag: dict[str, float] = {}
-
-    def add(text: str, share: float) -> None:
-        for token in set(stems(text.replace("_", " "))):
-            bag[token] = max(bag.get(token, 0.0), share)
-
-    add(" ".join(synset.lemma_names()), 1.0)
-    add(synset.definition(), 1.0)
-    for domain in synset.topic_domains() + synset.usage_domains():
-        add(" ".join(domain.lemma_names()), 1.0)
-    add(" ".join(synset.examples()), 0.6)
-    add(_TOPICS.get(synset.lexname(), ""), 0.5)
-    for parent in synset.hypernyms():
-        add(" ".join(parent.lemma_names()), 0.7)
-        add(parent.definition(), 0.5)
-        for grand in parent.hypernyms():
-            add(" ".join(grand.lemma_names()), 0.4)
-    for related in derived(synset):
-        add(related.definition(), 0.5)
-        add(" ".join(related.lemma_names()), 0.5)
-    for part in synset.part_meronyms() + synset.part_holonyms() + synset.substance_holonyms():
-        add(" ".join(part.lemma_names()), 0.4)
-    for child in synset.hyponyms()[:40]:
-        add(" ".join(child.lemma_names()), 0.3)
-    return {token: share * weight(token) for token, share in bag.items()}
-
-
 def derived(synset: Synset) -> list[Synset]:
     """Return the synsets derivationally related to any lemma of a synset."""
     found = [
         form.synset() for lemma in synset.lemmas() for form in lemma.derivationally_related_forms()
     ]
     return list(dict.fromkeys(found))
-
-
-def similarity(left: dict[str, float], right: dict[str, float]) -> float:
-    """Return the cosine of two bags of weighted words."""
-    if len(left) > len(right):
-        left, right = right, left
-    dot = sum(value * right[token] for token, value in left.items() if token in right)
-    if not dot:
-        return 0.0
-    norms = math.sqrt(sum(v * v for v in left.values()) * sum(v * v for v in right.values()))
-    return dot / norms
 
 
 def ngrams(words: list[str], longest: int = 5) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,104 @@
+"""What kind of thing a sense is: whether a camera sees it, a place, a role, something done."""
+
+from functools import cache
+
+from nltk.corpus.reader.wordnet import Synset
+
+from corpus.wordnet import ancestors
+
+# Lexicographer files whose synsets a camera can see, and how surely.
+VISIBLE = {
+    "noun.artifact": 1.0,
+    "noun.food": 1.0,
+    "noun.animal": 1.0,
+    "noun.body": 1.0,
+    "noun.plant": 1.0,
+    "noun.object": 1.0,
+    "noun.substance": 0.9,
+    "noun.person": 0.6,
+    "noun.Tops": 0.8,
+    "noun.location": 0.7,
+    "noun.possession": 0.6,
+    "noun.phenomenon": 0.6,
+    "noun.event": 0.5,
+    "noun.communication": 0.4,
+    "noun.shape": 0.3,
+    "noun.group": 0.05,
+}
+# Below this depth a synset of these roots names no look ("thing", "object", "part").
+_MIN_DEPTH = 4
+_SCENE_ROOTS = (
+    "building.n.01",
+    "building_complex.n.01",
+    "establishment.n.04",
+    "shelter.n.01",
+    "stadium.n.01",
+    "bridge.n.01",
+    "room.n.01",
+    "court.n.10",
+    "patio.n.01",
+    "porch.n.01",
+    "enclosure.n.01",
+    "floor.n.01",
+    "floor.n.02",
+    "facility.n.01",
+    "pool.n.01",
+    "road.n.01",
+    "path.n.02",
+    "passage.n.03",
+    "geological_formation.n.01",
+    "body_of_water.n.01",
+    "land.n.02",
+    "land.n.04",
+    "geographical_area.n.01",
+    "workplace.n.01",
+    "jungle.n.01",
+    "slope.n.01",
+)
+_PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
+
+
+def is_act(synset: Synset) -> bool:
+    """Tell whether a noun's synset is something that people do."""
+    return synset.lexname() == "noun.act" or "contest.n.01" in ancestors(synset)
+
+
+@cache
+def is_pastime(synset: Synset) -> bool:
+    """Tell whether an act is a sport, game, dance, or a domain with terms of its own."""
+    if not ancestors(synset).isdisjoint(_PASTIMES):
+        return True
+    return is_act(synset) and len(synset.in_topic_domains()) > 3
+
+
+@cache
+def visibility(synset: Synset) -> float:
+    """Rate in 0..1 how surely a synset is something that a camera sees."""
+    rate = VISIBLE.get(synset.lexname(), 0.0)
+    if not rate or is_act(synset) or synset.instance_hypernyms():
+        return 0.0  # individuals (cities, people) are not kinds of thing
+    if "physical_entity.n.01" not in ancestors(synset):
+        rate = min(rate, 0.8 if synset.lexname() == "noun.artifact" else 0.5)
+    if synset.min_depth() < _MIN_DEPTH and synset.lexname() != "noun.Tops":
+        rate *= 0.5
+    if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:
+        return 0.0
+    return rate
+
+
+@cache
+def is_scene(synset: Synset) -> bool:
+    """Tell whether a synset is a place that an action is found in."""
+    return not ancestors(synset).isdisjoint(_SCENE_ROOTS)
+
+
+def kind_of(synset: Synset) -> str:
+    """Name an entity's kind: object, body_part, scene, role or motion (design §1)."""
+    lexname = synset.lexname()
+    if lexname == "noun.body":
+        return "body_part"
+    if lexname == "noun.person" or synset.name() == "person.n.01":
+        return "role"
+    if is_act(synset) or lexname == "noun.event":
+        return "motion"
+    return "scene" if is_scene(synset) else "object"
