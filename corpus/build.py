@@ -218,6 +218,8 @@ def code_digest() -> str:
         "kinds",
         "glosses",
         "selection",
+        "aptness",
+        "agreement",
         "disambiguate",
         "textspace",
         "neighbours",

@@ -24,6 +24,7 @@ _OF_PLACE = frozenset(
         "to",
     )
 )
+NOUN_ENOUGH = 5  # times tagged as a noun in WordNet's texts: more than "down" or "out"
 # NLTK's chunker over Penn tags: gerunds may stand within a chunk, a possessor does not head it.
 _CHUNKS = "NP: {<NN.*|JJ|VBG|CD>*<NN.*>+}"
 
@@ -38,6 +39,7 @@ class Token:
         dep: spaCy's dependency label.
         chunk: index of its noun chunk, -1 outside.
         at_place: whether a preposition of place governs it ("in", "on", "through").
+        has_subject: whether the label names who does it: "until it falls".
     """
 
     text: str
@@ -45,6 +47,7 @@ class Token:
     dep: str
     chunk: int
     at_place: bool = False
+    has_subject: bool = False
 
 
 @cache
@@ -81,19 +84,43 @@ def tokens_of(words: list[str]) -> list[Token]:
         tokens.append(
             Token(
                 text=token.text,
-                tag=token.tag_,
+                tag="MD" if token.pos_ == "AUX" else token.tag_,
                 dep=token.dep_,
                 chunk=chunk_of.get(token.i, -1),
                 at_place=token.dep_ == "pobj" and token.head.text in _OF_PLACE,
+                has_subject=_has_subject(token, skip),
             )
         )
     for before_it, token in zip([None, *tokens], tokens, strict=False):
-        after_article = before_it is not None and before_it.tag == "DT"
+        after_article = before_it is not None and before_it.text in ("a", "an", "the")
         token.tag = _checked_tag(token)
         if after_article and token.tag[:2] in ("VB", "RB") and wordnet.senses(token.text):
             token.tag = "NN"  # "getting a tattoo"
+    if tokens and _is_object(tokens):
+        tokens[-1].tag = "NN"
     _unite_chunks(tokens)
     return tokens
+
+
+def _has_subject(token: Any, first: int) -> bool:
+    """Tell whether the label, from token `first` on, has a subject for a verb."""
+    if any(child.dep_.startswith("nsubj") and child.i >= first for child in token.children):
+        return True
+    return token.dep_ == "conj" and token.head.i >= first and _has_subject(token.head, first)
+
+
+def _is_object(tokens: list[Token]) -> bool:
+    """Tell whether a last word that was taken for a particle is a thing: "massaging back".
+
+    It is none where WordNet has it as the verb's particle ("waking up"), and where the word is
+    hardly ever a noun.
+    """
+    last, before = tokens[-1], tokens[-2] if len(tokens) > 1 else None
+    if before is None or before.tag[:2] != "VB" or last.tag[:2] not in ("RP", "RB", "IN"):
+        return False
+    if wordnet.senses(f"{before.text} {last.text}", "v"):
+        return False
+    return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(last.text)) >= NOUN_ENOUGH
 
 
 def _is_bare_verb(words: list[str]) -> bool:
@@ -115,6 +142,7 @@ def _checked_tag(token: Token) -> str:
     noun, verb = bool(wordnet.senses(word)), bool(wordnet.senses(word, "v"))
     # After "is" or "can" no finite form stands: "still rings" is about rings.
     finite = word.endswith("s") and not word.endswith("ss") and len(word) > 3
+    finite = finite and not token.has_subject
     if tag[:2] == "VB" and noun and not word.endswith("ing") and (finite or not verb):
         return "NN"
     described = wordnet.reader().synsets(word, "a") or wordnet.reader().synsets(word, "r")

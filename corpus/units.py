@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass, field
 
+from nltk.corpus.reader.wordnet import Synset
+
 from corpus import kinds, wordnet
-from corpus.tags import Token, function_words, ordinary
+from corpus.tags import NOUN_ENOUGH, Token, function_words, ordinary
 
 PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
 _PARTICLE = ("RP", "RB", "IN")
-_NOUN_ENOUGH = 5  # times tagged as a noun in WordNet's texts: more than "down" or "out"
+_SHORTEST, _COMMON = 4, 3  # letters, and uses, of a word within a closed compound
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def read(tokens: list[Token], draft: Draft) -> None:
         free[start:end] = [False] * (end - start)
     for at in range(len(tokens)):
         if free[at]:
-            _read_one(tokens, at, found, draft)
+            _read_one(tokens, at, free, found, draft)
     if not found:
         found += _last_resort(tokens, free, draft)
     for _, unit in sorted(found, key=lambda pair: pair[0]):
@@ -98,9 +100,15 @@ def _entry(phrase: str, tokens: list[Token]) -> str:
 
 
 def _is_noun_phrase(tokens: list[Token]) -> bool:
-    """Tell whether a run of tokens can be a noun phrase, which "waking up" is not."""
-    if tokens[0].tag == "VBG" and tokens[-1].tag[:2] in _PARTICLE:
-        return False
+    """Tell whether a run of tokens can be a noun phrase, which "waking up" is not.
+
+    A bare verb with its particle is the verb ("sit down"), unless it is a sport ("push up").
+    """
+    if tokens[-1].tag[:2] in _PARTICLE and tokens[0].tag[:2] == "VB":
+        phrase = " ".join(token.text for token in tokens)
+        sports = any(kinds.is_pastime(synset) for _, synset in wordnet.senses(phrase))
+        if tokens[0].tag == "VBG" or (wordnet.senses(phrase, "v") and not sports):
+            return False
     return tokens[-1].tag[:2] in ("NN", "VB", "FW", "JJ", "CD", "UH", *_PARTICLE)
 
 
@@ -130,7 +138,13 @@ def _object_within(tokens: list[Token], start: int) -> list[tuple[int, Unit]]:
     return []
 
 
-def _read_one(tokens: list[Token], at: int, found: list[tuple[int, Unit]], draft: Draft) -> None:
+def _read_one(
+    tokens: list[Token],
+    at: int,
+    free: list[bool],
+    found: list[tuple[int, Unit]],
+    draft: Draft,
+) -> None:
     token = tokens[at]
     word, tag = token.text, token.tag
     if not _says_something(word):
@@ -138,6 +152,8 @@ def _read_one(tokens: list[Token], at: int, found: list[tuple[int, Unit]], draft
     later_noun = any(t.tag[:2] == "NN" for t in tokens[at + 1 :] if t.chunk == token.chunk >= 0)
     if tag[:2] == "VB" or (tag[:2] == "NN" and _is_verbal_head(tokens, at)):
         draft.spent.add(word)
+        if _is_aside(tokens, at):
+            return
         if wordnet.senses(word, "v"):
             draft.verbs.append(word)
         elif word.endswith("ing"):
@@ -152,9 +168,14 @@ def _read_one(tokens: list[Token], at: int, found: list[tuple[int, Unit]], draft
             found.append((at, Unit(word, bool(wordnet.senses(word)), head=False)))
             return
         known = bool(wordnet.senses(word))
-        text = word if known else _unknown(tokens, at)
-        alone = len(tokens) == 1
+        end = at + 1 if known else _end_of_unknown(tokens, at)
+        text = " ".join(t.text for t in tokens[at:end])
+        alone = end - at == len(tokens)
         found.append((at, Unit(text, known, token.at_place, whole=alone, head=not later_noun)))
+        if not known:
+            for later in range(at + 1, end):
+                free[later] &= ordinary(tokens[later].text)  # "rubiks cube" has a cube
+            found += [(at, part) for part in _closed_compound(word)]
         if alone and wordnet.senses(word, "v"):
             draft.verbs.append(word)
 
@@ -181,7 +202,7 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
     cuts = []
     for cut in range(3, len(base) - 1):
         first, last = wordnet.senses(word[:cut]), wordnet.senses(word[cut:], "v")
-        seen = [wordnet.frequency(s, f) for f, s in first[:3] if kinds.visibility(s) > 0.5]
+        seen = [wordnet.frequency(s, f) for f, s in first[:3] if _is_seen(s)]
         often = [wordnet.frequency(s, f) for f, s in last]
         if seen and often and (cut > 3 or any(seen)):
             cuts.append((min(sum(seen), sum(often)), cut))
@@ -226,23 +247,57 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
         if word in function_words() or (at < len(tokens) - 1 and _rather_adjective(word)):
             continue
         often = sum(wordnet.frequency(synset, form) for form, synset in senses)
-        if len(tokens) == 1 or often >= _NOUN_ENOUGH:
+        if len(tokens) == 1 or often >= NOUN_ENOUGH:
             if len(tokens) == 1 and wordnet.senses(word, "v"):
                 draft.verbs.append(word)
             return [(at, Unit(word, True, whole=len(tokens) == 1))]
     return []
 
 
-def _unknown(tokens: list[Token], at: int) -> str:
-    """Return an unknown word with the nouns that follow it in its chunk: "rubiks cube"."""
+def _is_aside(tokens: list[Token], at: int) -> bool:
+    """Tell whether a verb says what becomes of a thing, beside a gerund that says what is done."""
+    token = tokens[at]
+    return (
+        token.has_subject
+        and not token.text.endswith("ing")
+        and any(other.tag == "VBG" for other in tokens)
+    )
+
+
+def _closed_compound(word: str) -> list[Unit]:
+    """Return the things that an unknown word is written of: sand and castle, the ball of kickball.
+
+    Both words must be common, and the last one a thing: the whole is a kind of it.
+    """
+    cuts = []
+    for cut in range(_SHORTEST, len(word) - _SHORTEST + 1):
+        first, last = word[:cut], word[cut:]
+        acted = sum(wordnet.frequency(s, form) for form, s in wordnet.senses(first, "v"))
+        cuts.append((min(max(_seen(first), acted), _seen(last)), cut))
+    often, cut = max(cuts, default=(0, 0))
+    if often < _COMMON:
+        return []
+    parts = [word[:cut], word[cut:]] if _seen(word[:cut]) >= _COMMON else [word[cut:]]
+    return [Unit(part, True, head=False) for part in parts]
+
+
+def _seen(word: str) -> int:
+    """Return how often a word stands for what a camera sees."""
+    return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word) if _is_seen(s))
+
+
+def _is_seen(synset: Synset) -> bool:
+    return kinds.visibility(synset) > 0.5
+
+
+def _end_of_unknown(tokens: list[Token], at: int) -> int:
+    """Return where an unknown word ends, with the nouns that follow in its chunk: "rubiks cube"."""
     end = at + 1
     while (
         end < len(tokens) and tokens[end].tag[:2] == "NN" and tokens[end].chunk == tokens[at].chunk
     ):
         end += 1
-    if tokens[end - 1].text.endswith("ing"):
-        end = at + 1
-    return " ".join(token.text for token in tokens[at:end])
+    return at + 1 if tokens[end - 1].text.endswith("ing") else end
 
 
 def _spend(phrase: str, draft: Draft) -> None:

@@ -1,8 +1,9 @@
 """WordNet as ALT reads it: spellings to senses, how often each is meant, what relates them."""
 
+import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -170,6 +171,37 @@ def frequency(synset: Synset, form: str) -> int:
 def commonness(synset: Synset) -> int:
     """Return how often a sense was tagged under any of its names."""
     return sum(_counts().get(lemma.key(), 0) for lemma in synset.lemmas())
+
+
+_FEW = 6.0  # uses in WordNet's tagged texts that are too few to go by
+_PLURAL = 3  # times as often as its singular a plural stands for an entry of its own
+
+
+def priors(candidates: Sequence[tuple[str, Synset]], word: str) -> list[float]:
+    """Return each candidate's share of uses, in 0..1.
+
+    WordNet's order speaks where nothing was counted, and how many kinds of a sense it lists.
+
+    Args:
+        candidates: (entry, synset), the first sense first.
+        word: what was looked up.
+    """
+    shares = []
+    for rank, (form, synset) in enumerate(candidates):
+        count = frequency(synset, form)
+        count *= _PLURAL if form == word and is_lexical_plural(word) else 1
+        share = count + 0.3 * commonness(synset) + 1.0 / (1 + rank / 2)
+        shares.append(share + 0.3 * math.log1p(len(synset.hyponyms())))
+    # A count of one says little: what was hardly ever tagged has hardly a prior.
+    top = max(shares, default=0.0) + _FEW
+    return [share / top for share in shares]
+
+
+@cache
+def is_lexical_plural(word: str) -> bool:
+    """Tell whether a plural is an entry of its own beside its singular's: "glasses", "stairs"."""
+    forms = {form for form, _ in senses(word)}
+    return word.endswith("s") and word in forms and len(forms) > 1
 
 
 @cache

@@ -1,0 +1,136 @@
+"""How apt a sense is for a plain word of a label, whatever the label's other words say of it."""
+
+import re
+from functools import cache
+
+from nltk.corpus.reader.wordnet import Synset
+
+from corpus import glosses, kinds, wordnet
+from corpus.parse import Parsed
+from corpus.units import Unit
+
+# A sense is less apt that goes by another name first ("honkytonk" for a dive), belongs to a topic
+# that the label does not touch ("(baseball) …"), or to slang.
+_BYNAME, _OFF_TOPIC, _SLANG = 0.6, 0.7, 0.5
+_REGISTERS = frozenset(("slang", "disparagement", "colloquialism", "archaism", "ethnic_slur"))
+_INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
+# What is made of a thing is called after it, and meant less ("leather made from alligator's
+# hide"); a substance has no plural ("adjusting glasses").
+_PRODUCT, _MASS = 0.4, 0.4
+_MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
+# The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
+# rather than a place or a person.
+_PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT = 0.5, 0.6, 0.5
+_PLAY = frozenset(glosses.stems("game sport"))
+_VERB_LEXNAMES = {
+    "verb.motion": 1.0,
+    "verb.contact": 1.0,
+    "verb.body": 1.0,
+    "verb.competition": 1.0,
+    "verb.consumption": 1.0,
+    "verb.creation": 0.9,
+    "verb.perception": 0.7,
+    "verb.communication": 0.6,
+    "verb.social": 0.6,
+    "verb.change": 0.6,
+    "verb.weather": 0.5,
+    "verb.emotion": 0.5,
+    "verb.possession": 0.4,
+    "verb.cognition": 0.3,
+    "verb.stative": 0.2,
+}
+
+
+@cache
+def is_byname(word: str, synset: Synset) -> bool:
+    """Tell whether a synset goes by another name first than one that ends in this word.
+
+    A plural that is an entry of its own is a name of its own: "glasses" for spectacles.
+    """
+    if wordnet.is_lexical_plural(word) and word in {n.lower() for n in synset.lemma_names()}:
+        return False
+    own, first = glosses.stems(word), glosses.stems(synset.lemma_names()[0].replace("_", " "))
+    return own != (first if len(own) > 1 else first[-1:])
+
+
+@cache
+def of_sense(synset: Synset, word: str, parsed: Parsed) -> float:
+    """Return what is left of a sense that a label's plain words hardly mean, in 0..1."""
+    rate = 1.0
+    rate *= _BYNAME if is_byname(word, synset) else 1.0
+    usages = {name for domain in synset.usage_domains() for name in domain.lemma_names()}
+    if not usages.isdisjoint(_REGISTERS) or _INFORMAL.search(synset.definition()):
+        rate *= _SLANG
+    topics = [
+        set(glosses.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
+        for domain in synset.topic_domains()
+    ]
+    told = {token for text in (*parsed.words, *parsed.context) for token in glosses.stems(text)}
+    told -= set(glosses.stems(word))
+    if topics and synset.lexname() != "noun.Tops" and not any(told & topic for topic in topics):
+        rate *= _OFF_TOPIC
+    rate *= _PRODUCT if _is_product(synset, word) else 1.0
+    if synset.lexname() == "noun.substance" and _is_plural_of(word, synset):
+        rate *= _MASS
+    return rate
+
+
+def _is_plural_of(word: str, synset: Synset) -> bool:
+    return any(of == synset and form != word for form, of in wordnet.senses(word))
+
+
+def _is_product(synset: Synset, word: str) -> bool:
+    """Tell whether a thing is defined as made of, or the flesh of, what the word means first."""
+    if synset.lexname() not in _MADE:
+        return False
+    forms = "|".join(re.escape(form) for form in {word, *(f for f, _ in wordnet.senses(word))})
+    made = rf"\b(?:made (?:of|from)|carved from|(?:meat|flesh|body) of)\b[^;,]*\b(?:{forms})"
+    return re.search(rf"{made}(?:'s \w+)?(?! \w+ing\b)(?:$|\W)", synset.definition()) is not None
+
+
+def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:
+    """Rate a sense of a unit by how surely it is seen, or done, where the unit stands.
+
+    A label that is one noun, and a game that modifies an act, is the act.
+    """
+    if not kinds.is_act(synset):
+        rate = kinds.visibility(synset)
+        if parsed.verbs and not unit.place:
+            rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
+            if synset.lexname() == "noun.person" and is_object(unit, parsed):
+                rate *= _PERSON_OBJECT
+            rate *= _PLACE_OBJECT if kinds.is_scene(synset) else 1.0
+        return rate
+    if unit.whole or (not unit.head and kinds.is_pastime(synset)):
+        return 1.5
+    if kinds.is_pastime(synset):
+        return 1.0 if _is_played(parsed) else 0.35
+    return 0.2
+
+
+def is_object(unit: Unit, parsed: Parsed) -> bool:
+    """Tell whether a unit follows a verb, which the subject of "baby crawling" does not."""
+    words = parsed.words
+    verbs = [words.index(v.split()[0]) for v in parsed.verbs if v.split()[0] in words]
+    first = unit.text.split()[0]
+    return bool(verbs) and first in words and words.index(first) > min(verbs)
+
+
+@cache
+def _is_played(parsed: Parsed) -> bool:
+    """Tell whether a label's words are about games: "playing …", "… (sport)"."""
+    verbs = [s for verb in parsed.verbs for _, s in wordnet.senses(verb, "v")[:1]]
+    told = [token for word in parsed.context for token in glosses.stems(word)]
+    told += [token for verb in verbs for token in glosses.stems(verb.definition())]
+    return not _PLAY.isdisjoint(told)
+
+
+def as_done(synset: Synset, activities: frozenset[Synset]) -> float:
+    """Prefer bodily verbs, and for a bare gerund the activity of that name and its verb."""
+    if kinds.is_act(synset):
+        # A bare gerund that WordNet knows as a sport is the sport: "fencing", "boxing".
+        sport = kinds.is_pastime(synset)
+        named = any(name.endswith("ing") for name in synset.lemma_names())
+        return 4.0 if sport and named else 1.6 if sport else 1.2
+    named = any(related in activities for related in wordnet.derived(synset))
+    return _VERB_LEXNAMES.get(synset.lexname(), 0.0) + 0.5 * named
