@@ -21,6 +21,7 @@ _MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
 # rather than a place or a person.
 _PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT = 0.5, 0.6, 0.5
+_SPORT = 1.3  # a gerund that names a pastime: "playing" an instrument, "fishing" on ice
 _PLAY = frozenset(glosses.stems("game sport"))
 _VERB_LEXNAMES = {
     "verb.motion": 1.0,
@@ -69,7 +70,7 @@ def of_sense(synset: Synset, word: str, parsed: Parsed) -> float:
     told -= set(glosses.stems(word))
     if topics and synset.lexname() != "noun.Tops" and not any(told & topic for topic in topics):
         rate *= _OFF_TOPIC
-    rate *= _PRODUCT if _is_product(synset, word) else 1.0
+    rate *= _PRODUCT if is_product(synset, word) else 1.0
     if synset.lexname() == "noun.substance" and _is_plural_of(word, synset):
         rate *= _MASS
     return rate
@@ -79,7 +80,7 @@ def _is_plural_of(word: str, synset: Synset) -> bool:
     return any(of == synset and form != word for form, of in wordnet.senses(word))
 
 
-def _is_product(synset: Synset, word: str) -> bool:
+def is_product(synset: Synset, word: str) -> bool:
     """Tell whether a thing is defined as made of, or the flesh of, what the word means first."""
     if synset.lexname() not in _MADE:
         return False
@@ -125,8 +126,10 @@ def _is_played(parsed: Parsed) -> bool:
     return not _PLAY.isdisjoint(told)
 
 
-def as_done(synset: Synset, activities: frozenset[Synset]) -> float:
-    """Prefer bodily verbs, and for a bare gerund the activity of that name and its verb."""
+def as_done(synset: Synset, activities: frozenset[Synset], alone: bool) -> float:
+    """Prefer bodily verbs, and for a gerund that is all of its label the activity of that name."""
+    if kinds.is_act(synset) and not alone:
+        return _SPORT
     if kinds.is_act(synset):
         # A bare gerund that WordNet knows as a sport is the sport: "fencing", "boxing".
         sport = kinds.is_pastime(synset)

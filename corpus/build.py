@@ -224,6 +224,9 @@ def code_digest() -> str:
         "textspace",
         "neighbours",
         "relations",
+        "definitions",
+        "spelling",
+        "associate",
         "expand",
         "build",
     )

@@ -111,21 +111,23 @@ def of_word(word: str, context: dict[str, float]) -> Sense | None:
 
 
 def of_verb(verb: str, parsed: Parsed) -> Sense | None:
-    """Choose what a label's verb means; for a bare gerund, its activity noun is a candidate too."""
+    """Choose what a label's verb means.
+
+    A gerund may mean the sport of that name, and one that is all of its label any activity.
+    """
     candidates = list(wordnet.senses(verb, "v"))
-    activities = []
-    if not parsed.units and len(parsed.verbs) == 1 and not parsed.placeholders:
-        activities = [
-            (form, synset)
-            for word in parsed.words or (verb,)
-            for form, synset in wordnet.senses(word)
-            if kinds.is_act(synset)
-        ]
+    alone = not parsed.units and len(parsed.verbs) == 1 and not parsed.placeholders
+    activities = [
+        (form, synset)
+        for word in ((parsed.words or (verb,)) if alone else (verb,))
+        for form, synset in wordnet.senses(word)
+        if kinds.is_act(synset) and (alone or (form == verb and kinds.is_pastime(synset)))
+    ]
     names = frozenset(synset for _, synset in activities)
     return _choose(
         candidates + activities,
         lambda synset: LESK * agreement.by_words(synset, parsed, verb, False),
-        lambda synset: aptness.as_done(synset, names),
+        lambda synset: aptness.as_done(synset, names, alone),
         None,
         verb,
     )

@@ -1,15 +1,15 @@
 """From a parsed label to its entities: what it names, and what is seen where that happens."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpus import disambiguate, glosses, kinds, neighbours, parse, relations, wordnet
+from corpus import associate, disambiguate, kinds, parse, relations, wordnet
 from corpus.disambiguate import Sense, TextTerm
 from corpus.parse import Parsed
 from corpus.relations import Found
 from corpus.siblings import Siblings
+from corpus.spelling import DONE_WITH
 from corpus.units import Unit
 
 # What every action shows: the person and their parts (paper §3.2).
@@ -27,13 +27,8 @@ BODY = {
     "knee": "knee.n.01",
     "foot": "foot.n.01",
 }
-# Where an action of which nothing is known may be seen.
-_ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
-_FEWEST = 3
-_EVERYDAY = 12  # senses of a verb from which it says little of what it is done with
-_ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
-_NEAR = 0.16  # nearness of a definition that is worth an entity
-_MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
+_FEWEST = 3  # entities of its own that a label should have at least
+_FEW = 8  # from which nothing more is looked for
 
 
 class Options(BaseModel):
@@ -83,10 +78,14 @@ def entities(
     verbs = [s for verb in parsed.verbs if (s := disambiguate.of_verb(verb, parsed)) is not None]
     direct = list(_named(named, parsed))
     senses = [sense for _, sense in named if sense is not None]
-    more = _expand(parsed, senses, verbs, options)
-    kept = _distinct(direct, more, parsed)[: options.cap]
-    if len(kept) < _FEWEST:
-        kept = _distinct(direct, more + _widen(parsed, senses, verbs, options), parsed)[:_FEWEST]
+    more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
+    kept = _distinct(direct, more, parsed)
+    if len(kept) < _FEW:
+        more += _wanted(associate.farther(parsed, senses, verbs), options)
+        kept = _distinct(direct, more, parsed)[: max(_FEW, len(kept))]
+    if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
+        kept = _distinct(direct, more + _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
+    kept = kept[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:
         kept.append(_default("person", "person.n.01"))
@@ -161,70 +160,6 @@ def _default(unit: str, synset: str) -> Found:
     return Found(unit, synset, kinds.kind_of(sense), sense.definition(), "default", 1.0)
 
 
-def _expand(
-    parsed: Parsed, units: list[Sense], verbs: list[Sense], options: Options
-) -> list[Found]:
-    context = _label_context(parsed, units, verbs)
-    acts = verbs + [s for s in units if kinds.is_act(s.synset)]
-    things = [s for s in units if not kinds.is_act(s.synset)]
-    found: list[Found] = []
-    for act in acts:
-        tools = list(relations.derived(act))
-        found += tools
-        found += relations.namesake(act)
-        if not any(tool.kind == "role" and tool.score >= 0.8 for tool in tools):
-            found += relations.agent(act)
-        for tool in tools:
-            if tool.score >= 0.8 and tool.kind == "object":
-                made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
-                found += relations.of_gloss(made, context, share=0.25)
-        found += relations.of_gloss(act, context, share=0.6)
-        if kinds.is_pastime(act.synset):
-            found += relations.of_domain(act, context)
-    for thing in things:
-        found += relations.derived(thing, roles_only=True)
-        found += relations.parts(thing)
-        if not acts or len(things) == 1:
-            found += relations.of_gloss(thing, context, share=0.3)
-        if options.siblings:
-            found += relations.siblings(thing)
-    if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
-        found += _mentioning(parsed, things, acts, context)
-    return _wanted(found, options)
-
-
-def _widen(parsed: Parsed, units: list[Sense], verbs: list[Sense], options: Options) -> list[Found]:
-    """Look further for a label with hardly an entity: at what its senses are kinds of.
-
-    Where nothing is known of a label that is no mere placeholder, the places that any action is
-    seen in are better than nothing, and say that they are.
-    """
-    context = _label_context(parsed, units, verbs)
-    found: list[Found] = []
-    for sense in verbs:
-        found += relations.of_gloss(sense, context, 0.35, examples=True)
-        for _, synset in wordnet.senses(sense.form, "v")[:_FEWEST]:
-            other = Sense(sense.form, synset, 0.3)
-            found += [*relations.derived(other), *relations.of_gloss(other, context, 0.3)]
-    for sense in (*units, *verbs):
-        level = [sense.synset]
-        for share in (0.3, 0.2):
-            level = [parent for synset in level for parent in synset.hypernyms()]
-            for synset in level:
-                kind = Sense(relations.first_name(synset), synset, share)
-                more = [*relations.derived(kind), *relations.of_gloss(kind, context, share)]
-                found += [
-                    replace(f, source=f"{f.source}, of which {sense.form} is a kind", score=share)
-                    for f in more
-                ]
-    if not parsed.placeholders or units:
-        found += [
-            relations.found(unit, relations.synset_of(name), "scene: any action", 0.05)
-            for unit, name in _ANYWHERE.items()
-        ]
-    return _wanted(found, options)
-
-
 def _wanted(found: list[Found], options: Options) -> list[Found]:
     """Keep what the options ask for."""
     wanted = {
@@ -241,77 +176,6 @@ def _wanted(found: list[Found], options: Options) -> list[Found]:
     ]
 
 
-def _label_context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> dict[str, float]:
-    """Return the words of a label and of the senses chosen in it."""
-    bag = {token: glosses.weight(token) for word in (*parsed.words, *parsed.context)
-           for token in glosses.stems(word)}  # fmt: skip
-    for sense in (*units, *verbs):
-        for token, value in glosses.signature(sense.synset).items():
-            bag[token] = max(bag.get(token, 0.0), 0.6 * value)
-    return bag
-
-
-def _mentioning(
-    parsed: Parsed, things: list[Sense], acts: list[Sense], context: dict[str, float]
-) -> Iterator[Found]:
-    """Find tools, places and people whose definitions mention what the label is about."""
-    phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
-    for act in acts:
-        # An everyday verb alone points everywhere; a named activity points home.
-        named = act.synset.pos() == "n"
-        everyday = not named and len(wordnet.senses(act.form, "v")) > _EVERYDAY
-        if everyday and not all(unit.known for unit in parsed.units):
-            continue
-        lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
-        weight = 0.6 if everyday and things else 1.0
-        phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True))
-    chosen = {sense.synset.name() for sense in (*things, *acts)}
-    total = sum(phrase.weight for phrase in phrases) or 1.0
-    left = dict(_MOST)
-    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
-    ranked = []
-    for synset, near, by_act in neighbours.mentioning(phrases):
-        # Kinds of what is named already ("dark bread" beside "bread") add nothing.
-        if not chosen.isdisjoint(wordnet.ancestors(synset)) or kinds.visibility(synset) < 0.55:
-            continue
-        alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
-        known = min(wordnet.commonness(synset), 10) / 10
-        score = near / total * (0.5 + 0.5 * alike) + 0.05 * known
-        ranked.append((-round(score, 3), synset.name(), synset, by_act))
-    for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
-        kind = kinds.kind_of(synset)
-        if -score < _NEAR or not left.get(kind, 0) or not (by_act or aside):
-            continue
-        left[kind] -= 1
-        aside -= not by_act
-        what = {"object": "instrument"}.get(kind, kind)
-        yield relations.found(
-            relations.first_name(synset),
-            synset,
-            f"{what}: its definition mentions the action",
-            -score,
-        )
-
-
-def _gerund(act: Sense, parsed: Parsed) -> str:
-    """Return a verb's gerund as the label has it, or as its derived noun spells it."""
-    names = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
-    stem = glosses.stem(act.form)
-    fits = [n for n in names if n.endswith("ing") and glosses.stem(n) == stem]
-    return fits[0] if fits else act.form
-
-
-def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
-    """Return the stems of a sense's name in the label, and of its synonyms."""
-    names = [sense.form]
-    if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
-        synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
-        names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
-    return tuple(
-        dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in names if glosses.stems(n))
-    )
-
-
 def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Found]:
     """Unite entities of the same sense or name, best score first, without what is ruled out."""
     kept: list[Found] = []
@@ -319,6 +183,7 @@ def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Fo
     out = _ruled_out(parsed)
     ranked = sorted(more, key=lambda f: (-f.score, f.unit, f.synset or ""))
     spent = parsed.spent - _words_of_acts(direct)
+    spent -= {entity.unit for entity in more if entity.source == DONE_WITH}  # brush hair: a brush
     for entity in [*direct, *ranked]:
         named = entity.source.startswith("label")
         if not named and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):

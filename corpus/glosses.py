@@ -48,9 +48,14 @@ def stem(word: str) -> str:
     return str(_stemmer.stem(word))
 
 
+def words(text: str) -> list[str]:
+    """Split text into its content words, in lower case."""
+    return [word for word in _WORD.findall(text.lower()) if word not in _FUNCTION]
+
+
 def stems(text: str) -> list[str]:
     """Split text into the stems of its content words."""
-    return [stem(word) for word in _WORD.findall(text.lower()) if word not in _FUNCTION]
+    return [stem(word) for word in words(text)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,11 @@ def signature(synset: Synset) -> dict[str, float]:
     for child in synset.hyponyms()[:40]:
         add(" ".join(child.lemma_names()), 0.3)
     return {token: share * weight(token) for token, share in bag.items()}
+
+
+def without(bag: dict[str, float], stems: set[str]) -> dict[str, float]:
+    """Return a bag of words without some of its stems."""
+    return {token: value for token, value in bag.items() if token not in stems}
 
 
 def similarity(left: dict[str, float], right: dict[str, float]) -> float:

@@ -78,7 +78,8 @@ def visibility(synset: Synset) -> float:
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if "physical_entity.n.01" not in ancestors(synset):
-        rate = min(rate, 0.8 if synset.lexname() == "noun.artifact" else 0.5)
+        seen = {"noun.artifact": 0.8, "noun.possession": 0.6}  # coins are abstract to WordNet
+        rate = min(rate, seen.get(synset.lexname(), 0.5))
     if synset.min_depth() < _MIN_DEPTH and synset.lexname() != "noun.Tops":
         rate *= 0.5
     if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from corpus import wordnet
+from corpus import glosses, wordnet
 from corpus.labels import readable
 from corpus.tags import tokens_of
 from corpus.units import PLACEHOLDER, Draft, Unit, read
@@ -21,7 +21,8 @@ class Parsed:
         label: as given.
         units: nouns and noun phrases, in order, each once.
         verbs: verb phrases as the label has them ("riding", "blow out").
-        context: content words of parentheses, which tell senses but name nothing themselves.
+        context: content words of parentheses, and of the definition of who does an action that
+            WordNet lacks; they tell senses but name nothing themselves.
         excluded: noun phrases that the label rules out ("not wine").
         words: content words of the label.
         spent: words that are no unit of their own: verbs, parts of longer units, excluded.
@@ -60,21 +61,29 @@ def parse(label: str) -> Parsed:
         draft.spent.update(phrase.split())
         draft.units.pop(phrase, None)
     content = [t.text for t in tokens if t.tag[:2] in ("NN", "VB", "JJ", "FW")]
+    told = [t.text for text in context for t in tokens_of(text.split())
+            if t.tag[:2] in ("NN", "VB", "JJ")]  # fmt: skip
     return Parsed(
         label=label,
         units=tuple(draft.units.values()),
         verbs=tuple(dict.fromkeys(draft.verbs)),
-        context=tuple(
-            t.text
-            for text in context
-            for t in tokens_of(text.split())
-            if t.tag[:2] in ("NN", "VB", "JJ")
-        ),
+        context=tuple(told + _doers_words(draft)),
         excluded=tuple(out),
         words=tuple(dict.fromkeys(content)),
         spent=frozenset(draft.spent),
         placeholders=any(bool(PLACEHOLDER.fullmatch(word)) for word in words),
     )
+
+
+def _doers_words(draft: Draft) -> list[str]:
+    """Return the words that define who does an unknown action: of bartenders, for "bartending"."""
+    unknown = [unit.text for unit in draft.units.values() if not unit.known]
+    return [
+        word
+        for text in unknown
+        for person in wordnet.persons_doing(text)[:1]
+        for word in glosses.words(person.definition())
+    ]
 
 
 def _parentheses(text: str) -> tuple[str, list[str], list[str]]:

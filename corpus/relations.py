@@ -1,17 +1,15 @@
 """What WordNet relates to a sense: who and what is derived from it, defined with it, part of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import disambiguate, glosses, kinds, tags, wordnet
+from corpus import aptness, glosses, kinds, wordnet
 from corpus.disambiguate import Sense
 
-_PLAIN = 2  # senses of a verb that means one thing
-_TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
-_PARTS_EACH, _GLOSS_NOUNS, _DOMAIN_MOST = 3, 6, 4
+_PARTS_EACH, _DOMAIN_MOST = 3, 4
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Found:
     margin: float = 1.0
 
 
-def _counterparts(synset: Synset) -> list[Synset]:
+def counterparts(synset: Synset) -> list[Synset]:
     """Return an activity and the same activity as verb or noun."""
     same = [s for s in wordnet.derived(synset)
             if s.pos() == "v" or kinds.is_act(s)]  # fmt: skip
@@ -53,7 +51,7 @@ def _counterparts(synset: Synset) -> list[Synset]:
 def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
     """Find instrument, place and role that WordNet derives from an act or thing."""
     own = glosses.stem(sense.form.split()[-1].split("-")[-1])
-    for act in [sense.synset] if roles_only else _counterparts(sense.synset):
+    for act in [sense.synset] if roles_only else counterparts(sense.synset):
         for lemma in act.lemmas():
             same = glosses.stem(lemma.name().lower().split("_")[-1]) == own
             for form in lemma.derivationally_related_forms():
@@ -62,10 +60,12 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 if (
                     target.pos() != "n"
                     or kinds.visibility(target) < 0.55
+                    or aptness.is_product(target, form.name())
                     or (roles_only and not role)
                 ):
                     continue
-                score = 0.8 if same else 0.45
+                # Of several of one name (bowlers) the one nearest to the act goes first.
+                score = (0.8 if same else 0.45) + 0.05 * _likely(form.name(), target, act)
                 if target.lexname() in ("noun.plant", "noun.animal"):
                     score = 0.3  # a climber is a vine as well
                 what = "role" if role else "scene" if kinds.is_scene(target) else "instrument"
@@ -77,6 +77,15 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 )
 
 
+def _likely(name: str, synset: Synset, act: Synset) -> float:
+    """Rate a sense of a name by its nearness to an act and its frequency, in 0..1."""
+    near = glosses.similarity(glosses.signature(synset), glosses.signature(act))
+    pairs = wordnet.senses(name.replace("_", " ").lower())
+    shares = wordnet.priors(pairs, name)
+    share = max((p for p, (_, s) in zip(shares, pairs, strict=True) if s == synset), default=0.0)
+    return 0.5 * min(near / 0.4, 1.0) + 0.5 * share
+
+
 def _name_like(name: str, synset: Synset) -> str:
     """Return what a synset is called first among its names of one stem: "coloring"."""
     own = glosses.stem(name.lower().replace("_", " "))
@@ -84,106 +93,9 @@ def _name_like(name: str, synset: Synset) -> str:
     return next((n for n in names if glosses.stem(n.lower()) == own), name.replace("_", " "))
 
 
-def namesake(sense: Sense) -> Iterator[Found]:
-    """Find the thing or feat that an activity is called after: roller skating, roller skate.
-
-    Only where the verb has hardly another meaning: everyday verbs share their spelling with much.
-    """
-    verbs = wordnet.senses(sense.form, "v")
-    if len(verbs) > _PLAIN or (sense.synset.pos() == "n" and not sense.form.endswith("ing")):
-        return
-    bases = dict.fromkeys([sense.form, *(form for form, _ in verbs)])
-    for base in bases:
-        for form, synset in wordnet.senses(base):
-            first = synset.lemma_names()[0].replace("_", " ").lower()
-            if form == base == first and synset != sense.synset:
-                if kinds.visibility(synset) >= 0.9:
-                    yield found(form, synset, f"instrument: namesake of {sense.form}", 0.7)
-                    return
-                if kinds.is_act(synset):
-                    yield found(form, synset, f"namesake of {sense.form}", 0.5)
-                    return
-
-
-def agent(sense: Sense) -> Iterator[Found]:
-    """Find the person that the spelling of a verb names: busk, busker."""
-    verbs = [form for form, _ in wordnet.senses(sense.form, "v")]
-    if not verbs:
-        return
-    base = sense.form if sense.form in verbs else verbs[0]
-    root = base.removesuffix("e")
-    for name in (f"{root}er", f"{root}or", f"{base}{base[-1]}er", f"{root}ist"):
-        for form, synset in wordnet.senses(name)[:3]:
-            if form == name and synset.lexname() == "noun.person":
-                yield found(form, synset, f"role: named after {base}", 0.5)
-                return
-
-
-def of_gloss(
-    sense: Sense, context: dict[str, float], share: float, examples: bool = False
-) -> Iterator[Found]:
-    """Find the visible nouns of an act's definition, or of its examples."""
-    for synset in _counterparts(sense.synset):
-        text = "; ".join(synset.examples()).replace(";", ",") if examples else synset.definition()
-        gloss = dict(context)
-        for token in glosses.stems(text):
-            gloss[token] = max(gloss.get(token, 0.0), glosses.weight(token))
-        for phrase, direct in _gloss_nouns(text)[:_GLOSS_NOUNS]:
-            chosen = disambiguate.of_word(phrase, gloss)
-            if chosen is None or kinds.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
-                continue
-            near = glosses.similarity(glosses.signature(chosen.synset), gloss)
-            score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
-            yield replace(
-                found(
-                    chosen.form,
-                    chosen.synset,
-                    f"{'example' if examples else 'definition'} of {sense.form}",
-                    score,
-                ),
-                runner_up=chosen.runner_up,
-                margin=chosen.margin,
-            )
-
-
-@cache
-def _gloss_nouns(gloss: str) -> tuple[tuple[str, bool], ...]:
-    """List a definition's noun phrases, and whether means or place leads there ("with a bow")."""
-    gloss = gloss.partition(";")[0].replace("(", ", ").replace(")", ", ")
-    doc = tags.nlp()(gloss)
-    words = [token.text.lower() for token in doc]
-    taken = [False] * len(words)
-    found: list[tuple[int, str, bool]] = []
-
-    def lead(token_at: int) -> bool:
-        head = doc[token_at].head
-        return head.tag_ == "IN" and head.text.lower() in (
-            "with",
-            "on",
-            "in",
-            "by",
-            "using",
-            "from",
-            "through",
-        )
-
-    for start, end in wordnet.ngrams(words, 3):
-        if any(taken[start:end]) or not all(
-            t.tag_[:2] in ("NN", "JJ", "VB") for t in doc[start:end]
-        ):
-            continue
-        if doc[end - 1].tag_[:2] == "NN" and wordnet.senses(" ".join(words[start:end])):
-            found.append((start, " ".join(words[start:end]), lead(end - 1)))
-            taken[start:end] = [True] * (end - start)
-    for at, token in enumerate(doc):
-        if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
-            found.append((at, words[at], lead(at)))
-    return tuple((phrase, direct) for _, phrase, direct in sorted(found))
-
-
 def of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:
     """Find the things that WordNet files under an activity as their topic (fencing: foil)."""
-    members = [m for act in _counterparts(sense.synset) for m in act.in_topic_domains()]
+    members = [m for act in counterparts(sense.synset) for m in act.in_topic_domains()]
     ranked = sorted(
         (-round(glosses.similarity(glosses.signature(m), context), 3), m.name(), m)
         for m in members
@@ -213,10 +125,6 @@ def siblings(sense: Sense) -> Iterator[Found]:
     for sibling in sorted(kin, key=lambda k: -wordnet.commonness(k))[:_PARTS_EACH]:
         if kinds.visibility(sibling) >= 0.55:
             yield found(first_name(sibling), sibling, f"sibling of {sense.form}", 0.2)
-
-
-def _general(synset: Synset) -> bool:
-    return len(synset.hyponyms()) > _TOO_GENERAL or synset.min_depth() < 4
 
 
 def first_name(synset: Synset) -> str:

@@ -209,7 +209,8 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
     if cuts:  # the likeliest of "bar tending" and "bart ending"
         _, cut = max(cuts)
         found.append((at, Unit(word[:cut], True, head=False)))
-        draft.verbs.append(word[cut:])
+        if not wordnet.persons_doing(word):  # what bartenders do is no mere tending
+            draft.verbs.append(word[cut:])
 
 
 def _is_verbal_head(tokens: list[Token], at: int) -> bool:

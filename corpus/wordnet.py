@@ -74,7 +74,7 @@ def senses(phrase: str, pos: str = "n") -> tuple[tuple[str, Synset], ...]:
     found: dict[Synset, str] = {}
     for forms in _spellings(phrase.lower(), pos):
         for form in forms:
-            for synset in _exact(form, pos):
+            for synset in entry(form, pos):
                 found.setdefault(synset, form.replace("_", " "))
         if found:
             break
@@ -82,8 +82,9 @@ def senses(phrase: str, pos: str = "n") -> tuple[tuple[str, Synset], ...]:
 
 
 @cache
-def _exact(form: str, pos: str) -> tuple[Synset, ...]:
+def entry(form: str, pos: str = "n") -> tuple[Synset, ...]:
     """Return the synsets of one entry of WordNet, without looking at its inflections."""
+    form = form.replace(" ", "_")
     found = reader().synsets(form, pos)
     return tuple(s for s in found if form in {name.lower() for name in s.lemma_names()})
 
@@ -128,11 +129,11 @@ def _bases(word: str, pos: str) -> tuple[str, ...]:
         and len(word) > 5
         and word.endswith("ing")
         and word[-4] == word[-5]
-        and _exact(word[:-3], pos)
+        and entry(word[:-3], pos)
     ):
         known = list(dict.fromkeys([*known, word[:-3]]))  # "putting" is of put, and of putt
     if pos == "n" and known == [word]:  # "cards" is an entry of its own, and a plural as well
-        known = [guess for guess in guesses if _exact(guess, pos)][:1]
+        known = [guess for guess in guesses if entry(guess, pos)][:1]
     return tuple(dict.fromkeys([*known, *([] if known else guesses), word]))
 
 
@@ -171,6 +172,28 @@ def frequency(synset: Synset, form: str) -> int:
 def commonness(synset: Synset) -> int:
     """Return how often a sense was tagged under any of its names."""
     return sum(_counts().get(lemma.key(), 0) for lemma in synset.lemmas())
+
+
+def doers(verb: str) -> list[str]:
+    """Spell those who do what a verb or gerund says: "keep" gives keeper, "lay" layer.
+
+    Args:
+        verb: in any form, known to WordNet or not ("bartending").
+    """
+    forms = [form for form, _ in senses(verb, "v")]
+    base = (forms[:1] or [verb.removesuffix("ing")])[0] if verb not in forms else verb
+    root = base.removesuffix("e")
+    return [f"{root}er", f"{root}or", f"{base}{base[-1]}er", f"{root}ist"]
+
+
+def persons_doing(verb: str) -> list[Synset]:
+    """Return the persons that a verb or gerund spells, likeliest first; see `doers`."""
+    return [
+        synset
+        for name in doers(verb)
+        for synset in entry(name)
+        if synset.lexname() == "noun.person"
+    ]
 
 
 _FEW = 6.0  # uses in WordNet's tagged texts that are too few to go by

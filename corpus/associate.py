@@ -1,0 +1,176 @@
+"""What is seen where an action happens, beyond what its label names: tools, places, people, parts.
+
+All of it is what WordNet says of the label's senses: what is derived from them, what their
+definitions speak of, whose definitions speak of them, what is spelled like them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from corpus import definitions, glosses, kinds, neighbours, relations, spelling, wordnet
+from corpus.disambiguate import Sense
+from corpus.parse import Parsed
+from corpus.relations import Found
+
+# Where an action of which nothing is known may be seen.
+_ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
+_OTHER_SENSES = 3  # of a verb, read where the likeliest says little
+_EVERYDAY = 12  # senses of a verb from which it says little of what it is done with
+_ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
+_NEAR = 0.16  # nearness of a definition that is worth an entity
+_SURE = 0.8  # score of a tool or role whose own definition is worth reading
+_MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
+
+
+def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> list[Found]:
+    """Find what WordNet says goes with a label.
+
+    Args:
+        parsed: the label.
+        units: the senses chosen for what it names.
+        verbs: those chosen for what is done.
+        kin: find other kinds of the things named, too.
+    """
+    context = _context(parsed, units, verbs)
+    acts = verbs + [s for s in units if kinds.is_act(s.synset)]
+    things = [s for s in units if not kinds.is_act(s.synset)]
+    found = list(spelling.compounds(parsed))
+    for act in acts:
+        tools = list(relations.derived(act))
+        found += tools
+        found += spelling.namesakes(act.form, act)
+        found += spelling.played_with(act)
+        if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
+            found += spelling.agent(act.form, act.synset)
+        found += definitions.things(act, context, share=0.6)
+        if kinds.is_pastime(act.synset):
+            found += relations.of_domain(act, context)
+    for unit in parsed.units:
+        if not unit.known and unit.text.endswith("ing"):
+            found += spelling.agent(unit.text)
+    for tool in [f for f in found if f.score >= _SURE and f.kind in ("object", "role")]:
+        made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
+        spoken = definitions.things(made, context, share=0.25)
+        # A role's definition begins with what kind of person it is, which is no news.
+        found += [f for f in spoken if tool.kind == "object" or f.kind != "role"]
+    for thing in things:
+        found += relations.derived(thing, roles_only=True)
+        found += relations.parts(thing)
+        if not acts or len(things) == 1:
+            found += definitions.things(thing, context, share=0.3)
+        if kin:
+            found += relations.siblings(thing)
+    if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
+        found += _mentioning(parsed, things, acts, context)
+    return found
+
+
+def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Found]:
+    """Look further for a label with hardly an entity: at what its senses are kinds of."""
+    context = _context(parsed, units, verbs)
+    found: list[Found] = []
+    for sense in verbs:
+        found += definitions.things(sense, context, 0.35, examples=True)
+        for _, synset in wordnet.senses(sense.form, "v")[:_OTHER_SENSES]:
+            other = Sense(sense.form, synset, 0.3)
+            found += [*relations.derived(other), *definitions.things(other, context, 0.3)]
+    for sense in (*units, *verbs):
+        level = [sense.synset]
+        for share in (0.3, 0.2):
+            level = [parent for synset in level for parent in synset.hypernyms()]
+            for synset in level:
+                kind = Sense(relations.first_name(synset), synset, share)
+                more = [*relations.derived(kind), *definitions.things(kind, context, share)]
+                found += [
+                    replace(f, source=f"{f.source}, of which {sense.form} is a kind", score=share)
+                    for f in more
+                ]
+    return found
+
+
+def anywhere() -> list[Found]:
+    """Name the places that any action is seen in: better than nothing, and said to be that."""
+    return [
+        relations.found(unit, relations.synset_of(name), "scene: any action", 0.05)
+        for unit, name in _ANYWHERE.items()
+    ]
+
+
+def _context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> dict[str, float]:
+    """Return the words of a label and of the senses chosen in it."""
+    bag = {token: glosses.weight(token) for word in (*parsed.words, *parsed.context)
+           for token in glosses.stems(word)}  # fmt: skip
+    for sense in (*units, *verbs):
+        for token, value in glosses.signature(sense.synset).items():
+            bag[token] = max(bag.get(token, 0.0), 0.6 * value)
+    return bag
+
+
+def _mentioning(
+    parsed: Parsed, things: list[Sense], acts: list[Sense], context: dict[str, float]
+) -> Iterator[Found]:
+    """Find tools, places and people whose definitions mention what the label is about."""
+    phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
+    for act in acts:
+        # An everyday verb alone points everywhere; a named activity points home.
+        named = act.synset.pos() == "n"
+        everyday = not named and len(wordnet.senses(act.form, "v")) > _EVERYDAY
+        if everyday and not all(unit.known for unit in parsed.units):
+            continue
+        lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
+        weight = 0.6 if everyday and things else 1.0
+        phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True))
+    chosen = {sense.synset.name() for sense in (*things, *acts)}
+    # A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.
+    bases = {act.form for act in acts}
+    bases |= {form for act in acts for form, _ in wordnet.senses(act.form, "v")}
+    kinds_of = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
+    total = sum(phrase.weight for phrase in phrases) or 1.0
+    left = dict(_MOST)
+    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
+    ranked = []
+    for synset, near, by_act in neighbours.mentioning(phrases):
+        # Kinds of what is named already ("dark bread" beside "bread") add nothing.
+        above = wordnet.ancestors(synset)
+        if not chosen.isdisjoint(above) or kinds.visibility(synset) < 0.55:
+            continue
+        if not kinds_of.isdisjoint(above - {synset.name()}) or (
+            synset.name() in kinds_of and relations.first_name(synset) in bases
+        ):
+            continue
+        alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
+        known = min(wordnet.commonness(synset), 10) / 10
+        score = near / total * (0.5 + 0.5 * alike) + 0.05 * known
+        ranked.append((-round(score, 3), synset.name(), synset, by_act))
+    for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
+        kind = kinds.kind_of(synset)
+        if -score < _NEAR or not left.get(kind, 0) or not (by_act or aside):
+            continue
+        left[kind] -= 1
+        aside -= not by_act
+        what = {"object": "instrument"}.get(kind, kind)
+        yield relations.found(
+            relations.first_name(synset),
+            synset,
+            f"{what}: its definition mentions the action",
+            -score,
+        )
+
+
+def _gerund(act: Sense, parsed: Parsed) -> str:
+    """Return a verb's gerund as the label has it, or as its derived noun spells it."""
+    names = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
+    stem = glosses.stem(act.form)
+    fits = [n for n in names if n.endswith("ing") and glosses.stem(n) == stem]
+    return fits[0] if fits else act.form
+
+
+def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
+    """Return the stems of a sense's name in the label, and of its synonyms."""
+    names = [sense.form]
+    if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
+        synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
+        names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
+    return tuple(
+        dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in names if glosses.stems(n))
+    )

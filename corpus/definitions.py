@@ -1,0 +1,92 @@
+"""The visible things that WordNet's definition of a sense speaks of, in their senses there."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+from nltk.corpus.reader.wordnet import Synset
+
+from corpus import disambiguate, glosses, kinds, relations, tags, wordnet
+from corpus.disambiguate import Sense
+from corpus.relations import Found
+
+_TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
+_MOST = 6
+_MEANS = ("with", "on", "in", "by", "using", "from", "through")
+
+
+def things(
+    sense: Sense, context: dict[str, float], share: float, examples: bool = False
+) -> Iterator[Found]:
+    """Find the visible nouns of a sense's definition, or of its examples.
+
+    Args:
+        sense: of an act or a thing; the same act as verb or noun is read as well.
+        context: weighted stems of the label, which help to tell the nouns' senses.
+        share: score of a noun that fits its definition well.
+        examples: read the examples in place of the definition.
+    """
+    for synset in relations.counterparts(sense.synset):
+        text = "; ".join(synset.examples()).replace(";", ",") if examples else synset.definition()
+        bag = dict(context)
+        for token in glosses.stems(text):
+            bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
+        for phrase, direct in _nouns(text)[:_MOST]:
+            chosen = disambiguate.of_word(phrase, bag)
+            if chosen is None or kinds.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
+                continue
+            near = glosses.similarity(glosses.signature(chosen.synset), bag)
+            score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
+            yield replace(
+                relations.found(
+                    chosen.form,
+                    chosen.synset,
+                    f"{'example' if examples else 'definition'} of {sense.form}",
+                    score,
+                ),
+                runner_up=chosen.runner_up,
+                margin=chosen.margin,
+            )
+
+
+@cache
+def _nouns(text: str) -> tuple[tuple[str, bool], ...]:
+    """List a definition's noun phrases, and whether means or place leads there ("with a bow").
+
+    What comes first tells most; after a semicolon stands what the thing is used for.
+    """
+    first, _, rest = text.partition(";")
+    found: list[tuple[str, bool]] = []
+    for clause in (first, rest.partition(";")[0]):
+        clause = clause.replace("(", ", ").replace(")", ", ").strip()
+        if clause:
+            found += _of_clause(clause)
+    return tuple(dict.fromkeys(found))
+
+
+def _of_clause(clause: str) -> list[tuple[str, bool]]:
+    doc = tags.nlp()(clause)
+    words = [token.text.lower() for token in doc]
+    taken = [False] * len(words)
+    found: list[tuple[int, str, bool]] = []
+
+    def leads(at: int) -> bool:
+        head = doc[at].head
+        return head.tag_ == "IN" and head.text.lower() in _MEANS
+
+    for start, end in wordnet.ngrams(words, 3):
+        if any(taken[start:end]) or not all(
+            t.tag_[:2] in ("NN", "JJ", "VB") for t in doc[start:end]
+        ):
+            continue
+        if doc[end - 1].tag_[:2] == "NN" and wordnet.senses(" ".join(words[start:end])):
+            found.append((start, " ".join(words[start:end]), leads(end - 1)))
+            taken[start:end] = [True] * (end - start)
+    for at, token in enumerate(doc):
+        if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
+            found.append((at, words[at], leads(at)))
+    return [(phrase, direct) for _, phrase, direct in sorted(found)]
+
+
+def _general(synset: Synset) -> bool:
+    return len(synset.hyponyms()) > _TOO_GENERAL or synset.min_depth() < 4

@@ -1,0 +1,121 @@
+"""Who does an action and with what, by how entries are spelled: box, boxer; bricklayer."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from nltk.corpus.reader.wordnet import Synset
+
+from corpus import glosses, kinds, relations, wordnet
+from corpus.disambiguate import Sense
+from corpus.parse import Parsed
+from corpus.relations import Found
+
+DONE_WITH = "instrument: what the action is done with, by definition"
+_PLAIN = 2  # senses of a verb that means one thing
+_KIN = 0.15  # nearness of a game and of the things it is called after, their name apart
+
+
+def agent(verb: str, near: Synset | None = None) -> Iterator[Found]:
+    """Find the person that the spelling of a verb names: busk, busker; bartending, bartender.
+
+    Args:
+        verb: as the label has it.
+        near: what it means, which tells bowlers of pins from those of cricket.
+    """
+    for name in wordnet.doers(verb.split()[-1] if verb.endswith("ing") else verb):
+        persons = [s for s in wordnet.entry(name) if s.lexname() == "noun.person"]
+        if persons:
+            best = max(persons[:3], key=lambda s: round(_nearness(s, near), 3))
+            yield relations.found(name, best, f"role: named after {verb}", 0.5)
+            return
+
+
+def _nearness(synset: Synset, to: Synset | None) -> float:
+    return glosses.similarity(glosses.signature(synset), glosses.signature(to)) if to else 0.0
+
+
+def compounds(parsed: Parsed) -> Iterator[Found]:
+    """Find who does it to such a thing, or what is made for it: bricklayer, bottle opener."""
+    for unit in parsed.units:
+        things = dict.fromkeys([unit.text, *(form for form, _ in wordnet.senses(unit.text))])
+        names = [
+            f"{thing} {doer}" for thing in things for v in parsed.verbs for doer in wordnet.doers(v)
+        ]
+        for name in names:
+            for _, synset in wordnet.senses(name):
+                if synset.lexname() in ("noun.person", "noun.artifact"):
+                    what = "role" if synset.lexname() == "noun.person" else "instrument"
+                    name = relations.first_name(synset)
+                    yield relations.found(name, synset, f"{what}: of this action by name", 0.85)
+
+
+def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
+    """Find the thing or feat that an action is called after: roller skating, roller skate.
+
+    A thing that is what the action is done with by definition ("rub with a brush"), or is defined
+    by the action ("used to propel a sailing vessel"), is surely it. Otherwise only where the verb
+    has hardly another meaning: everyday verbs share their spelling with much.
+
+    Args:
+        verb: as the label has it.
+        sense: what it means there.
+    """
+    verbs = wordnet.senses(verb, "v")
+    bases = dict.fromkeys([sense.form, *(form for form, _ in verbs)])
+    for base in bases:
+        own = [(f, s) for f, s in wordnet.senses(base) if f == base and s != sense.synset]
+        with_it = re.compile(rf"\b(?:with|using|by|on)\b[^;,]*\b{re.escape(base)}\b")
+        tool_of = [s for _, s in verbs if with_it.search(s.definition())]
+        tools = [(f, s) for f, s in own if s.lexname() == "noun.artifact"]
+        if tool_of and tools:
+            form, synset = max(tools, key=lambda pair: _kinship(pair[1], tool_of, tools))
+            yield relations.found(form, synset, DONE_WITH, 0.7)
+            return
+        for form, synset in tools:
+            if glosses.stem(base) in glosses.stems(synset.definition()):
+                yield relations.found(form, synset, f"instrument: made for {verb}", 0.6)
+                return
+        if len(verbs) > _PLAIN or (sense.synset.pos() == "n" and not sense.form.endswith("ing")):
+            continue
+        for form, synset in own:
+            if form != synset.lemma_names()[0].replace("_", " ").lower():
+                continue
+            if kinds.visibility(synset) >= 0.9:
+                yield relations.found(form, synset, f"instrument: namesake of {verb}", 0.7)
+                return
+            if kinds.is_act(synset):
+                yield relations.found(form, synset, f"namesake of {verb}", 0.5)
+                return
+
+
+def _kinship(
+    synset: Synset, verbs: Sequence[Synset], candidates: Sequence[tuple[str, Synset]]
+) -> float:
+    """Rate a thing by what its definition shares with those of verbs, and by its frequency."""
+    share = dict(
+        zip([s for _, s in candidates], wordnet.priors(candidates, candidates[0][0]), strict=True)
+    )[synset]
+    near = max(
+        glosses.similarity(glosses.signature(synset), glosses.signature(verb)) for verb in verbs
+    )
+    return round(near + share, 3)
+
+
+def played_with(sense: Sense) -> Iterator[Found]:
+    """Find the things that a game is called after: darts is played with darts.
+
+    Args:
+        sense: a game whose name is a plural of its own.
+    """
+    if not (kinds.is_act(sense.synset) and wordnet.is_lexical_plural(sense.form)):
+        return
+    own = set(glosses.stems(sense.form))
+    game = glosses.without(glosses.signature(sense.synset), own)
+    ranked = []
+    for rank, (form, synset) in enumerate(wordnet.senses(sense.form)):
+        if form != sense.form and kinds.visibility(synset) >= 0.9:
+            near = glosses.similarity(glosses.without(glosses.signature(synset), own), game)
+            ranked.append((-round(near, 3), rank, form, synset))
+    for near, _, form, synset in sorted(ranked, key=lambda item: item[:2])[:1]:
+        if -near >= _KIN:
+            yield relations.found(form, synset, f"instrument: {sense.form} is played with it", 0.9)
