@@ -9,29 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from corpus import expand
 from corpus.labels import LabelSet
+from corpus.options import Options
 from corpus.overrides import Overrides
 from corpus.relations import Found
 from corpus.siblings import Siblings
 
 SCHEMA = 1
-TEMPLATES = ("{unit}: {description}",)
-
-
-class Options(expand.Options):
-    """How a corpus is built: the expansions, and how entities become text.
-
-    Attributes:
-        templates: prompt templates over {unit}, {description} and {kind}; their embeddings are
-            averaged.
-        merge_above: cosine from which two entities that share most of their words are one.
-    """
-
-    templates: tuple[str, ...] = Field(default=TEMPLATES, min_length=1)
-    merge_above: float = Field(default=0.98, gt=0, le=1)
 
 
 class Entity(BaseModel):
@@ -132,6 +119,17 @@ def _unite(group: list[tuple[str, Found]], options: Options) -> Entity:
     )
 
 
+def counts(labels: int, entities: Sequence[Entity]) -> dict[str, int]:
+    """Count labels, entities, those of each kind, and those unknown to WordNet."""
+    kinds = Counter(entity.kind for entity in entities)
+    return {
+        "labels": labels,
+        "entities": len(entities),
+        **{kind: kinds[kind] for kind in sorted(kinds)},
+        "unknown": sum(entity.synset is None for entity in entities),
+    }
+
+
 def prompts(entity: Entity, options: Options) -> list[str]:
     """Write an entity by every template."""
     fields = {"unit": entity.unit, "description": entity.description, "kind": entity.kind}
@@ -228,7 +226,9 @@ def code_digest() -> str:
         "spelling",
         "associate",
         "expand",
+        "options",
         "build",
+        "control",
     )
     return digest([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from corpus import reporting
 from corpus.command import application, notes, out, print_json, run
 
 app = application(
@@ -64,13 +65,20 @@ def build(
         typer.Option(help="Prompt over {unit}, {description}, {kind}; repeat to average."),
     ] = None,
     overrides: Corrections = None,
+    first_sense: Annotated[
+        bool, typer.Option("--first-sense", help="Ablation: take each word's first sense.")
+    ] = False,
+    random_entities: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="Ablation: as many random nouns of each kind."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Build even if nothing changed.")] = False,
     json: Json = False,
 ) -> None:
     """Build a corpus; what is already up to date is left alone."""
     from corpus import build as building
-    from corpus import index
     from corpus import manifest as manifests
+    from corpus import options
     from corpus.labels import load_labels
     from corpus.overrides import Overrides
 
@@ -83,12 +91,19 @@ def build(
         "body": expand and body,
         "siblings": expand and siblings,
         "cap": cap,
+        "first_sense": first_sense,
+        "random_entities": random_entities,
     }
     if template:
         given["templates"] = tuple(template)
-    settings = index.checked_options(given)
+    settings = options.checked(given)
     corrections = Overrides.read(overrides) if overrides else None
-    name = "-".join([group.name for group in sets] + ([model] if model != _MODEL else []))
+    name = "-".join(
+        [group.name for group in sets]
+        + ([model] if model != _MODEL else [])
+        + (["first-sense"] if first_sense else [])
+        + ([f"random-{random_entities}"] if random_entities is not None else [])
+    )
     folder = out_folder or Path("artifacts/corpus") / name.replace("/", "-")
     identity = manifests.backbone_identity(model, pretrained)
     inputs = building.inputs_digest(sets, settings, corrections, identity)
@@ -249,99 +264,16 @@ def measure(
             out.print(f"{name}: {' · '.join(row)}", soft_wrap=True)
 
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a built corpus.")]
-
-
-@app.command(epilog="Example: alt-corpus stats artifacts/corpus/k400 --plot k400.png")
-def stats(
-    corpus: Folder,
-    plot: Annotated[
-        Path | None,
-        typer.Option(help="Also draw the embedding and a histogram (.png, .svg, .pdf)."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Count what a corpus holds; list the labels with fewer than 3 entities of their own."""
-    from corpus import report
-    from corpus.errors import BadInput
-    from corpus.index import Corpus
-
-    if plot is not None and plot.suffix not in (".png", ".svg", ".pdf"):
-        raise BadInput(plot, "is no picture that we draw", "end it in .png, .svg or .pdf")
-    opened = Corpus.load(corpus)
-    facts = report.stats(opened)
-    if plot is not None:
-        report.plot(opened, plot)
-    if json:
-        print_json(facts)
-        return
-    for name, value in facts.items():
-        if isinstance(value, list):
-            out.print(f"{name}: {len(value)}")
-            for item in value:
-                out.print(f"  {item}", soft_wrap=True, markup=False)
-            continue
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {count}" for key, count in value.items())
-        out.print(f"{name}: {value}", soft_wrap=True, markup=False)
-
-
-@app.command(epilog="Example: alt-corpus review artifacts/corpus/k400 --top 30 > overrides.txt")
-def review(
-    corpus: Folder,
-    top: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
-    json: Json = False,
-) -> None:
-    """List the least certain senses, as the lines of an --overrides file that would change them."""
-    from corpus import report
-    from corpus.index import Corpus
-
-    found = report.doubts(Corpus.load(corpus), top)
-    if json:
-        print_json([entity.model_dump(mode="json") for entity in found])
-        return
-    for entity in found:
-        where = ", ".join(entity.labels[:3]) or "every label"
-        out.print(
-            f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f} "
-            f"in {where}\n# {report.override_line(entity)}",
-            soft_wrap=True,
-            markup=False,
-        )
-
-
-@app.command(epilog="Example: alt-corpus diff artifacts/corpus/old artifacts/corpus/new")
-def diff(
-    before: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
-    after: Annotated[Path, typer.Argument(help="Folder of another.")],
-    json: Json = False,
-) -> None:
-    """Say what changed from one corpus to another."""
-    from corpus import report
-    from corpus.index import Corpus
-
-    found = report.difference(Corpus.load(before), Corpus.load(after)).model_dump(mode="json")
-    if json:
-        print_json(found)
-        return
-    for name, value in found.items():
-        out.print(f"{name}: {len(value)}")
-        items = [f"{k}: {a} → {b}" for k, (a, b) in value.items()] if name == "changed" else value
-        for item in items:
-            out.print(f"  {item}", soft_wrap=True, markup=False)
-
-
-@app.command(epilog="Example: alt-corpus export artifacts/corpus/k400 k400.csv")
-def export(
-    corpus: Folder, table: Annotated[Path, typer.Argument(help="CSV file to write.")]
-) -> None:
-    """Write the entities as a CSV table."""
-    from corpus import report
-    from corpus.index import Corpus
-
-    opened = Corpus.load(corpus)
-    report.export_csv(opened, table)
-    notes.print(f"{table}: {len(opened.entities)} entities", soft_wrap=True, markup=False)
+app.command(epilog="Example: alt-corpus stats artifacts/corpus/k400 --plot k400.png")(
+    reporting.stats
+)
+app.command(epilog="Example: alt-corpus review artifacts/corpus/k400 --top 30 > overrides.txt")(
+    reporting.review
+)
+app.command(epilog="Example: alt-corpus diff artifacts/corpus/old artifacts/corpus/new")(
+    reporting.diff
+)
+app.command(epilog="Example: alt-corpus export artifacts/corpus/k400 k400.csv")(reporting.export)
 
 
 def main() -> None:

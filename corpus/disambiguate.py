@@ -86,6 +86,19 @@ def of_unit(
     )
 
 
+def first(word: str, pos: str = "n") -> Sense | None:
+    """Take the first sense that can be seen or done, choosing none; None when there is none.
+
+    Args:
+        word: as the label has it.
+        pos: "n" or "v".
+    """
+    for form, synset in wordnet.senses(word, pos):
+        if pos == "v" or kinds.visibility(synset) or kinds.is_act(synset):
+            return Sense(form, synset, 1.0)
+    return None
+
+
 def of_word(word: str, context: dict[str, float]) -> Sense | None:
     """Choose the sense of a word in running text such as a gloss; None unless it can be seen.
 

@@ -28,7 +28,7 @@ BODY = {
     "foot": "foot.n.01",
 }
 _FEWEST = 3  # entities of its own that a label should have at least
-_FEW = 8  # from which nothing more is looked for
+_FEW = 5  # from which nothing more is looked for
 
 
 class Options(BaseModel):
@@ -42,6 +42,8 @@ class Options(BaseModel):
         body: parts of the body.
         siblings: other kinds of the same thing (off by default: they blur labels).
         cap: most entities of a label, body parts apart.
+        first_sense: take WordNet's first sense of what a label names and does, and choose none:
+            what disambiguation is worth shows beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,7 @@ class Options(BaseModel):
     body: bool = True
     siblings: bool = False
     cap: int = Field(default=24, ge=1)
+    first_sense: bool = False
 
 
 def entities(
@@ -74,8 +77,13 @@ def entities(
     named = []
     for unit in parsed.units:
         others = siblings.naming(unit.text, label) if siblings else []
-        named.append((unit, disambiguate.of_unit(unit, parsed, text, others)))
-    verbs = [s for verb in parsed.verbs if (s := disambiguate.of_verb(verb, parsed)) is not None]
+        chosen = disambiguate.of_unit(unit, parsed, text, others)
+        named.append((unit, disambiguate.first(unit.text) if options.first_sense else chosen))
+    meant = [
+        disambiguate.first(verb, "v") if options.first_sense else disambiguate.of_verb(verb, parsed)
+        for verb in parsed.verbs
+    ]
+    verbs = [sense for sense in meant if sense is not None]
     direct = list(_named(named, parsed))
     senses = [sense for _, sense in named if sense is not None]
     more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)

@@ -1,12 +1,11 @@
 """The text corpus: entities and their embeddings, built, saved, loaded and searched.
 
-corpus = Corpus.build(load_labels("k400"), backbone)
-corpus.save(Path("artifacts/corpus/k400"))
-corpus.search("a person with a guitar", top=5, backbone=backbone)
+from corpus import Corpus
+corpus = Corpus.build("k400", "alt-mini")
+corpus.search("a person with a guitar", top=5)
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from functools import cached_property
@@ -17,10 +16,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from corpus import build as building
+from corpus import control
 from corpus.atomic import atomic_folder, write_json
-from corpus.build import Entity, Options
+from corpus.build import Entity
+from corpus.embed import embed, flat_index
 from corpus.errors import BadInput
-from corpus.labels import LabelSet, label_set
+from corpus.expand import beyond_defaults
+from corpus.labels import LabelSet, label_set, load_labels
 from corpus.manifest import (
     ENTITIES,
     INDEX,
@@ -34,8 +36,10 @@ from corpus.manifest import (
     sha256,
     verify,
 )
+from corpus.options import Options, checked
 from corpus.overrides import Overrides
 from corpus.relations import Found
+from corpus.textspace import TextSpace
 
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
@@ -81,8 +85,8 @@ class Corpus:
     @classmethod
     def build(
         cls,
-        label_sets: Sequence[LabelSet] | Sequence[str],
-        backbone: "Backbone",
+        label_sets: str | Sequence[LabelSet] | Sequence[str],
+        backbone: "Backbone | str",
         *,
         overrides: Overrides | None = None,
         step: Callable[[str, int, int], None] = lambda stage, done, total: None,
@@ -92,18 +96,19 @@ class Corpus:
         """Build a corpus.
 
         Args:
-            label_sets: from `load_labels`, or plain labels.
-            backbone: embeds the texts.
+            label_sets: "k400,mine.txt" as for `load_labels`, what it returns, or plain labels.
+            backbone: embeds the texts; or its name, as "alt-mini" or "ViT-B-16/openai".
             overrides: a person's corrections, applied last.
             step: called as (stage, done, total) for progress.
             reuse: a corpus of the same backbone whose embeddings of equal texts are taken over.
-            **options: fields of `corpus.build.Options` (parts=False, cap=16, …).
+            **options: fields of `corpus.options.Options` (parts=False, cap=16, …).
 
         Raises:
             BadInput: no label, labels given twice, or an option that does not exist.
         """
-        sets = _as_sets(label_sets)
-        settings = checked_options(options)
+        sets = load_labels(label_sets) if isinstance(label_sets, str) else _as_sets(label_sets)
+        settings = checked(options)
+        backbone = _open(backbone) if isinstance(backbone, str) else backbone
         total = len({label for group in sets for label in group.labels})
         done = 0
 
@@ -112,16 +117,18 @@ class Corpus:
             done += 1
             step("reading labels", done, total)
 
-        term = _text_term(backbone)
+        term = TextSpace.of(backbone)
         known = reuse.found if reuse and reuse._begins(sets, settings, overrides) else None
         found = building.analyse(sets, settings, overrides, term, one, known)
         entities = building.unite(found, settings)
         if not entities:
             raise BadInput("labels", "give no entity", "check that they are action names")
-        embeddings, truncated = _embed(entities, settings, backbone, reuse, step)
+        if settings.random_entities is not None:
+            entities = control.randomised(entities, settings.random_entities, settings.templates[0])
+        rows = reuse._rows() if reuse else {}
+        embeddings, truncated = embed(entities, settings, backbone, rows, step)
         before = len(entities)
         entities, embeddings = building.merge(entities, embeddings, settings.merge_above)
-        kinds = Counter(entity.kind for entity in entities)
         manifest = Manifest(
             id=building.digest(
                 [
@@ -139,21 +146,18 @@ class Corpus:
             fingerprint=backbone.fingerprint,
             random=backbone.random,
             dim=int(embeddings.shape[1]),
-            counts={
-                "labels": total,
-                "entities": len(entities),
-                **{kind: kinds[kind] for kind in sorted(kinds)},
-                "unknown": sum(entity.synset is None for entity in entities),
-                "truncated": truncated,
-                "merged": before - len(entities),
-            },
-            thin=[label for label, own in found.items() if _own(own) < 3],
+            counts=building.counts(total, entities)
+            | {"truncated": truncated, "merged": before - len(entities)},
+            thin=[label for label, own in found.items() if beyond_defaults(own) < 3],
             versions=building.versions(),
             inputs=building.inputs_digest(
                 sets, settings, overrides, backbone_identity(*_model_of(backbone.name))
             ),
         )
-        return cls(entities, _flat(embeddings), manifest, lambda: found)
+        return cls(entities, flat_index(embeddings), manifest, lambda: found)
+
+    def _rows(self) -> dict[str, np.ndarray]:
+        return {e.text: row for e, row in zip(self.entities, self.embeddings, strict=True)}
 
     def _begins(
         self, sets: Sequence[LabelSet], options: Options, overrides: Overrides | None
@@ -250,9 +254,7 @@ class Corpus:
 
     def open_backbone(self) -> "Backbone":
         """Open the backbone that the corpus was built with."""
-        from corpus.backbone import load
-
-        return load(*_model_of(self.manifest.backbone))
+        return _open(self.manifest.backbone)
 
     def save(self, folder: Path) -> None:
         """Write the corpus; an older corpus at `folder` is replaced in one step.
@@ -311,27 +313,6 @@ class Corpus:
             )
 
 
-def checked_options(given: dict[str, Any]) -> Options:
-    """Make options of plain values; a bad one is a `BadInput` that names it."""
-    try:
-        options = Options(**given)
-        for template in options.templates:
-            template.format(unit="", description="", kind="")
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise BadInput(
-            f"option {name}", first["msg"].lower(), "see `alt-corpus build -h`"
-        ) from error
-    except (KeyError, IndexError, ValueError) as error:
-        raise BadInput(
-            "--template", f"has an unknown field ({error})", "use {unit}, {description}, {kind}"
-        ) from error
-    if not all("{unit}" in template for template in options.templates):
-        raise BadInput("--template", "does not name {unit}", "write e.g. 'a photo of a {unit}'")
-    return options
-
-
 def _read_found(folder: Path) -> dict[str, list[Found]]:
     """Read what was found for each label; nothing where an older version did not keep it."""
     if not (folder / LABELS).is_file():
@@ -344,58 +325,19 @@ def _read_found(folder: Path) -> dict[str, list[Found]]:
         raise damaged(folder, f"has a {LABELS} that cannot be read") from error
 
 
-def _own(found: Sequence[Any]) -> int:
-    return sum(entity.source != "default" for entity in found)
-
-
-def _embed(
-    entities: list[Entity],
-    options: Options,
-    backbone: "Backbone",
-    reuse: Corpus | None,
-    step: Callable[[str, int, int], None],
-    batch: int = 256,
-) -> tuple[np.ndarray, int]:
-    """Embed entities, each the mean of its templates; return them and how many were truncated."""
-    texts = [building.prompts(entity, options) for entity in entities]
-    longest = [max(backbone.token_counts(group)) for group in texts]
-    truncated = sum(length > backbone.context_length for length in longest)
-    known: dict[str, np.ndarray] = {}
-    if reuse is not None:
-        known = {e.text: row for e, row in zip(reuse.entities, reuse.embeddings, strict=True)}
-    rows: list[np.ndarray | None] = [known.get(entity.text) for entity in entities]
-    new = [at for at, row in enumerate(rows) if row is None]
-    for start in range(0, len(new), batch):
-        some = new[start : start + batch]
-        flat = backbone.encode_text([text for at in some for text in texts[at]]).numpy()
-        means = flat.reshape(len(some), len(options.templates), -1).mean(1)
-        means /= np.linalg.norm(means, axis=1, keepdims=True)
-        for at, mean in zip(some, means, strict=True):
-            rows[at] = mean
-        step("embedding", min(start + batch, len(new)), len(new))
-    return np.stack([row for row in rows if row is not None]).astype(np.float32), truncated
-
-
-def _flat(embeddings: np.ndarray) -> Any:
-    import faiss
-
-    index = faiss.IndexFlatIP(embeddings.shape[1])
-    index.add(np.ascontiguousarray(embeddings, np.float32))
-    return index
-
-
-def _text_term(backbone: "Backbone") -> Any:
-    from corpus.textspace import TextSpace
-
-    return TextSpace.of(backbone)
-
-
 def _as_sets(given: Sequence[LabelSet] | Sequence[str]) -> list[LabelSet]:
     groups = [group for group in given if isinstance(group, LabelSet)]
     plain = [label for label in given if isinstance(label, str)]
     if plain or not groups:
         groups.append(label_set("labels", plain))
     return groups
+
+
+def _open(name: str) -> "Backbone":
+    from corpus.backbone import load
+
+    model, pretrained = _model_of(name)
+    return load(model, pretrained or None)
 
 
 def _model_of(name: str) -> tuple[str, str]:

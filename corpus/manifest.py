@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpus import build as building
-from corpus.build import Options
 from corpus.errors import BadInput
+from corpus.options import Options
 
 ENTITIES, INDEX, LABELS, MANIFEST = "entities.jsonl", "index.faiss", "labels.jsonl", "corpus.json"
 

@@ -72,7 +72,7 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
             yield relations.found(form, synset, DONE_WITH, 0.7)
             return
         for form, synset in tools:
-            if glosses.stem(base) in glosses.stems(synset.definition()):
+            if _gerunds(base) & set(glosses.words(synset.definition())):
                 yield relations.found(form, synset, f"instrument: made for {verb}", 0.6)
                 return
         if len(verbs) > _PLAIN or (sense.synset.pos() == "n" and not sense.form.endswith("ing")):
@@ -86,6 +86,10 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
             if kinds.is_act(synset):
                 yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
+
+
+def _gerunds(verb: str) -> set[str]:
+    return {f"{verb}ing", f"{verb.removesuffix('e')}ing", f"{verb}{verb[-1]}ing"}
 
 
 def _kinship(

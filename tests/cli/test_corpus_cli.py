@@ -72,6 +72,14 @@ def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path
     assert facts["counts"]["entities"] < 10
 
 
+def test_a_random_corpus_has_a_folder_of_its_own(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = alt_corpus("build", "--labels", str(labels), "--random-entities", "0", "--json", *MINI)
+    assert json.loads(done.stdout)["corpus"] == "artifacts/corpus/few-alt-mini-random-0"
+
+
 def test_show_prints_the_entities_of_a_label_as_json() -> None:
     done = alt_corpus("show", "playing bass guitar", "--json")
     facts = json.loads(done.stdout)

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,35 @@ def test_options_that_make_no_sense_are_named(
 ) -> None:
     with pytest.raises(BadInput, match=names):
         Corpus.build(LABELS, mini, **given)
+
+
+def test_a_random_corpus_is_as_large_and_knows_nothing_of_the_labels(
+    corpus: Corpus, mini: Backbone
+) -> None:
+    drawn = Corpus.build(LABELS, mini, random_entities=1)
+    assert Counter(e.kind for e in drawn.entities) == Counter(e.kind for e in corpus.entities)
+    assert Counter(e.labels for e in drawn.entities) == Counter(e.labels for e in corpus.entities)
+    senses = {entity.synset for entity in drawn.entities}
+    assert len(senses) == len(drawn.entities)
+    assert senses.isdisjoint({entity.synset for entity in corpus.entities})
+    assert all(entity.sources[0].startswith("random") for entity in drawn.entities)
+    assert Corpus.build(LABELS, mini, random_entities=1).id == drawn.id
+    assert Corpus.build(LABELS, mini, random_entities=2).id != drawn.id
+
+
+def test_first_senses_are_wordnet_s_own(mini: Backbone) -> None:
+    label = ["shoot bow"]
+    chosen, first = (Corpus.build(label, mini, first_sense=value) for value in (False, True))
+    senses = [{e.unit: e.synset for e in corpus.entities}["bow"] for corpus in (chosen, first)]
+    assert senses == ["bow.n.04", "bow.n.01"]
+
+
+def test_a_corpus_is_built_and_searched_in_three_lines(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("playing cello\n")
+    corpus = Corpus.build(str(path), "alt-mini/none")
+    assert corpus.manifest.label_sets == {"mine": ("playing cello",)}
+    assert corpus.search(corpus.entities[0].text, top=1)[0][0] == corpus.entities[0]
 
 
 def test_templates_are_averaged(mini: Backbone) -> None:

@@ -20,6 +20,15 @@ def units(label: str) -> list[str]:
         ("sawing wood", ["wood"]),
         ("StillRings", ["rings"]),
         ("PlayingTabla", ["tabla"]),
+        ("massaging back", ["back"]),
+        ("waking up", []),
+        ("sit down", []),
+        ("push up", ["push up"]),
+        ("flic flac", ["flic flac"]),
+        ("building sandcastle", ["sandcastle", "sand", "castle"]),
+        ("playing kickball", ["kickball", "ball"]),
+        ("Moving something across a surface until it falls down", ["surface"]),
+        ("Failing to put something into something because something does not fit", []),
     ],
 )
 def test_nouns_are_found_longest_entry_first(label: str, expected: list[str]) -> None:
@@ -34,6 +43,8 @@ def test_nouns_are_found_longest_entry_first(label: str, expected: list[str]) ->
         ("GolfSwing", ("swing",)),
         ("blowing out candles", ("blowing out",)),
         ("trimming or shaving beard", ("trimming", "shaving")),
+        ("Spinning something that quickly stops spinning", ("spinning",)),
+        ("pretending to be a statue", ("pretending",)),
     ],
 )
 def test_actions_are_verbs_and_no_units(label: str, verbs: tuple[str, ...]) -> None:

@@ -1,7 +1,9 @@
 import pytest
 
 from corpus import wordnet
+from corpus.disambiguate import of_verb
 from corpus.expand import entities
+from corpus.parse import parse
 from corpus.selection import affinity, compounds
 from corpus.siblings import Siblings
 
@@ -28,10 +30,29 @@ def test_compounds_are_found_by_modifier_and_head() -> None:
         ("peeling banana", "banana", "banana.n.02"),
         ("pumping gas", "gas", "gasoline.n.01"),
         ("playing harp", "harp", "harp.n.01"),
+        ("carving marble", "marble", "marble.n.01"),
+        ("alligator wrestling", "alligator", "alligator.n.02"),
+        ("adjusting glasses", "glasses", "spectacles.n.01"),
+        ("breaking glass", "glass", "glass.n.01"),
+        ("climbing stairs", "stairs", "stairs.n.01"),
     ],
 )
-def test_the_verb_tells_the_sense_of_its_object(label: str, unit: str, synset: str) -> None:
+def test_verb_and_number_tell_the_sense_of_an_object(label: str, unit: str, synset: str) -> None:
     assert {f.unit: f.synset for f in entities(label)}[unit] == synset
+
+
+@pytest.mark.parametrize(
+    ("label", "verb", "synset"),
+    [
+        ("playing trombone", "playing", "playing.n.01"),
+        ("ice fishing", "fishing", "fishing.n.01"),
+        ("throwing ball", "throwing", "throw.v.01"),
+    ],
+)
+def test_a_gerund_may_mean_the_pastime_of_its_name(label: str, verb: str, synset: str) -> None:
+    sense = of_verb(verb, parse(label))
+    assert sense is not None
+    assert sense.synset.name() == synset
 
 
 def test_another_label_of_the_set_helps_with_a_sense() -> None:

@@ -1,0 +1,99 @@
+"""The commands of `alt-corpus` that look into a built corpus: stats, review, diff, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from corpus.command import notes, out, print_json
+
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a built corpus.")]
+
+
+def stats(
+    corpus: Folder,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Also draw the embedding and a histogram (.png, .svg, .pdf)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Count what a corpus holds; list the labels with fewer than 3 entities of their own."""
+    from corpus import report
+    from corpus.errors import BadInput
+    from corpus.index import Corpus
+
+    if plot is not None and plot.suffix not in (".png", ".svg", ".pdf"):
+        raise BadInput(plot, "is no picture that we draw", "end it in .png, .svg or .pdf")
+    opened = Corpus.load(corpus)
+    facts = report.stats(opened)
+    if plot is not None:
+        report.plot(opened, plot)
+    if json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, list):
+            out.print(f"{name}: {len(value)}")
+            for item in value:
+                out.print(f"  {item}", soft_wrap=True, markup=False)
+            continue
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {count}" for key, count in value.items())
+        out.print(f"{name}: {value}", soft_wrap=True, markup=False)
+
+
+def review(
+    corpus: Folder,
+    top: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+    json: Json = False,
+) -> None:
+    """List the least certain senses, as the lines of an --overrides file that would change them."""
+    from corpus import report
+    from corpus.index import Corpus
+
+    found = report.doubts(Corpus.load(corpus), top)
+    if json:
+        print_json([entity.model_dump(mode="json") for entity in found])
+        return
+    for entity in found:
+        where = ", ".join(entity.labels[:3]) or "every label"
+        out.print(
+            f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f} "
+            f"in {where}\n# {report.override_line(entity)}",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    after: Annotated[Path, typer.Argument(help="Folder of another.")],
+    json: Json = False,
+) -> None:
+    """Say what changed from one corpus to another."""
+    from corpus import report
+    from corpus.index import Corpus
+
+    found = report.difference(Corpus.load(before), Corpus.load(after)).model_dump(mode="json")
+    if json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        out.print(f"{name}: {len(value)}")
+        items = [f"{k}: {a} → {b}" for k, (a, b) in value.items()] if name == "changed" else value
+        for item in items:
+            out.print(f"  {item}", soft_wrap=True, markup=False)
+
+
+def export(
+    corpus: Folder, table: Annotated[Path, typer.Argument(help="CSV file to write.")]
+) -> None:
+    """Write the entities as a CSV table."""
+    from corpus import report
+    from corpus.index import Corpus
+
+    opened = Corpus.load(corpus)
+    report.export_csv(opened, table)
+    notes.print(f"{table}: {len(opened.entities)} entities", soft_wrap=True, markup=False)
