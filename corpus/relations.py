@@ -140,7 +140,7 @@ def found(unit: str, synset: Synset, source: str, score: float) -> Found:
         kinds.kind_of(synset),
         synset.definition(),
         source,
-        round(score, 3),
+        round(min(max(score, 0.0), 1.0), 3),
     )
 
 
