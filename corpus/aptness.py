@@ -110,7 +110,13 @@ def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:
 
 
 def is_object(unit: Unit, parsed: Parsed) -> bool:
-    """Tell whether a unit follows a verb, which the subject of "baby crawling" does not."""
+    """Tell whether a unit is what is acted on.
+
+    The baby of "baby crawling" stands before the verb, a preposition leads to the cup of
+    "drinking from cup".
+    """
+    if unit.governed:
+        return False
     words = parsed.words
     verbs = [words.index(v.split()[0]) for v in parsed.verbs if v.split()[0] in words]
     first = unit.text.split()[0]

@@ -28,7 +28,7 @@ BODY = {
     "foot": "foot.n.01",
 }
 _FEWEST = 3  # entities of its own that a label should have at least
-_FEW = 5  # from which nothing more is looked for
+_FEW = 8  # from which nothing more is looked for
 
 
 class Options(BaseModel):

@@ -83,7 +83,8 @@ def _likely(name: str, synset: Synset, act: Synset) -> float:
     pairs = wordnet.senses(name.replace("_", " ").lower())
     shares = wordnet.priors(pairs, name)
     share = max((p for p, (_, s) in zip(shares, pairs, strict=True) if s == synset), default=0.0)
-    return 0.5 * min(near / 0.4, 1.0) + 0.5 * share
+    rate = 0.6 if aptness.is_byname(name.replace("_", " ").lower(), synset) else 1.0
+    return (0.5 * min(near / 0.4, 1.0) + 0.5 * share) * rate
 
 
 def _name_like(name: str, synset: Synset) -> str:

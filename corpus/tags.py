@@ -39,6 +39,7 @@ class Token:
         dep: spaCy's dependency label.
         chunk: index of its noun chunk, -1 outside.
         at_place: whether a preposition of place governs it ("in", "on", "through").
+        governed: whether any preposition does ("drinking from", "playing with").
         has_subject: whether the label names who does it: "until it falls".
     """
 
@@ -47,6 +48,7 @@ class Token:
     dep: str
     chunk: int
     at_place: bool = False
+    governed: bool = False
     has_subject: bool = False
 
 
@@ -88,6 +90,7 @@ def tokens_of(words: list[str]) -> list[Token]:
                 dep=token.dep_,
                 chunk=chunk_of.get(token.i, -1),
                 at_place=token.dep_ == "pobj" and token.head.text in _OF_PLACE,
+                governed=token.dep_ == "pobj",
                 has_subject=_has_subject(token, skip),
             )
         )

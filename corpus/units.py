@@ -23,6 +23,7 @@ class Unit:
         place: whether it is where the action happens ("in the kitchen").
         whole: whether it is all that the label says.
         head: whether it heads its chunk (a modifier does not).
+        governed: whether a preposition leads to it, so that it is not what is acted on.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Unit:
     place: bool = False
     whole: bool = False
     head: bool = True
+    governed: bool = False
 
 
 @dataclass
@@ -72,7 +74,8 @@ def read(tokens: list[Token], draft: Draft) -> None:
         phrase = _entry(phrase, inner)
         if _is_noun_phrase(inner) and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
-            found.append((start, Unit(phrase, True, inner[-1].at_place, whole)))
+            last = inner[-1]
+            found.append((start, Unit(phrase, True, last.at_place, whole, governed=last.governed)))
             _spend(phrase, draft)
             found += _object_within(inner, start)
         elif _is_verb_phrase(inner) and wordnet.senses(phrase, "v"):
@@ -171,7 +174,8 @@ def _read_one(
         end = at + 1 if known else _end_of_unknown(tokens, at)
         text = " ".join(t.text for t in tokens[at:end])
         alone = end - at == len(tokens)
-        found.append((at, Unit(text, known, token.at_place, whole=alone, head=not later_noun)))
+        head, governed = not later_noun, token.governed
+        found.append((at, Unit(text, known, token.at_place, alone, head, governed)))
         if not known:
             for later in range(at + 1, end):
                 free[later] &= ordinary(tokens[later].text)  # "rubiks cube" has a cube

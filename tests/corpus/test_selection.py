@@ -35,6 +35,7 @@ def test_compounds_are_found_by_modifier_and_head() -> None:
         ("adjusting glasses", "glasses", "spectacles.n.01"),
         ("breaking glass", "glass", "glass.n.01"),
         ("climbing stairs", "stairs", "stairs.n.01"),
+        ("drinking from cup", "cup", "cup.n.01"),
     ],
 )
 def test_verb_and_number_tell_the_sense_of_an_object(label: str, unit: str, synset: str) -> None:
