@@ -1,8 +1,13 @@
 """Pixels to features: the region encoder run in full batches that span videos."""
 
+import threading
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,12 +28,18 @@ PRECISIONS = {
 }
 
 
-@dataclass
-class _Waiting:
-    """A video whose frames are on their way through the encoder."""
+# Lanes beyond this gain little on any machine, and each holds a batch's activations.
+_MOST_LANES = 8
 
-    key: int
-    pixels: Pixels
+Key = TypeVar("Key")
+
+
+@dataclass
+class _Waiting(Generic[Key]):
+    """A video whose frames are on their way through the encoder, or the reason for none."""
+
+    key: Key
+    pixels: Pixels | str
     parts: list[Regions] = field(default_factory=list)
     left: int = 0
 
@@ -44,9 +55,13 @@ class Encoder:
         batch: frames to a forward pass.
         keep_regions: how many of each frame's regions, the largest, are stored beside the class
             token; 0 for all.
+        lanes: batches encoded at once, each by its share of the threads. On a CPU several lanes
+            of one thread beat one lane of several, whose threads wait for each other at every
+            operation, and all the more beside decoding workers; see `lanes`.
 
     Attributes:
         regions: R, tokens of a frame that are stored, the class token included.
+        busy: seconds so far with a batch at work.
 
     Raises:
         BadInput: the backbone's image tower is not a plain vision transformer.
@@ -60,9 +75,10 @@ class Encoder:
         dtype: Dtype = "float16",
         batch: int = 32,
         keep_regions: int = 0,
+        lanes: int = 1,
     ) -> None:
         self.backbone, self.merge, self.precision = backbone, merge, precision
-        self.dtype, self.batch = dtype, batch
+        self.dtype, self.batch, self.lanes = dtype, batch, lanes
         self.tower = RegionEncoder(backbone.model, merge, PRECISIONS[precision])
         self.regions = (
             min(1 + keep_regions, self.tower.regions) if keep_regions else self.tower.regions
@@ -70,76 +86,127 @@ class Encoder:
         if backbone.device.type == "cuda":
             self.tower.visual.to(memory_format=torch.channels_last)
 
-    def features(self, clips: Iterable[tuple[int, Pixels]]) -> Iterator[tuple[int, Features | str]]:
+        self._lock, self._running, self._since, self._busy = threading.Lock(), 0, 0.0, 0.0
+
+    @property
+    def busy(self) -> float:
+        with self._lock:
+            return self._busy + (time.monotonic() - self._since if self._running else 0.0)
+
+    def features(
+        self,
+        clips: Iterable[tuple[Key, Pixels | str]],
+        group: Callable[[Key], object] = lambda key: None,
+    ) -> Generator[tuple[Key, Features | str], None, None]:
         """Encode videos in order.
 
         The batches are cut from the videos' frames end to end, so which frames share a batch
         depends on the videos alone; the last one may be short.
 
         Args:
-            clips: (key, pixels) of each video.
+            clips: (key, pixels) of each video, or in place of pixels the reason for none.
+            group: of a key; no batch holds frames of two groups, so that what comes out of a group
+                depends on that group alone. Those of a group come one after the other.
 
         Yields:
             (key, features) in the same order; a reason in place of features that cannot be stored.
         """
-        waiting: deque[_Waiting] = deque()
-        flying: deque[tuple[Regions, list[tuple[_Waiting, int]]]] = deque()
-        cut: list[tuple[_Waiting, NDArray[np.uint8]]] = []  # frames of the batch to come
+        waiting: deque[_Waiting[Key]] = deque()
+        flying: deque[tuple[Future[Regions], list[tuple[_Waiting[Key], int]]]] = deque()
+        cut: list[tuple[_Waiting[Key], NDArray[np.uint8]]] = []  # frames of the batch to come
 
         def launch() -> None:
-            regions = self._encode(np.concatenate([frames for _, frames in cut]))
-            flying.append((regions, [(clip, len(frames)) for clip, frames in cut]))
+            frames = [frames for _, frames in cut]
+            owners = [(clip, len(frames)) for clip, frames in cut]
+            flying.append((crew.submit(self._encode, frames), owners))
             cut.clear()
+            # One batch more than there are lanes, so that none of them is ever without.
+            if len(flying) > self.lanes:
+                land()
 
         def land() -> None:
-            regions, owners = flying.popleft()
-            regions = Regions(regions.tokens.cpu(), regions.size.cpu(), regions.source.cpu())
+            future, owners = flying.popleft()
+            regions = future.result()
             start = 0
             for clip, count in owners:
                 clip.parts.append(_rows(regions, start, start + count))
                 clip.left -= count
                 start += count
 
-        def done() -> Iterator[tuple[int, Features | str]]:
+        def done() -> Iterator[tuple[Key, Features | str]]:
             while waiting and not waiting[0].left:
                 clip = waiting.popleft()
-                yield clip.key, self._row(clip)
+                pixels = clip.pixels
+                yield (
+                    clip.key,
+                    pixels if isinstance(pixels, str) else self._row(pixels, clip.parts),
+                )
 
-        for key, pixels in clips:
-            clip = _Waiting(key, pixels, left=len(pixels.frames))
-            waiting.append(clip)
-            start = 0
-            while start < len(pixels.frames):
-                room = self.batch - sum(len(frames) for _, frames in cut)
-                cut.append((clip, pixels.frames[start : start + room]))
-                start += room
-                if start <= len(pixels.frames):  # the batch is full
+        with self._crew() as crew:
+            for key, pixels in clips:
+                if cut and group(cut[0][0].key) != group(key):
                     launch()
-                    # One batch stays in flight, so that a GPU works while its result is awaited.
-                    if len(flying) > 1:
-                        land()
-                    yield from done()
-        if cut:
-            launch()
-        while flying:
-            land()
-        yield from done()
+                clip = _Waiting(key, pixels)
+                waiting.append(clip)
+                if not isinstance(pixels, str):
+                    clip.left, start = len(pixels.frames), 0
+                    while start < len(pixels.frames):
+                        room = self.batch - sum(len(frames) for _, frames in cut)
+                        cut.append((clip, pixels.frames[start : start + room]))
+                        start += room
+                        if start <= len(pixels.frames):  # the batch is full
+                            launch()
+                yield from done()
+            if cut:
+                launch()
+            while flying:
+                land()
+                yield from done()
+            yield from done()
+
+    @contextmanager
+    def _crew(self) -> Iterator[ThreadPoolExecutor]:
+        """The lanes: threads that share out those of torch."""
+        threads = torch.get_num_threads()
+        share = max(1, threads // self.lanes)
+        crew = ThreadPoolExecutor(self.lanes, "encode", torch.set_num_threads, (share,))
+        try:
+            yield crew
+        finally:
+            crew.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)  # what a lane sets, threads to come inherit
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Count the time of this thread as busy, once however many do."""
+        with self._lock:
+            self._since = self._since if self._running else time.monotonic()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._busy += time.monotonic() - self._since
 
     @torch.inference_mode()
-    def _encode(self, frames: NDArray[np.uint8]) -> Regions:
-        """Encode (B, h, w, 3) uint8 frames; on a GPU the result may still be under way."""
-        device = self.backbone.device
-        pixels = torch.from_numpy(frames)
-        if device.type == "cuda":
-            pixels = pixels.pin_memory()
-        facts = self.backbone.preprocess
-        images = normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
-        return self.tower(images).largest(self.regions - 1)
+    def _encode(self, frames: list[NDArray[np.uint8]]) -> Regions:
+        """Encode a batch, of (n, h, w, 3) uint8 frames each, and bring the result here."""
+        with self._working():
+            device = self.backbone.device
+            pixels = torch.from_numpy(np.concatenate(frames))
+            if device.type == "cuda":
+                pixels = pixels.pin_memory()
+            facts = self.backbone.preprocess
+            images = normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
+            regions = self.tower(images).largest(self.regions - 1)
+            return Regions(regions.tokens.cpu(), regions.size.cpu(), regions.source.cpu())
 
-    def _row(self, clip: _Waiting) -> Features | str:
-        tokens = torch.cat([part.tokens for part in clip.parts]).float().numpy()
-        size = torch.cat([part.size for part in clip.parts]).numpy()
-        source = torch.cat([part.source for part in clip.parts]).numpy()
+    def _row(self, pixels: Pixels, parts: list[Regions]) -> Features | str:
+        tokens = torch.cat([part.tokens for part in parts]).float().numpy()
+        size = torch.cat([part.size for part in parts]).numpy()
+        source = torch.cat([part.source for part in parts]).numpy()
         try:
             regions, scale = quantise(tokens, self.dtype)
         except ValueError as error:
@@ -148,9 +215,18 @@ class Encoder:
             regions,
             size.astype(np.uint16),
             source.astype(patch_dtype(self.regions)),
-            clip.pixels.timestamps,
+            pixels.timestamps,
             scale,
         )
+
+
+def lanes(device: torch.device) -> int:
+    """How many batches an extraction encodes at once on this device.
+
+    A CPU has a lane for each of torch's threads, up to a bound; its results then do not depend on
+    the number of threads either. Elsewhere one batch is prepared while another is at work.
+    """
+    return min(torch.get_num_threads(), _MOST_LANES) if device.type == "cpu" else 2
 
 
 def _rows(regions: Regions, start: int, stop: int) -> Regions:

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
-import torch
 
 from corpus.backbone import Backbone
 from extract.clip import Pixels
 from extract.datasets import Dataset
+from extract.encode import lanes
 from extract.manifest import patch_dtype
 from extract.options import Options, plan_of
 from extract.pieces import cores
@@ -56,7 +55,7 @@ def estimate(
     Raises:
         BadInput: the options do not fit the backbone.
     """
-    encoder = options.encoder(backbone)
+    encoder = options.encoder(backbone, lanes(backbone.device))
     plan, tower = plan_of(backbone, options, dataset.split), encoder.tower
     there = [clip for clip in dataset.clips if dataset.path(clip).is_file()]
     step = max(1, len(there) // _SAMPLED)
@@ -70,13 +69,13 @@ def estimate(
     blank = np.zeros((options.batch, height, width, 3), np.uint8)
     batch = Pixels(blank, np.zeros(options.batch, np.float32), "")
 
+    many = 3 * encoder.lanes
+
     def encode() -> None:
-        list(islice(encoder.features((key, batch) for key in range(3)), 3))
-        if backbone.device.type == "cuda":
-            torch.cuda.synchronize()
+        list(encoder.features((key, batch) for key in range(many)))
 
     encode()
-    a_frame = _seconds(encode) / (3 * options.batch)
+    a_frame = _seconds(encode) / (many * options.batch)
     decode_all, encode_all = decode * len(there), a_frame * per_clip * len(there)
     on_cpu = backbone.device.type == "cpu"
     token = tower.dim + 2 if options.dtype == "int8" else 2 * tower.dim

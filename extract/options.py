@@ -64,14 +64,14 @@ class Options:
             raise BadInput(f"--keep-regions {self.keep_regions}", "cannot be negative", mend)
         self.view_counts()
 
-    def encoder(self, backbone: Backbone) -> Encoder:
-        """The encoder that works with these options.
+    def encoder(self, backbone: Backbone, lanes: int = 1) -> Encoder:
+        """The encoder that works with these options, on so many lanes.
 
         Raises:
             BadInput: the backbone's image tower is not a plain vision transformer.
         """
         return Encoder(
-            backbone, self.merge, self.precision, self.dtype, self.batch, self.keep_regions
+            backbone, self.merge, self.precision, self.dtype, self.batch, self.keep_regions, lanes
         )
 
     def view_counts(self) -> tuple[int, int]:

@@ -9,7 +9,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 from extract.clip import Pixels, Plan
@@ -72,7 +75,8 @@ class Spent:
 
     Attributes:
         frames: encoded.
-        waiting, encoding, writing: seconds: for decoding, for the backbone, for the disk.
+        waiting, encoding, writing: seconds: for decoding, for the backbone, for the disk. The
+            backbone works while the two others are waited for, so they add up to no total.
     """
 
     frames: int = 0
@@ -120,7 +124,9 @@ class Local:
 def make(
     work: Work, pieces: Sequence[Piece], encoder: Encoder, pool: Pool, watch: Watch | None = None
 ) -> Spent:
-    """Decode, encode and write pieces, each to its shard, one after the other.
+    """Decode, encode and write pieces, each to its shard, in order.
+
+    All three overlap, across pieces too; only batches do not span them.
 
     Raises:
         RunFailed: a shard cannot be written.
@@ -131,20 +137,22 @@ def make(
         for piece in pieces
         for clip in piece.clips
     )
-    # Enough ahead to fill a batch while another is encoded.
-    ahead = 2 * pool.workers + 2 * -(-encoder.batch // count)
+    # Enough ahead to fill batches while others are encoded.
+    ahead = 2 * pool.workers + (1 + encoder.lanes) * -(-encoder.batch // count)
     answers = _Timed(pool.read(jobs, ahead))
-    began, written = time.monotonic(), work.shards.seconds
-    for piece in pieces:
-        part = work.manifest.model_copy(update={"clips": len(piece.clips), "compression": "none"})
-        rows = _rows(piece, answers, encoder)
-        if watch:
-            rows = _watched(rows, watch, count)
-        done = work.shards.write(work.path(piece), part, rows)
-        frames += (done.clips - done.failed) * count
+    written, busy = work.shards.seconds, encoder.busy
+    with closing(encoder.features(_told(pieces, answers), group=itemgetter(0))) as results:
+        for piece in pieces:
+            part = work.manifest.model_copy(
+                update={"clips": len(piece.clips), "compression": "none"}
+            )
+            rows = _rows(islice(results, len(piece.clips)))
+            if watch:
+                rows = _watched(rows, watch, count)
+            done = work.shards.write(work.path(piece), part, rows)
+            frames += (done.clips - done.failed) * count
     writing = work.shards.seconds - written
-    encoding = time.monotonic() - began - answers.seconds - writing
-    return Spent(frames, answers.seconds, encoding, writing)
+    return Spent(frames, answers.seconds, encoder.busy - busy, writing)
 
 
 def tell(watch: Watch, path: Path, frames: int) -> None:
@@ -185,36 +193,26 @@ def _stamp(path: Path) -> list[int]:
     return [facts.st_size, facts.st_mtime_ns]
 
 
-def _rows(
-    piece: Piece, answers: Iterator[Pixels | str], encoder: Encoder
-) -> Iterator[tuple[Entry, Features | None]]:
-    """Rows of a shard, in order, as soon as they and those before them are encoded."""
-    words: dict[int, str] = {}  # a row's reason or note
-
-    def good() -> Iterator[tuple[int, Pixels]]:
-        for index in range(len(piece.clips)):
+def _told(
+    pieces: Sequence[Piece], answers: Iterator[Pixels | str]
+) -> Iterator[tuple[tuple[int, Entry], Pixels | str]]:
+    """What came of each video, with its piece's number and its row's words so far."""
+    for piece in pieces:
+        for clip in piece.clips:
             answer = next(answers)
-            words[index] = answer if isinstance(answer, str) else answer.note
-            if not isinstance(answer, str):
-                yield index, answer
+            note = answer if isinstance(answer, str) else answer.note
+            yield (piece.number, Entry(clip.video, clip.label, clip.split, "ok", note)), answer
 
-    def failed(start: int, stop: int) -> Iterator[tuple[Entry, None]]:
-        for index in range(start, stop):
-            source = piece.clips[index]
-            yield Entry(source.video, source.label, source.split, "failed", words[index]), None
 
-    at = 0
-    for index, features in encoder.features(good()):
-        yield from failed(at, index)
+def _rows(
+    results: Iterator[tuple[tuple[int, Entry], Features | str]],
+) -> Iterator[tuple[Entry, Features | None]]:
+    """Rows as they are written: a reason in place of features makes a failed one."""
+    for (_, entry), features in results:
         if isinstance(features, str):
-            words[index] = features
-            yield from failed(index, index + 1)
+            yield replace(entry, status="failed", error=features), None
         else:
-            source = piece.clips[index]
-            entry = Entry(source.video, source.label, source.split, "ok", words[index])
             yield entry, features
-        at = index + 1
-    yield from failed(at, len(piece.clips))
 
 
 def _watched(

@@ -16,7 +16,7 @@ from typing import Any
 
 from corpus.backbone import load
 from corpus.errors import BadInput, RunFailed
-from extract.encode import Encoder
+from extract.encode import Encoder, lanes
 from extract.pieces import Piece, Spent, Watch, Work, make, tell
 from extract.pool import Pool
 from extract.shards import Shards
@@ -134,7 +134,7 @@ class _Worker:
         if backbone.fingerprint != work.manifest.fingerprint:
             cause = f"{pretrained} of {model} holds other weights on {os.uname().nodename}"
             raise BadInput("--pretrained", cause, "put the same file on every machine")
-        self._encoder = work.options.encoder(backbone)
+        self._encoder = work.options.encoder(backbone, lanes(backbone.device))
         self._pool = Pool(workers, timeout)
 
     def make(self, piece: Piece) -> Spent:

@@ -11,7 +11,7 @@ from extract import clip
 from extract.clip import Plan
 from extract.datasets import Dataset
 from extract.decode import DecodeError
-from extract.encode import Encoder
+from extract.encode import Encoder, lanes
 from extract.manifest import CacheManifest, PreprocessFacts, list_hash
 from extract.options import Options, plan_of
 from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, tell
@@ -87,7 +87,7 @@ def extract(
     if not any(dataset.path(clip).is_file() for clip in dataset.clips):
         cause = f"none of the {len(dataset.clips)} files that the list names is there"
         raise BadInput(dataset.root, cause, "check --root")
-    encoder = options.encoder(backbone)
+    encoder = options.encoder(backbone, lanes(backbone.device))
     plan = plan_of(backbone, options, dataset.split)
     manifest = _manifest(dataset, encoder, options, plan)
     job = manifest.model_dump(mode="json", exclude={"compression", "failed", "content_hash"})
