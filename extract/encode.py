@@ -7,17 +7,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from corpus.backbone import Backbone
 from extract.clip import Pixels
 from extract.manifest import Dtype, patch_dtype
-from extract.regions import RegionEncoder, Regions
+from extract.regions import RegionEncoder
 from extract.rows import Features, quantise
 from extract.views import normalise
 
@@ -32,6 +31,7 @@ PRECISIONS = {
 _MOST_LANES = 8
 
 Key = TypeVar("Key")
+Array = NDArray[Any]
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Waiting(Generic[Key]):
 
     key: Key
     pixels: Pixels | str
-    parts: list[Regions] = field(default_factory=list)
+    parts: list[tuple[Array, ...]] = field(default_factory=list)
     left: int = 0
 
 
@@ -112,7 +112,7 @@ class Encoder:
             (key, features) in the same order; a reason in place of features that cannot be stored.
         """
         waiting: deque[_Waiting[Key]] = deque()
-        flying: deque[tuple[Future[Regions], list[tuple[_Waiting[Key], int]]]] = deque()
+        flying: deque[tuple[Future[tuple[Array, ...]], list[tuple[_Waiting[Key], int]]]] = deque()
         cut: list[tuple[_Waiting[Key], NDArray[np.uint8]]] = []  # frames of the batch to come
 
         def launch() -> None:
@@ -126,10 +126,10 @@ class Encoder:
 
         def land() -> None:
             future, owners = flying.popleft()
-            regions = future.result()
+            arrays = future.result()
             start = 0
             for clip, count in owners:
-                clip.parts.append(_rows(regions, start, start + count))
+                clip.parts.append(tuple(array[start : start + count] for array in arrays))
                 clip.left -= count
                 start += count
 
@@ -191,8 +191,11 @@ class Encoder:
                     self._busy += time.monotonic() - self._since
 
     @torch.inference_mode()
-    def _encode(self, frames: list[NDArray[np.uint8]]) -> Regions:
-        """Encode a batch, of (n, h, w, 3) uint8 frames each, and bring the result here."""
+    def _encode(self, frames: list[NDArray[np.uint8]]) -> tuple[Array, ...]:
+        """Encode a batch, (n, h, w, 3) uint8 frames each, to tokens, size and source.
+
+        Arrays, since torch would spread the joining of them over threads that the lanes are using.
+        """
         with self._working():
             device = self.backbone.device
             pixels = torch.from_numpy(np.concatenate(frames))
@@ -201,12 +204,11 @@ class Encoder:
             facts = self.backbone.preprocess
             images = normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
             regions = self.tower(images).largest(self.regions - 1)
-            return Regions(regions.tokens.cpu(), regions.size.cpu(), regions.source.cpu())
+            results = (regions.tokens.float(), regions.size, regions.source)
+            return tuple(result.cpu().numpy() for result in results)
 
-    def _row(self, pixels: Pixels, parts: list[Regions]) -> Features | str:
-        tokens = torch.cat([part.tokens for part in parts]).float().numpy()
-        size = torch.cat([part.size for part in parts]).numpy()
-        source = torch.cat([part.source for part in parts]).numpy()
+    def _row(self, pixels: Pixels, parts: list[tuple[Array, ...]]) -> Features | str:
+        tokens, size, source = (np.concatenate(part) for part in zip(*parts, strict=True))
         try:
             regions, scale = quantise(tokens, self.dtype)
         except ValueError as error:
@@ -227,10 +229,3 @@ def lanes(device: torch.device) -> int:
     the number of threads either. Elsewhere one batch is prepared while another is at work.
     """
     return min(torch.get_num_threads(), _MOST_LANES) if device.type == "cpu" else 2
-
-
-def _rows(regions: Regions, start: int, stop: int) -> Regions:
-    def take(x: Tensor) -> Tensor:
-        return x[start:stop]
-
-    return Regions(take(regions.tokens), take(regions.size), take(regions.source))

@@ -68,8 +68,8 @@ class CacheWriter:
         self._file = h5py.File(self._sink, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
         # Left open, the file would be closed by HDF5 when Python, and the sink, are gone: a crash.
         self._closed = weakref.finalize(self, _close, self._file, self._sink)
-        for name, (shape, dtype) in tensors(manifest).items():
-            self._file.create_dataset(
+        self._tensors = {
+            name: self._file.create_dataset(
                 name,
                 (manifest.clips, *shape),
                 dtype,
@@ -77,6 +77,8 @@ class CacheWriter:
                 track_times=False,
                 **_FILTERS[manifest.compression],
             )
+            for name, (shape, dtype) in tensors(manifest).items()
+        }
 
     def append(self, entry: Entry, features: Features | None) -> None:
         """Write the next row; `features` is None exactly when the entry's status is "failed".
@@ -89,11 +91,12 @@ class CacheWriter:
         if index >= self.manifest.clips or (features is None) != (entry.status == "failed"):
             raise ValueError(f"row {index} does not belong here: {entry}")
         if features is not None:
-            for name, (shape, dtype) in tensors(self.manifest).items():
+            for name, tensor in self._tensors.items():
                 value = getattr(features, name)
-                if value.shape != shape or value.dtype != dtype:
-                    raise ValueError(f"{name} is {value.dtype} {value.shape}, not {dtype} {shape}")
-                self._file[name][index] = value
+                if value.shape != tensor.shape[1:] or value.dtype != tensor.dtype:
+                    wanted = f"{tensor.dtype} {tensor.shape[1:]}"
+                    raise ValueError(f"{name} is {value.dtype} {value.shape}, not {wanted}")
+                tensor[index] = value
             self._check()
         self._digests.append(row_digest(entry, features))
         self._entries.append(entry)
@@ -287,8 +290,11 @@ class FeatureCache:
         if self.__dict__.get("_owner") != os.getpid():
             load_filters(self.manifest.compression)
             self._file, self._owner = self._opened(), os.getpid()
+            self._datasets: dict[str, h5py.Dataset] = {}
         with self._reading():
-            return self._file[name][index]
+            if name not in self._datasets:
+                self._datasets[name] = self._file[name]
+            return self._datasets[name][index]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ from corpus.backbone import RANDOM, Backbone, load
 from extract import clip
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset, open_dataset
+from extract.encode import lanes
 from extract.options import Options, plan_of
 from extract.pieces import cores
 from extract.run import extract
@@ -41,8 +42,8 @@ class Figures(BaseModel):
         whole: seconds of `alt-extract`, from files to file.
         encoder: seconds of the region encoder alone, on the same frames in memory.
         decoding: CPU seconds of decoding, cropping and sampling alone.
-        one_by_one: seconds of decoding every frame of a video, keeping the same ones and encoding
-            them with `encode_image`, a video after the other.
+        one_by_one: seconds of decoding every frame of a video, converting the same ones and
+            encoding them with `encode_image`, a video after the other, on all threads.
         of_encoder: (encoder + decoding / cores) / whole; 1 when nothing else costs anything. On a
             GPU, which decoding leaves alone, the larger of the two takes the place of the sum.
         over_one_by_one: one_by_one / whole.
@@ -75,7 +76,8 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     Raises:
         BadInput: the dataset's files are not there, or the options do not fit the backbone.
     """
-    plan, encoder = plan_of(backbone, options, dataset.split), options.encoder(backbone)
+    plan = plan_of(backbone, options, dataset.split)
+    encoder = options.encoder(backbone, lanes(backbone.device))
     paths = [dataset.path(video) for video in dataset.clips]
     began = time.process_time()
     pixels = [
@@ -130,20 +132,22 @@ def _one_by_one(paths: list[Path], kept: list[Pixels], backbone: Backbone, plan:
     """Encode whole frames, a video after the other, each of them decoded to its end."""
     facts = backbone.preprocess
     for path, pixels in zip(paths, kept, strict=True):
-        frames = _every_frame(path)
-        times = np.arange(len(frames)) * (pixels.timestamps[-1] / max(len(frames) - 1, 1))
-        nearest = np.abs(times[:, None] - pixels.timestamps).argmin(axis=0)
-        views = np.concatenate([plan.framing.views(frames[index]) for index in nearest])
+        frames = _frames_at(path, pixels.timestamps)
+        views = np.concatenate([plan.framing.views(frame) for frame in frames])
         batch = torch.from_numpy(views).to(backbone.device)
         backbone.model.encode_image(normalise(batch, facts.mean, facts.std)).cpu()
 
 
-def _every_frame(path: Path) -> list[NDArray[np.uint8]]:
+def _frames_at(path: Path, timestamps: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
+    """Decode all of a video, on all threads, and convert only the frames shown at these times."""
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
         assert isinstance(stream, av.VideoStream)
-        frames = container.decode(stream)
-        return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in frames]
+        stream.thread_type = "AUTO"
+        frames = list(container.decode(stream))
+        times = np.array([frame.time or 0.0 for frame in frames])
+        nearest = np.abs(times[:, None] - times[0] - timestamps).argmin(axis=0)
+        return [np.asarray(frames[i].to_ndarray(format="rgb24"), np.uint8) for i in nearest]
 
 
 app = command.application("Benchmarks of the extraction, as ratios measured in one run.")
