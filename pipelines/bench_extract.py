@@ -9,6 +9,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +32,7 @@ from extract.options import Options, plan_of
 from extract.pieces import cores
 from extract.run import extract
 from extract.views import normalise
+from extract.worker import Job
 from pipelines.bench import _machine
 
 
@@ -37,11 +40,14 @@ class Figures(BaseModel):
     """What was measured, the medians over turns.
 
     Attributes:
-        model, merge, videos, frames: what ran; `frames` of all videos together.
+        model, merge, precision, videos, frames: what ran; `frames` of all videos together.
+            `precision` is that of the extraction, and of its encoder alone.
         machine: device and threads; `cores` are what the process may use.
         whole: seconds of `alt-extract`, from files to file.
         encoder: seconds of the region encoder alone, on the same frames in memory.
-        decoding: CPU seconds of decoding, cropping and sampling alone.
+        decoding: CPU seconds of decoding, sampling and cropping alone, on all cores at once: what
+            cores share (caches, and the units of one core that a machine shows as two) they share
+            during an extraction too.
         one_by_one: seconds of decoding every frame of a video, converting the same ones and
             encoding them with `encode_image`, a video after the other, on all threads.
         of_encoder: (encoder + decoding / cores) / whole; 1 when nothing else costs anything. On a
@@ -52,6 +58,7 @@ class Figures(BaseModel):
     model_config = ConfigDict(frozen=True)
     model: str
     merge: int
+    precision: str
     videos: int
     frames: int
     machine: str
@@ -79,11 +86,10 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     plan = plan_of(backbone, options, dataset.split)
     encoder = options.encoder(backbone, lanes(backbone.device))
     paths = [dataset.path(video) for video in dataset.clips]
-    began = time.process_time()
-    pixels = [
-        clip.read(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)
-    ]
-    decoding = time.process_time() - began
+    jobs = [Job(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)]
+    pixels = [clip.read(job.path, job.name, plan) for job in jobs]
+    with ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
+        decoding = sum(crew.map(_decoding, jobs))
     seconds: dict[str, list[float]] = {"whole": [], "encoder": [], "one_by_one": []}
 
     def whole() -> None:
@@ -111,6 +117,7 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     return Figures(
         model=backbone.name,
         merge=options.merge,
+        precision=options.precision,
         videos=len(paths),
         frames=sum(len(one.frames) for one in pixels),
         machine=_machine(backbone.device),
@@ -120,6 +127,13 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         over_one_by_one=statistics.median(s / w for s, w in zip(singly, walls, strict=True)),
         **{name: statistics.median(values[1:]) for name, values in seconds.items()},
     )
+
+
+def _decoding(job: Job) -> float:
+    """CPU seconds of reading one video."""
+    began = time.process_time()
+    clip.read(job.path, job.name, job.plan)
+    return time.process_time() - began
 
 
 def _drain(results: object) -> None:
@@ -162,6 +176,9 @@ def run(
     split: Annotated[str, typer.Option(help="Which part of a demo world.")] = "train",
     model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "alt-mini",
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
+    precision: Annotated[
+        str, typer.Option(help="float32, bfloat16 or float16; of the regions only.")
+    ] = "float32",
     turns: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 3,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Also write the figures, as JSON.")] = None,
@@ -176,7 +193,7 @@ def run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the weights are random, and only time is measured
         backbone = load(model, RANDOM, device)
-    figures = measure(dataset, backbone, Options(merge=merge), turns)
+    figures = measure(dataset, backbone, Options(merge=merge, precision=precision), turns)
     if out:
         write_json(out, figures.model_dump())
     if json:
