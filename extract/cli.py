@@ -70,6 +70,9 @@ def extract(
     batch: Annotated[
         int | None, typer.Option(help="Frames to a forward pass; by default 32, on a GPU 256.")
     ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the encoder first: for long runs on a GPU.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Decoding processes.", min=1)] = None,
     engine: Annotated[
@@ -134,6 +137,7 @@ def extract(
         augment=train_views is not None,
         precision=precision or ("float16" if on_gpu else "float32"),
         batch=batch or (256 if on_gpu else 32),
+        compile=compile,
         decoder=decoder,  # type: ignore[arg-type]
         checkpoint=checkpoint,
     )
@@ -189,8 +193,13 @@ def extract(
     else:
         _tell(report)
     if profile:
-        spent = ", ".join(f"{name} {s:.1f} s" for name, s in report.spent.seconds().items())
-        notes.print(f"of {report.seconds:.1f} s: {spent}")
+        spent = report.spent
+        notes.print(
+            f"of {report.seconds:.1f} s: the backbone at work {spent.encoding:.1f} s "
+            f"({spent.encoding / max(report.seconds, 1e-9):.0%}); meanwhile waiting for decoding "
+            f"{spent.waiting:.1f} s, writing {spent.writing:.1f} s",
+            soft_wrap=True,
+        )
 
 
 def pick_device(device: str) -> str:

@@ -12,11 +12,13 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from corpus.backbone import Backbone
+from corpus.errors import BadInput
 from extract.clip import Pixels
 from extract.manifest import Dtype, patch_dtype
-from extract.regions import RegionEncoder
+from extract.regions import RegionEncoder, Regions
 from extract.rows import Features, quantise
 from extract.views import normalise
 
@@ -58,13 +60,15 @@ class Encoder:
         lanes: batches encoded at once, each by its share of the threads. On a CPU several lanes
             of one thread beat one lane of several, whose threads wait for each other at every
             operation, and all the more beside decoding workers; see `lanes`.
+        compiled: run the tower through torch.compile: a minute or so first, then faster.
 
     Attributes:
         regions: R, tokens of a frame that are stored, the class token included.
         busy: seconds so far with a batch at work.
 
     Raises:
-        BadInput: the backbone's image tower is not a plain vision transformer.
+        BadInput: the backbone's image tower is not a plain vision transformer, or it cannot be
+            compiled here.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Encoder:
         batch: int = 32,
         keep_regions: int = 0,
         lanes: int = 1,
+        compiled: bool = False,
     ) -> None:
         self.backbone, self.merge, self.precision = backbone, merge, precision
         self.dtype, self.batch, self.lanes = dtype, batch, lanes
@@ -86,6 +91,7 @@ class Encoder:
         if backbone.device.type == "cuda":
             self.tower.visual.to(memory_format=torch.channels_last)
 
+        self._compiled = self._compile() if compiled else None
         self._lock, self._running, self._since, self._busy = threading.Lock(), 0, 0.0, 0.0
 
     @property
@@ -167,8 +173,7 @@ class Encoder:
     @contextmanager
     def _crew(self) -> Iterator[ThreadPoolExecutor]:
         """The lanes: threads that share out those of torch."""
-        threads = torch.get_num_threads()
-        share = max(1, threads // self.lanes)
+        threads, share = torch.get_num_threads(), _share(self.lanes)
         crew = ThreadPoolExecutor(self.lanes, "encode", torch.set_num_threads, (share,))
         try:
             yield crew
@@ -197,15 +202,40 @@ class Encoder:
         Arrays, since torch would spread the joining of them over threads that the lanes are using.
         """
         with self._working():
-            device = self.backbone.device
-            pixels = torch.from_numpy(np.concatenate(frames))
-            if device.type == "cuda":
-                pixels = pixels.pin_memory()
-            facts = self.backbone.preprocess
-            images = normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
-            regions = self.tower(images).largest(self.regions - 1)
+            count = sum(map(len, frames))
+            if self._compiled is not None and count < self.batch:
+                # Another shape would be compiled anew.
+                frames = [*frames, np.zeros((self.batch - count, *frames[0].shape[1:]), np.uint8)]
+            images = self._images(np.concatenate(frames))
+            tower = self.tower if self._compiled is None else self._compiled
+            regions = tower(images).largest(self.regions - 1)
             results = (regions.tokens.float(), regions.size, regions.source)
-            return tuple(result.cpu().numpy() for result in results)
+            return tuple(result[:count].cpu().numpy() for result in results)
+
+    def _images(self, frames: NDArray[np.uint8]) -> Tensor:
+        """The tower's input, on its device, from (B, h, w, 3) frames."""
+        device, facts = self.backbone.device, self.backbone.preprocess
+        pixels = torch.from_numpy(frames)
+        if device.type == "cuda":
+            pixels = pixels.pin_memory()
+        return normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
+
+    def _compile(self) -> Callable[[Tensor], Regions]:
+        """The compiled tower, run once, so that what is missing for it is known at once."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(_share(self.lanes))  # code for a CPU is made for so many
+        blank = np.zeros((self.batch, *self.backbone.preprocess.size, 3), np.uint8)
+        try:
+            compiled = torch.compile(self.tower, dynamic=False)
+            with torch.inference_mode():
+                compiled(self._images(blank))
+        except Exception as error:  # of no class of their own, and with pages to say
+            cause = " ".join(str(error).split())[:160]
+            mend = "install a C++ compiler, or leave it out"
+            raise BadInput("--compile", f"cannot be done here ({cause})", mend) from error
+        finally:
+            torch.set_num_threads(threads)
+        return compiled
 
     def _row(self, pixels: Pixels, parts: list[tuple[Array, ...]]) -> Features | str:
         tokens, size, source = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -229,3 +259,8 @@ def lanes(device: torch.device) -> int:
     the number of threads either. Elsewhere one batch is prepared while another is at work.
     """
     return min(torch.get_num_threads(), _MOST_LANES) if device.type == "cpu" else 2
+
+
+def _share(lanes: int) -> int:
+    """Threads of torch for each of so many lanes."""
+    return max(1, torch.get_num_threads() // lanes)

@@ -27,6 +27,7 @@ class Options:
         augment: random crops, mirrored by even chance: views to train on.
         precision: of the encoder: "float32", "bfloat16" or "float16".
         batch: frames to a forward pass.
+        compile: the encoder, with torch.compile; the last bits of its results change.
         decoder: "auto" (decord, then PyAV), "decord" or "pyav".
         checkpoint: videos to a shard: the most that a kill can cost.
     """
@@ -42,6 +43,7 @@ class Options:
     augment: bool = False
     precision: str = "float32"
     batch: int = 32
+    compile: bool = False
     decoder: Decoder = "auto"
     checkpoint: int = 64
 
@@ -71,7 +73,14 @@ class Options:
             BadInput: the backbone's image tower is not a plain vision transformer.
         """
         return Encoder(
-            backbone, self.merge, self.precision, self.dtype, self.batch, self.keep_regions, lanes
+            backbone,
+            self.merge,
+            self.precision,
+            self.dtype,
+            self.batch,
+            self.keep_regions,
+            lanes,
+            self.compile,
         )
 
     def view_counts(self) -> tuple[int, int]:

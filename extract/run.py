@@ -92,6 +92,7 @@ def extract(
     manifest = _manifest(dataset, encoder, options, plan)
     job = manifest.model_dump(mode="json", exclude={"compression", "failed", "content_hash"})
     job |= {"batch": options.batch, "decoder": options.decoder, "checkpoint": options.checkpoint}
+    job |= {"compile": options.compile}
     shards = Shards(out, job, fresh=overwrite)
     finished = None if overwrite else _finished(out, manifest)
     if finished is not None:

@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
+import open_clip
+import pytest
 import torch
 
 from corpus.backbone import Backbone
+from corpus.errors import BadInput
 from extract.clip import Pixels
 from extract.encode import Encoder
 from extract.store import Features
@@ -12,6 +17,16 @@ def pixels(frames: int, seed: int, side: int) -> Pixels:
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (frames, side, side, 3), dtype=np.uint8)
     return Pixels(images, np.arange(frames, dtype=np.float32), "")
+
+
+@pytest.fixture
+def small(mini: Backbone) -> Backbone:
+    """One block: seconds to compile."""
+    torch.manual_seed(0)
+    tower = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
+    text = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}
+    model = open_clip.CLIP(16, tower, text).eval().requires_grad_(False)
+    return replace(mini, model=model, preprocess=replace(mini.preprocess, size=(32, 32)))
 
 
 def test_batches_that_span_videos_give_each_video_its_own_features(mini: Backbone):
@@ -59,3 +74,52 @@ def test_features_beyond_float16_are_a_reason_not_a_number(mini: Backbone):
     finally:
         proj.data = original
     assert reason == "features are not finite in float16"
+
+
+def test_lanes_and_reasons_change_neither_order_nor_features(mini: Backbone):
+    side = mini.preprocess.size[0]
+    clips = [(key, pixels(5, key, side) if key % 3 else "no such file") for key in range(9)]
+    alone, together = (
+        list(Encoder(mini, merge=4, batch=4, lanes=lanes).features(clips)) for lanes in (1, 3)
+    )
+    for (key, one), (again, other) in zip(alone, together, strict=True):
+        assert key == again
+        if key % 3:
+            assert isinstance(one, Features)
+            assert isinstance(other, Features)
+            assert (one.regions == other.regions).all()
+        else:
+            assert one == other == "no such file"
+    assert torch.get_num_threads() == 1  # as before
+
+
+def test_a_group_s_features_depend_on_no_other_group(mini: Backbone):
+    side = mini.preprocess.size[0]
+    seen = []
+    encoder = Encoder(mini, batch=8)
+    encode = encoder._encode
+    encoder._encode = lambda frames: (seen.append(sum(map(len, frames))), encode(frames))[1]
+    clips = [((group, key), pixels(3, key, side)) for group in range(2) for key in range(3)]
+    list(encoder.features(clips, group=lambda key: key[0]))
+    assert seen == [8, 1, 8, 1]
+
+
+def test_a_compiled_encoder_gives_the_same_features_and_counts_as_busy(small: Backbone):
+    plain, compiled = Encoder(small, merge=2, batch=4), Encoder(small, 2, batch=4, compiled=True)
+    clips = [(key, pixels(3, key, 32)) for key in range(3)]  # the last batch is short
+    assert compiled.busy == 0
+    for (_, one), (_, other) in zip(plain.features(clips), compiled.features(clips), strict=True):
+        assert isinstance(one, Features)
+        assert isinstance(other, Features)
+        np.testing.assert_allclose(one.regions, other.regions, atol=4e-3)
+        assert (one.patch_region == other.patch_region).all()
+    assert compiled.busy > 0
+
+
+def test_without_a_compiler_compiling_is_refused_in_one_line(small: Backbone, monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
+    torch.compiler.reset()
+    with pytest.raises(BadInput, match="--compile: cannot be done here") as caught:
+        Encoder(small, merge=3, batch=4, compiled=True)
+    assert "\n" not in str(caught.value)
