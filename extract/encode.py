@@ -126,8 +126,8 @@ class Encoder:
             owners = [(clip, len(frames)) for clip, frames in cut]
             flying.append((crew.submit(self._encode, frames), owners))
             cut.clear()
-            # One batch more than there are lanes, so that none of them is ever without.
-            if len(flying) > self.lanes:
+            # A batch more for each lane, so that none is without while this thread writes.
+            if len(flying) > 2 * self.lanes:
                 land()
 
         def land() -> None:

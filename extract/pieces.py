@@ -138,7 +138,7 @@ def make(
         for clip in piece.clips
     )
     # Enough ahead to fill batches while others are encoded.
-    ahead = 2 * pool.workers + (1 + encoder.lanes) * -(-encoder.batch // count)
+    ahead = 2 * pool.workers + (1 + 2 * encoder.lanes) * -(-encoder.batch // count)
     answers = _Timed(pool.read(jobs, ahead))
     written, busy = work.shards.seconds, encoder.busy
     with closing(encoder.features(_told(pieces, answers), group=itemgetter(0))) as results:
