@@ -5,6 +5,7 @@ Figures of one run on one machine; `python -m pipelines.bench_cache --help` list
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -105,31 +106,32 @@ def read(
     path: Annotated[Path, typer.Argument(help="A cache; larger than 1 GB says more.")],
     batch: Annotated[int, typer.Option(min=1, help="Clips to a batch.")] = 16,
     seed: Annotated[int, typer.Option(help="Of their order.")] = 0,
+    turns: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 5,
     json: _JSON = False,
 ) -> None:
     """Random batches of whole clips beside the same bytes read from one end to the other.
 
-    Both from the disk: the system is asked to forget the file before each.
+    Both from the disk: the system is asked to forget the file before each. The two take turns, and
+    the medians are told.
     """
     cache = FeatureCache(path)
     good = np.array([i for i, status in enumerate(cache.status) if status == "ok"])
-    order = np.random.default_rng(seed).permutation(good)
-    size = 0
-    _forget(path)
-    began = time.perf_counter()
-    for start in range(0, len(order), batch):
-        for index in order[start : start + batch].tolist():
-            features = cache.features(index)
-            assert features is not None
-            size += sum(value.nbytes for value in vars(features).values() if value is not None)
-    clips = size / (time.perf_counter() - began) / 1e6
-    _forget(path)
-    began = time.perf_counter()
-    left, block = size, bytearray(1 << 20)
-    with path.open("rb", buffering=0) as file:
-        while left > 0 and (got := file.readinto(block)):
-            left -= got
-    whole = (size - left) / (time.perf_counter() - began) / 1e6
+    order = np.random.default_rng(seed).permutation(good).tolist()
+    rates, size = [], 0
+    for _ in range(turns):
+        _forget(path)
+        size, began = 0, time.perf_counter()
+        for start in range(0, len(order), batch):
+            rows = [cache.features(index) for index in order[start : start + batch]]
+            size += sum(v.nbytes for row in rows for v in vars(row).values() if v is not None)
+        clips = size / (time.perf_counter() - began)
+        _forget(path)
+        left, block, began = size, bytearray(1 << 20), time.perf_counter()
+        with path.open("rb", buffering=0) as file:
+            while left > 0 and (got := file.readinto(block)):
+                left -= got
+        rates.append((clips, (size - left) / (time.perf_counter() - began)))
+    clips, whole = (statistics.median(rate) / 1e6 for rate in zip(*rates, strict=True))
     facts = {
         "clips_MB_s": clips,
         "sequential_MB_s": whole,
