@@ -342,7 +342,7 @@ def test_a_report_says_where_the_time_went(dataset: Dataset, mini: Backbone, tmp
     spent = report.spent.seconds()
     assert set(spent) == {"waiting", "encoding", "writing"}
     assert all(seconds > 0 for seconds in spent.values())
-    assert sum(spent.values()) <= report.seconds
+    assert all(seconds <= report.seconds for seconds in spent.values())  # they overlap
 
 
 def test_leftovers_of_a_kill_after_the_last_step_are_swept(
