@@ -9,19 +9,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from adapter.baselines import build
 from adapter.data import ClipSet, open_clips
-from adapter.evaluate import Metrics, measure, probabilities
+from adapter.evaluate import Metrics, measure, probabilities, right
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
 from adapter.nearest import looked_up
-from adapter.statistics import Interval, bootstrap, paired
+from adapter.statistics import Interval, Paired, bootstrap, paired
 from adapter.task import Task, same_features
 from adapter.train import TrainConfig, train
 from corpus.errors import BadInput
 
 SCORES = ("top1", "top5", "mean_class", "calibration_error")
+# Of one seed: all scores, and which of the N clips are right (1) or wrong (0).
+Score = tuple[Metrics, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,29 @@ class Variant:
     task: Task
 
 
+class Job(NamedTuple):
+    """One training: a variant, with one seed, on so many clips of each class (None for all)."""
+
+    variant: Variant
+    seed: int
+    shots: int | None
+
+    @property
+    def name(self) -> str:
+        """What is trained."""
+        shots = f", {self.shots} shots" if self.shots else ""
+        return f"{self.variant.name}, seed {self.seed}{shots}"
+
+
+Report = Callable[[str], None]
+# Given jobs, tests, device and whom to tell, yields each job's score on each test, in order.
+Engine = Callable[[Sequence[Job], Sequence[Column], str, Report], Iterator[list[Score]]]
+
+
+def quiet(what: str) -> None:
+    """Tell nobody."""
+
+
 class Spread(NamedTuple):
     """Mean over seeds, and the sample standard deviation, 0 for one seed."""
 
@@ -64,9 +90,9 @@ class Cell(BaseModel):
         seeds: a record of scores for each seed, in order.
         mean, std: of top-1 over seeds; sample standard deviation, 0 for one seed.
         spread: the same of each score.
-        interval: 95 %, of the mean top-1, by bootstrap over clips.
+        interval: 95 %, of the mean top-1, by bootstrap over clips and seeds.
         behind: how far top-1 is behind the last method's (negative: ahead), on the same clips.
-        behind_interval, p: of that difference (`adapter.statistics.paired`).
+        behind_interval, p, p_seeds: of that difference (`adapter.statistics.paired`).
         new_labels: how many of the labels to choose from were not trained on.
     """
 
@@ -82,7 +108,14 @@ class Cell(BaseModel):
     behind: float
     behind_interval: Interval
     p: float
+    p_seeds: float | None
     new_labels: int
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the last method is ahead, p < 0.01 over clips and over seeds."""
+        found = Paired(self.behind, self.behind_interval, self.p, self.p_seeds)
+        return self.behind > 0 and found.sure()
 
 
 def open_tests(paths: dict[str, Path], task: Task) -> list[Column]:
@@ -93,7 +126,7 @@ def open_tests(paths: dict[str, Path], task: Task) -> list[Column]:
     """
     tests = []
     for name, path in paths.items():
-        clips = open_clips([path])
+        clips = open_clips([path], scored=True)
         same_features(clips.facts, task.clips.facts, path)
         labelling = task.vocabulary.choose(clips=clips)
         tests.append(Column(name, clips.relabelled(labelling.names, path), labelling))
@@ -128,7 +161,8 @@ def compare(
     config: TrainConfig,
     shots: Sequence[int | None] = (None,),
     device: str = "cpu",
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = quiet,
+    engine: Engine | None = None,
 ) -> list[Cell]:
     """Train each method with each seed and score it on each test.
 
@@ -146,6 +180,7 @@ def compare(
         shots: clips of each class to train on; None for all.
         device: "cpu" or "cuda".
         report: called with what is being trained.
+        engine: that does the work; by default `one_by_one`.
 
     Returns:
         A cell for each shots, test and method.
@@ -154,7 +189,7 @@ def compare(
         Variant(method, model.model_copy(update={"method": method}), config, task)
         for method in methods
     ]
-    return compare_variants(variants, tests, seeds, shots, device, report)
+    return compare_variants(variants, tests, seeds, shots, device, report, engine)
 
 
 def compare_variants(
@@ -163,28 +198,62 @@ def compare_variants(
     seeds: Sequence[int],
     shots: Sequence[int | None] = (None,),
     device: str = "cpu",
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = quiet,
+    engine: Engine | None = None,
 ) -> list[Cell]:
     """Train each variant with each seed and score it on each test; otherwise as `compare`.
 
     Args:
         variants: their tasks have the same labels; the last is what the others are compared with.
-        tests, seeds, shots, device, report: as for `compare`.
+        tests, seeds, shots, device, report, engine: as for `compare`.
     """
-    cells: list[Cell] = []
-    for count in shots:
-        scores: dict[tuple[str, str], list[tuple[Metrics, NDArray[np.float64]]]] = {}
-        for variant in variants:
-            for seed in seeds:
-                report(f"{variant.name}, seed {seed}" + (f", {count} shots" if count else ""))
-                for name, metrics, right in _scored(variant, tests, seed, count, device):
-                    scores.setdefault((name, variant.name), []).append((metrics, right))
-        for test in tests:
-            best = _mean_right(scores[test.name, variants[-1].name])
-            for variant in variants:
-                own = scores[test.name, variant.name]
-                cells.append(_cell(variant.name, count, test, own, best))
-    return cells
+    jobs = [Job(one, seed, count) for count in shots for one in variants for seed in seeds]
+    scores: dict[tuple[int | None, str, str], list[Score]] = {}
+    for job, found in zip(jobs, (engine or one_by_one)(jobs, tests, device, report), strict=True):
+        for test, score in zip(tests, found, strict=True):
+            scores.setdefault((job.shots, test.name, job.variant.name), []).append(score)
+    return [
+        cell(
+            one.name,
+            count,
+            test,
+            scores[count, test.name, one.name],
+            scores[count, test.name, variants[-1].name],
+        )
+        for count in shots
+        for test in tests
+        for one in variants
+    ]
+
+
+def one_by_one(
+    jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
+) -> Iterator[list[Score]]:
+    """Train and score one job after the other, in this process."""
+    for job in jobs:
+        report(job.name)
+        yield train_and_score(job, tests, device)
+
+
+def train_and_score(job: Job, tests: Sequence[Column], device: str) -> list[Score]:
+    """Train a variant with one seed, and score it on each test."""
+    task, model = job.variant.task, job.variant.model
+    task = replace(task, clips=looked_up(task, model, device))
+    clips = few_shot(task.clips, job.shots, job.seed) if job.shots else task.clips
+    scale = task.backbone.logit_scale
+    recogniser = build(model, task.entities, clips.facts.regions, scale, job.seed).to(device)
+    if model.method != "clip":
+        config = job.variant.train.model_copy(update={"seed": job.seed})
+        train(recogniser, clips, task.labels, config, device=device)
+    return [
+        scored(probabilities(recogniser, test.clips, test.labelling.text), test.clips)
+        for test in tests
+    ]
+
+
+def scored(chances: Tensor, clips: ClipSet) -> Score:
+    """Score probabilities (N, C) of N clips."""
+    return measure(chances, clips), right(chances, clips).double().numpy()
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -192,35 +261,21 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
 
 
-def _scored(
-    variant: Variant, tests: Sequence[Column], seed: int, shots: int | None, device: str
-) -> Iterator[tuple[str, Metrics, NDArray[np.float64]]]:
-    """Train a variant with one seed; yield its scores on each test, and which clips are right."""
-    task, model = variant.task, variant.model
-    task = replace(task, clips=looked_up(task, model, device))
-    clips = few_shot(task.clips, shots, seed) if shots else task.clips
-    scale = task.backbone.logit_scale
-    recogniser = build(model, task.entities, clips.facts.regions, scale, seed).to(device)
-    if model.method != "clip":
-        config = variant.train.model_copy(update={"seed": seed})
-        train(recogniser, clips, task.labels, config, device=device)
-    for test in tests:
-        chances = probabilities(recogniser, test.clips, test.labelling.text)
-        right = (chances.argmax(dim=-1) == test.clips.labels).double().numpy()
-        yield test.name, measure(chances, test.clips), right
-
-
-def _cell(
-    method: str,
-    shots: int | None,
-    test: Column,
-    own: Sequence[tuple[Metrics, NDArray[np.float64]]],
-    best: NDArray[np.float64],
+def cell(
+    method: str, shots: int | None, test: Column, own: Sequence[Score], last: Sequence[Score]
 ) -> Cell:
+    """Sum up one method on one test.
+
+    Args:
+        method, shots, test: which.
+        own: its scores, one for each seed.
+        last: those of the method that it is compared with, with the same seeds.
+    """
     over_seeds = {
         score: spread([getattr(metrics, score) for metrics, _ in own]) for score in SCORES
     }
-    difference = paired(best, _mean_right(own))
+    rights, others = (np.stack([right for _, right in some]) for some in (own, last))
+    difference = paired(others, rights)
     return Cell(
         method=method,
         shots=shots,
@@ -229,13 +284,10 @@ def _cell(
         mean=over_seeds["top1"].mean,
         std=over_seeds["top1"].std,
         spread=over_seeds,
-        interval=bootstrap(_mean_right(own)),
+        interval=bootstrap(rights),
         behind=difference.difference,
         behind_interval=difference.interval,
         p=difference.p,
+        p_seeds=difference.p_seeds,
         new_labels=test.labelling.new,
     )
-
-
-def _mean_right(scores: Sequence[tuple[Metrics, NDArray[np.float64]]]) -> NDArray[np.float64]:
-    return np.mean([right for _, right in scores], axis=0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adapter.clips import PLACE, Clips
-from adapter.stores import InMemory, Store, Streamed, read_all
+from adapter.stores import Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
 from extract.store import CacheManifest, FeatureCache
@@ -33,6 +33,8 @@ class ClipSet:
         store: where the features are.
         rows: (N,) rows of the store.
         labels: (N,) int64, indices into `classes`.
+        seen: (N,) bool, False for a video that could not be decoded: it has no features, and
+            counts as wrong wherever it is scored. There is none among clips to train on.
         videos, splits: of each clip.
         classes: names of the labels.
         facts: the manifest of the first cache; the facts that matter agree in all.
@@ -43,6 +45,7 @@ class ClipSet:
     store: Store
     rows: Tensor
     labels: Tensor
+    seen: Tensor
     videos: tuple[str, ...]
     splits: tuple[str, ...]
     classes: tuple[str, ...]
@@ -86,6 +89,7 @@ class ClipSet:
             self,
             rows=self.rows[keep],
             labels=self.labels[keep],
+            seen=self.seen[keep],
             videos=tuple(self.videos[i] for i in keep.tolist()),
             splits=tuple(self.splits[i] for i in keep.tolist()),
         )
@@ -118,23 +122,25 @@ class ClipSet:
         """Return the classes that have a clip, in their order."""
         return tuple(self.classes[i] for i in sorted(set(self.labels.tolist())))
 
-    def to(self, device: torch.device | str) -> "ClipSet":
-        """Move features to a device, where they are in memory; elsewhere return self."""
-        if not isinstance(self.store, InMemory):
-            return self
-        return replace(self, store=InMemory(self.store.clips.to(device)))
+    def to(self, device: torch.device) -> "ClipSet":
+        """Hold the features on a device, where they are in memory and it has room for them."""
+        return replace(self, store=self.store.to(device))
 
 
-def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
+def open_clips(
+    paths: Sequence[Path], in_memory: bool | None = None, scored: bool = False
+) -> ClipSet:
     """Open feature caches as one set of labelled clips.
 
     Args:
         paths: of caches made by the same backbone with the same settings.
         in_memory: read everything now, or stream; by default, whether half of the free memory
             holds it.
+        scored: the clips are to be scored: a labelled video that could not be decoded is one of
+            them, not `seen`. Otherwise they are to be trained on, and it is left out.
 
     Returns:
-        Every row that has features and a label; the others are counted in `left_out`.
+        Every such row that has a label; the others are counted in `left_out`.
 
     Raises:
         BadInput: a file that is no cache, caches that differ in a fact that matters, no usable row.
@@ -153,6 +159,7 @@ def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
     classes: dict[str, tuple[int, str]] = {}
     rows: list[tuple[int, int]] = []
     labels: list[int] = []
+    seen: list[bool] = []
     videos: list[str] = []
     splits: list[str] = []
     left_out: Counter[str] = Counter()
@@ -163,16 +170,18 @@ def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
         ]
         table = zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)
         for row, (video, label, split, status) in enumerate(table):
-            if status != "ok":
-                left_out["failed"] += 1
-            elif label < 0:
+            if label < 0:
                 left_out["unlabelled"] += 1
+            elif status != "ok" and not scored:
+                left_out["failed"] += 1
             else:
                 rows.append((number, row))
                 labels.append(own[label])
+                seen.append(status == "ok")
                 videos.append(video)
                 splits.append(split)
-    if not rows:
+    if not any(seen):
+        left_out["failed"] += len(seen)
         counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no rows"
         raise BadInput(
             caches[0].path,
@@ -188,6 +197,7 @@ def open_clips(paths: Sequence[Path], in_memory: bool | None = None) -> ClipSet:
         store=read_all(streamed, len(rows), facts) if in_memory else streamed,
         rows=torch.arange(len(rows)),
         labels=torch.tensor(labels),
+        seen=torch.tensor(seen),
         videos=tuple(videos),
         splits=tuple(splits),
         classes=tuple(name for _, name in classes.values()),

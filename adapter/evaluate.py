@@ -1,13 +1,15 @@
-"""Scores of a recogniser on a set of clips, every clip counted once."""
+"""Scores of a recogniser on a set of clips, every clip counted once.
+
+A video that could not be decoded is one of the clips: no label is given to it, so it is wrong. The
+others' share is N − failed of N, from which their own accuracy follows.
+"""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,8 +32,9 @@ class Metrics(BaseModel):
         top1, top5: share of clips whose label is first, or among the first five (or all, where
             the labels are fewer).
         mean_class: mean over the classes that have clips of the share right within each.
-        calibration_error: expected calibration error, 15 bins.
+        calibration_error: expected calibration error, 15 bins, of the clips that were decoded.
         clips: N.
+        failed: of the N, those that could not be decoded; they count as wrong.
         labels: C, labels to choose from.
         list_hash: of the clips' names and labels in order: what N clips these were.
     """
@@ -42,6 +45,7 @@ class Metrics(BaseModel):
     mean_class: float
     calibration_error: float
     clips: int
+    failed: int
     labels: int
     list_hash: str
 
@@ -59,7 +63,8 @@ def probabilities(
         batch_size: views to a forward pass.
 
     Returns:
-        (N, C) float32 on the CPU; processes share the work, and each has the whole result.
+        (N, C) float32 on the CPU, zeros for a clip that could not be decoded; processes share
+        the work, and each has the whole result.
     """
     device = model.log_scale.device
     labels, trained = labels.to(device), model.training
@@ -74,7 +79,22 @@ def probabilities(
     model.train(trained)
     none = torch.empty(0, len(labels))  # of a process that has no clip
     chances = torch.cat([none, *rows]).unflatten(0, (len(own), clips.views)).mean(dim=1)
-    return gathered(chances, len(clips), state)
+    return gathered(chances, len(clips), state) * clips.seen[:, None]
+
+
+def right(chances: Tensor, clips: ClipSet, best: int = 1) -> Tensor:
+    """Tell which clips have their label among the best.
+
+    Args:
+        chances: (N, C).
+        clips: the N clips, labelled with indices into the same C labels.
+        best: how many labels count.
+
+    Returns:
+        (N,) bool; False for a clip that could not be decoded, whatever its chances are.
+    """
+    found = chances.topk(min(best, chances.shape[1]), dim=-1).indices
+    return (found == clips.labels[:, None]).any(dim=-1) & clips.seen
 
 
 def measure(chances: Tensor, clips: ClipSet) -> Metrics:
@@ -85,24 +105,23 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
         clips: the N clips, labelled with indices into the same C labels.
     """
     from torchmetrics.functional.classification import (  # seconds to import
-        multiclass_accuracy,
         multiclass_calibration_error,
     )
 
     labels, truth = chances.shape[1], clips.labels
-    # torchmetrics wants two classes at least: a single label gets a rival that nobody chooses.
-    chances = F.pad(chances, (0, 1)) if labels == 1 else chances
-    count = chances.shape[1]
+    first = right(chances, clips)
     # Labels without clips take part in the choice, and have no accuracy of their own.
-    each = multiclass_accuracy(chances, truth, count, average=None)
-    there = torch.bincount(truth, minlength=count) > 0
-    top5 = multiclass_accuracy(chances, truth, count, average="micro", top_k=min(5, count))
+    total, found = (torch.bincount(some, minlength=labels) for some in (truth, truth[first]))
+    # torchmetrics wants two classes at least: a single label gets a rival that nobody chooses.
+    given = F.pad(chances, (0, int(labels == 1)))[clips.seen]
+    calibration = multiclass_calibration_error(given, truth[clips.seen], given.shape[1], n_bins=15)
     return Metrics(
-        top1=float(multiclass_accuracy(chances, truth, count, average="micro")),
-        top5=float(top5),
-        mean_class=float(each[there].mean()),
-        calibration_error=float(multiclass_calibration_error(chances, truth, count, n_bins=15)),
+        top1=float(first.double().mean()),
+        top5=float(right(chances, clips, best=5).double().mean()),
+        mean_class=float((found[total > 0] / total[total > 0]).double().mean()),
+        calibration_error=float(calibration) if len(given) else 0.0,
         clips=len(clips),
+        failed=int((~clips.seen).sum()),
         labels=labels,
         list_hash=list_hash(clips.videos, [clips.classes[i] for i in truth.tolist()]),
     )
@@ -142,7 +161,7 @@ def evaluate_run(
     Raises:
         BadInput: features of another backbone, classes that the labels lack.
     """
-    clips = open_clips(features)
+    clips = open_clips(features, scored=True)
     same_features(clips.facts, run.config.features, features[0])
     chosen = run.vocabulary.choose(labels, clips)
     clips = clips.relabelled(chosen.names, chosen.source)
@@ -158,14 +177,11 @@ def evaluate_run(
     if baselines:
         clip = MeanPooled(run.config.scale).to(chosen.text.device)
         theirs = probabilities(clip, clips, chosen.text, batch_size)
-        difference = paired(_right(chances, clips), _right(theirs, clips))
+        ours = right(chances, clips).double().numpy()
+        difference = paired(ours, right(theirs, clips).double().numpy())
         result["baselines"] = {
             "clip": measure(theirs, clips).model_dump()
             | {"difference": difference.difference, "interval": difference.interval}
             | {"p": difference.p}
         }
     return result
-
-
-def _right(chances: Tensor, clips: ClipSet) -> NDArray[np.float64]:
-    return (chances.argmax(dim=-1) == clips.labels).double().numpy()

@@ -1,5 +1,11 @@
-"""How sure a score is, and whether one method beats another on the same clips."""
+"""How sure a score is, and whether one method beats another on the same clips and seeds.
 
+Two things could have come out otherwise: which clips were tested on, and which seeds trained.
+Intervals draw both anew. A difference has a p for each: that other clips would not show it, and
+that other seeds would not; a claim needs both.
+"""
+
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,31 +22,39 @@ class Interval(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """One method against another on the same clips.
+    """One method against another on the same clips, with the same seeds.
 
     Attributes:
         difference: mean of first minus second.
-        interval: of the difference, by bootstrap over clips.
-        p: two-sided; how often differences with random signs are as large.
+        interval: of the difference, by bootstrap over clips and seeds.
+        p: over clips, two-sided: how often differences with random signs are as large.
+        p_seeds: over seeds, two-sided: of a paired t-test; None for a single seed.
     """
 
     difference: float
     interval: Interval
     p: float
+    p_seeds: float | None
+
+    def sure(self, level: float = 0.01) -> bool:
+        """Tell whether the difference holds over clips and, where there are several, over seeds."""
+        return self.p < level and (self.p_seeds is None or self.p_seeds < level)
 
 
 def bootstrap(values: NDArray[np.floating], seed: int = 0) -> Interval:
-    """95 % bootstrap interval of a mean.
+    """95 % bootstrap interval of a mean: each draw takes clips, and seeds, with repetition.
 
     Args:
-        values: (N,), one for each clip; for several seeds, each clip's mean over them.
+        values: (N,), one for each clip; or (S, N), of several seeds. Of few seeds the interval
+            is somewhat too narrow, as any bootstrap of few is.
         seed: of the draws.
     """
-    count = len(values)
+    values = np.atleast_2d(values).astype(np.float64)
+    seeds, count = values.shape
     generator = np.random.default_rng(seed)
-    # Sums of resampled values: a draw is how often each clip was taken.
+    # Sums of resampled values: a draw is how often each clip, and each seed, was taken.
     means = [
-        np.bincount(generator.integers(count, size=count), minlength=count) @ values / count
+        _drawn(generator, seeds) @ (values @ _drawn(generator, count)) / (seeds * count)
         for _ in range(DRAWS // 5)
     ]
     low, high = np.quantile(means, [0.025, 0.975])
@@ -48,23 +62,60 @@ def bootstrap(values: NDArray[np.floating], seed: int = 0) -> Interval:
 
 
 def paired(first: NDArray[np.floating], second: NDArray[np.floating], seed: int = 0) -> Paired:
-    """Compare two methods clip by clip.
+    """Compare two methods clip by clip and seed by seed.
 
     Args:
-        first, second: (N,), right (1) or wrong (0) for each clip, or its mean over seeds.
+        first, second: (N,) or (S, N), right (1) or wrong (0) for each seed and clip, in the same
+            order.
         seed: of the draws.
 
     Returns:
-        The difference, its interval, and the p of a sign-flip permutation test, whose smallest
-        value is 1 / (DRAWS + 1).
+        The difference, its interval, the p of a sign-flip permutation test on each clip's mean
+        over seeds, whose smallest value is 1 / (DRAWS + 1), and that of a paired t-test on each
+        seed's mean over clips.
     """
-    difference = first.astype(np.float64) - second
-    differing = difference[difference != 0]
+    each = np.atleast_2d(first).astype(np.float64) - np.atleast_2d(second)
+    difference = each.mean(axis=0)
+    differing = difference[np.abs(difference) > 1e-12]
     generator = np.random.default_rng(seed)
     observed, as_large = abs(differing.sum()), 0
     for _ in range(10):
         signs = generator.integers(0, 2, size=(DRAWS // 10, len(differing))) * 2 - 1
         as_large += int((np.abs(signs @ differing) >= observed - 1e-12).sum())
     return Paired(
-        float(difference.mean()), bootstrap(difference, seed), (as_large + 1) / (DRAWS + 1)
+        float(each.mean()),
+        bootstrap(each, seed),
+        (as_large + 1) / (DRAWS + 1),
+        t_test(each.mean(axis=1)) if len(each) > 1 else None,
     )
+
+
+def t_test(values: NDArray[np.floating]) -> float:
+    """Two-sided p of a t-test that a mean is zero.
+
+    The distribution's closed form for whole degrees of freedom is Abramowitz and Stegun, Handbook
+    of Mathematical Functions, 26.7.3 and 26.7.4.
+
+    Args:
+        values: two at least.
+    """
+    free = len(values) - 1
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    if abs(mean) < 1e-12:
+        return 1.0
+    angle = math.atan2(abs(mean), error * math.sqrt(free))
+    # cos θ + (2/3) cos³ θ + … for odd, 1 + (1/2) cos² θ + … for even degrees of freedom
+    odd = free % 2
+    term, total = math.cos(angle) if odd else 1.0, 0.0
+    for power in range(odd, free - 1, 2):
+        total += term
+        term *= math.cos(angle) ** 2 * (power + 1) / (power + 2)
+    inside = math.sin(angle) * total
+    if odd:
+        inside = (angle + inside) * 2 / math.pi
+    return min(1.0, max(0.0, 1.0 - inside))
+
+
+def _drawn(generator: np.random.Generator, count: int) -> NDArray[np.intp]:
+    """Draw so many of so many with repetition: how often each was taken."""
+    return np.bincount(generator.integers(count, size=count), minlength=count)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +13,18 @@ from torch import Tensor
 from adapter.clips import PLACE, Clips
 from extract.store import CacheManifest, FeatureCache
 
+GPU_SHARE = 0.5  # of its free memory; the rest is for the model and its steps
+
 
 class Store(Protocol):
     """Where the features of rows are."""
 
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Read view `views[j]` of row `rows[j]` for all j."""
+        ...
+
+    def to(self, device: torch.device) -> "Store":
+        """Move features that are in memory to a device, if it has room; else return self."""
         ...
 
 
@@ -37,6 +44,13 @@ class InMemory:
         rows, views = rows.to(device), views.to(device)
         return self.clips.map(lambda tensor: tensor[rows, views])
 
+    def to(self, device: torch.device) -> "InMemory":
+        """Move both tensors, if that leaves half of the GPU's free memory to others."""
+        size = self.clips.regions.nbytes + self.clips.place.nbytes
+        if device.type != "cuda" or size > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
+            return self
+        return InMemory(self.clips.to(device))
+
 
 @dataclass(frozen=True)
 class Streamed:
@@ -51,21 +65,29 @@ class Streamed:
     rows: Sequence[tuple[int, int]]
 
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
-        """Read each row's chunk and take the view from it."""
-        read = [
-            self.read(row).map(lambda tensor, view=view: tensor[view])  # type: ignore[misc]
-            for row, view in zip(rows.tolist(), views.tolist(), strict=True)
-        ]
-        return Clips(
-            torch.stack([clip.regions for clip in read]), torch.stack([clip.place for clip in read])
-        )
+        """Read each view; those of one clip that follow each other are read at once."""
+        clips = blank(len(rows), facts=self.caches[0].manifest)
+        wanted = enumerate(zip(rows.tolist(), views.tolist(), strict=True))
+        for (row, ahead), run in groupby(wanted, lambda item: (item[1][0], item[1][1] - item[0])):
+            slots = [slot for slot, _ in run]
+            part = slice(slots[0], slots[-1] + 1)
+            self.read(row, slots[0] + ahead, Clips(clips.regions[part], clips.place[part]))
+        return clips
 
-    def read(self, row: int) -> Clips:
-        """Read all views of one row: regions (V, T, R, D) and place (V, T, R, 3), float16."""
+    def read(self, row: int, view: int, out: Clips) -> None:
+        """Read views of one row, from `view` on: regions (n, T, R, D) and place (n, T, R, 3)."""
         number, row = self.rows[row]
         cache = self.caches[number]
         facts = cache.manifest
-        return views_of(cache.regions(row), cache.patch_region(row), facts, facts.view_count)
+        regions = out.regions.flatten(0, 1)
+        first, last = view * facts.frames, view * facts.frames + len(regions)
+        cache.read_regions(row, first, regions.numpy())
+        where = place(cache.patch_region(row)[first:last], facts.grid, facts.regions)
+        out.place.flatten(0, 1).copy_(torch.from_numpy(where))
+
+    def to(self, device: torch.device) -> "Streamed":
+        """Return self: what is streamed is not in memory."""
+        return self
 
 
 def views_of(
@@ -134,12 +156,16 @@ def place(
 
 def read_all(store: Streamed, count: int, facts: CacheManifest) -> InMemory:
     """Read the first `count` rows of a store into memory."""
-    shape = (count, facts.view_count, facts.frames, facts.regions)
-    clips = Clips(
+    clips = blank(count, facts.view_count, facts=facts)
+    for row in range(count):
+        store.read(row, 0, Clips(clips.regions[row], clips.place[row]))
+    return InMemory(clips)
+
+
+def blank(*shape: int, facts: CacheManifest) -> Clips:
+    """Room for so many views: regions (*shape, T, R, D) and place (*shape, T, R, 3), float16."""
+    shape = (*shape, facts.frames, facts.regions)
+    return Clips(
         torch.empty(*shape, facts.dim, dtype=torch.float16),
         torch.empty(*shape, PLACE, dtype=torch.float16),
     )
-    for row in range(count):
-        clip = store.read(row)
-        clips.regions[row], clips.place[row] = clip.regions, clip.place
-    return InMemory(clips)

@@ -12,6 +12,7 @@ from corpus.command import notes, out, print_json
 
 if TYPE_CHECKING:
     from adapter.compare import Cell, Column
+    from adapter.compare import Engine as EngineFunction
     from adapter.protocols import Protocol
     from adapter.task import Task
 
@@ -19,6 +20,7 @@ Features = Annotated[list[Path], typer.Option(help="Cache to train on; may be re
 Tests = Annotated[list[str], typer.Option("--test", metavar="NAME=CACHE", help="To score on.")]
 Methods = Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Runs of each row; seeds 0, 1, …")]
+Engine = Annotated[str, typer.Option(help="local, or ray: trainings spread over a Ray cluster.")]
 Folder = Annotated[Path | None, typer.Option("--out", help="Folder for the record, as JSON.")]
 _METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
 
@@ -140,21 +142,24 @@ def sweep(
     ],
     method: Annotated[str, typer.Option(help="What to train.")] = "alt",
     seeds: Seeds = 3,
+    engine: Engine = "local",
     corpus: Corpus = None,
     prompt: Prompts = None,
     to: Folder = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train with every combination of settings, one after the other."""
+    """Train with every combination of settings, one after the other or on a Ray cluster."""
     from adapter.compare import Variant, compare_variants
     from adapter.settings import grid
 
-    combinations, where = grid(setting, method=method), on_device(device)
+    combinations, where, crew = grid(setting, method=method), on_device(device), _engine(engine)
     task, tests = _opened(features, test, corpus, prompt, where)
     variants = [Variant(name, *both, task) for name, both in combinations.items()]
     with _progress(len(variants) * seeds) as report:
-        cells = compare_variants(variants, tests, range(seeds), device=where, report=report)
+        cells = compare_variants(
+            variants, tests, range(seeds), device=where, report=report, engine=crew
+        )
     record = {"settings": setting, "method": method, **_record(cells, task, seeds)}
     _finish(cells, record, to, "sweep", as_json)
 
@@ -168,6 +173,7 @@ def ablate(
     ] = None,
     setting: Settings = None,
     seeds: Seeds = 3,
+    engine: Engine = "local",
     prompt: Prompts = None,
     to: Folder = None,
     device: Device = "auto",
@@ -178,13 +184,27 @@ def ablate(
     from adapter.compare import compare_variants
     from adapter.settings import configs
 
-    where, corpora = on_device(device), corpus or []
+    where, corpora, crew = on_device(device), corpus or [], _engine(engine)
     model, train = configs(setting or [])
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where)
     rows = variants(task, model, train, corpora[1:])
     with _progress(len(rows) * seeds) as report:
-        cells = compare_variants(rows, tests, range(seeds), device=where, report=report)
+        cells = compare_variants(
+            rows, tests, range(seeds), device=where, report=report, engine=crew
+        )
     _finish(cells, _record(cells, task, seeds), to, "ablation", as_json)
+
+
+def _engine(name: str) -> "EngineFunction | None":
+    from corpus.errors import BadInput
+
+    if name not in ("local", "ray"):
+        raise BadInput(f"--engine {name}", "unknown", "use local or ray")
+    if name == "local":
+        return None
+    from adapter.ray_engine import on_ray
+
+    return on_ray
 
 
 def _opened(

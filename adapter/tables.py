@@ -22,10 +22,10 @@ def comparison_table(
 ) -> Table:
     """Lay cells out: a row for each method, a column for each test, top-1 in per cent.
 
-    An asterisk marks methods that the last one beats with p < 0.01.
+    An asterisk marks methods that the last one beats with p < 0.01, over clips and over seeds.
     """
     columns = _columns(cells)
-    clips = {(cell.shots, cell.test): cell.seeds[0].clips for cell in cells}
+    clips = {(cell.shots, cell.test): _count(cell) for cell in cells}
     table = Table(
         title=f"{title}, p < 0.01",
         title_justify="left",
@@ -38,7 +38,7 @@ def comparison_table(
         for column in columns:
             cell = next(c for c in cells if c.method == method and (c.shots, c.test) == column)
             spread = f" ± {100 * cell.std:.1f}" if len(cell.seeds) > 1 and method != "clip" else ""
-            mark = "*" if cell.behind > 0 and cell.p < 0.01 else " "
+            mark = "*" if cell.beaten else " "
             row.append(f"{100 * cell.mean:.1f}{spread}{mark}")
         table.add_row(_TITLES.get(method, method), *row)
     return table
@@ -91,6 +91,12 @@ def comparison_record(
 
 def _columns(cells: Sequence[Cell]) -> list[tuple[int | None, str]]:
     return list(dict.fromkeys((cell.shots, cell.test) for cell in cells))
+
+
+def _count(cell: Cell) -> str:
+    """How many clips, and how many of them count as wrong unseen."""
+    clips, failed = cell.seeds[0].clips, cell.seeds[0].failed
+    return f"{clips} ({failed} failed)" if failed else str(clips)
 
 
 def _heading(shots: int | None, test: str) -> str:

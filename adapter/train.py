@@ -142,6 +142,7 @@ def fit(
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
     trained, optimizer = accelerator.prepare(model, optimizer)
+    clips = clips.to(accelerator.device)
     labels = labels.to(accelerator.device)
     per_epoch = math.ceil(len(clips) / config.batch_size)
     steps, done = config.epochs * per_epoch, progress.epoch * per_epoch

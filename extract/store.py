@@ -229,6 +229,24 @@ class FeatureCache:
             return stored.astype(np.float32) * scale[..., None]
         return stored.astype(np.float32)
 
+    def read_regions(self, index: int, first: int, out: NDArray[np.float16]) -> None:
+        """Read some frames of one row's region embeddings, without a copy where they are float16.
+
+        Args:
+            index: the row.
+            first: frame to begin with.
+            out: (frames, R, D) float16, contiguous; filled.
+        """
+        frames = slice(first, first + len(out))
+        if self.manifest.dtype == "float16":
+            with self._reading():
+                self._dataset("regions").read_direct(out, np.s_[index, frames])
+            return
+        scale = self._read("regions_scale", index)[frames].astype(np.float32)
+        with self._reading():
+            stored = self._dataset("regions")[index, frames]
+        out[...] = stored.astype(np.float32) * scale[..., None]
+
     def region_size(self, index: int) -> NDArray[np.uint16]:
         """(V·T, R) uint16: patches merged in each token."""
         return self._read("region_size", index)
@@ -291,15 +309,8 @@ class FeatureCache:
             return [value.decode() for value in file[name][()]]
 
     def _read(self, name: str, index: int) -> NDArray[Any]:
-        # An HDF5 handle must not cross a fork: each process opens its own.
-        if self.__dict__.get("_owner") != os.getpid():
-            load_filters(self.manifest.compression)
-            self._file, self._owner = self._opened(), os.getpid()
-            self._datasets: dict[str, h5py.Dataset] = {}
         with self._reading():
-            if name not in self._datasets:
-                self._datasets[name] = self._file[name]
-            tensor = self._datasets[name]
+            tensor = self._dataset(name)
             if self.manifest.compression != "none" or self.status[index] == "failed":
                 return tensor[index]
             # The row is its chunk as it is, and this the quick way to it.
@@ -307,6 +318,16 @@ class FeatureCache:
             bytes_of_row = row.reshape(-1).view(np.uint8)
             tensor.id.read_direct_chunk((index,) + (0,) * row.ndim, out=bytes_of_row)
             return row
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        # An HDF5 handle must not cross a fork: each process opens its own.
+        if self.__dict__.get("_owner") != os.getpid():
+            load_filters(self.manifest.compression)
+            self._datasets: dict[str, h5py.Dataset] = {}
+            self._file, self._owner = self._opened(), os.getpid()
+        if name not in self._datasets:  # looking one up takes as long as reading a small row
+            self._datasets[name] = self._file[name]
+        return self._datasets[name]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

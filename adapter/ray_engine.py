@@ -1,0 +1,91 @@
+"""`--engine ray`: the trainings of a comparison as tasks on a Ray cluster, a seed of a row each.
+
+Each worker trains by the very function that `one_by_one` calls, on clips that Ray hands it, so the
+numbers are those of one process where the devices compute alike. Caches that are streamed must be
+under the same paths on every machine. A worker that is lost costs the training it was at, which
+Ray starts again elsewhere.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from adapter.compare import Column, Job, Report, Score, train_and_score
+from adapter.nearest import looked_up
+from corpus.errors import BadInput, RunFailed
+
+try:
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+except ImportError as error:
+    mend = "install it on every machine: pip install 'alt-video[ray]'"
+    raise BadInput("--engine ray", "Ray is not installed", mend) from error
+
+
+def on_ray(
+    jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
+) -> Iterator[list[Score]]:
+    """Train and score jobs on the cluster at RAY_ADDRESS, or else on this machine's cores.
+
+    Args:
+        jobs: what to train.
+        tests: what to score on.
+        device: "cpu", a core to each training; or "cuda", a GPU to each.
+        report: called as each job in turn is done.
+
+    Yields:
+        Each job's score on each test, in the order of the jobs.
+
+    Raises:
+        RunFailed: there is no cluster, it has no such device, or a training's workers die.
+    """
+    _join()
+    gpus = int(device.startswith("cuda"))
+    if gpus and not ray.cluster_resources().get("GPU"):
+        raise RunFailed("--engine ray", "the cluster has no GPU", "use --device cpu")
+    # What is looked up once is looked up here, and not by each worker at the same time.
+    variants = {job.variant.name: job.variant for job in jobs}
+    for variant in variants.values():
+        looked_up(variant.task, variant.model, device)
+    # One copy of the clips in each machine's memory, whatever the number of jobs.
+    tasks = {id(variant.task): ray.put(variant.task) for variant in variants.values()}
+    columns: Any = ray.put(list(tests))
+    remote = ray.remote(_train_and_score).options(num_cpus=1, num_gpus=gpus)
+    waiting = []
+    for job in jobs:
+        light = job._replace(variant=replace(job.variant, task=None))  # type: ignore[arg-type]
+        waiting.append(remote.remote(light, tasks[id(job.variant.task)], columns, device))
+    try:
+        for job, result in zip(jobs, waiting, strict=True):
+            report(job.name)
+            yield ray.get(result)
+    except RayTaskError as error:
+        raise error.cause if isinstance(error.cause, BadInput) else error from None
+    except RayError as error:
+        reason = " ".join(str(error).split())[:160]
+        mend = "see Ray's logs on the machines"
+        raise RunFailed("--engine ray", f"a training was lost ({reason})", mend) from error
+    finally:
+        for result in waiting:
+            ray.cancel(result, force=True)
+
+
+def _train_and_score(job: Job, task: Any, tests: Sequence[Column], device: str) -> list[Score]:
+    torch.set_num_threads(1)  # the core that was asked for
+    return train_and_score(job._replace(variant=replace(job.variant, task=task)), tests, device)
+
+
+def _join() -> None:
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # of no class of their own, as when a cluster is gone
+        reason = " ".join(str(error).split())[:160]
+        mend = "check RAY_ADDRESS and `ray status`, then run the same command again"
+        raise RunFailed("--engine ray", f"no cluster ({reason})", mend) from error
