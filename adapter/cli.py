@@ -129,6 +129,8 @@ def eval(
         return
     chosen = result["label_set"]
     title = f"{result['clips']} clips, {result['labels']} labels ({chosen['new']} new to the run)"
+    if result["failed"]:
+        title += f"; {result['failed']} of them could not be decoded and count as wrong"
     rows = {"mean-pooled CLIP": result["baselines"]["clip"]} if baselines else {}
     out.print(scores(title, rows | {result["method"]: result}))
     if baselines:

@@ -18,6 +18,17 @@ def test_a_clip_set_has_every_good_row_and_counts_the_others(write_cache) -> Non
     assert clips.classes == ("archery", "hugging", "singing", "cleaning pool")
 
 
+def test_a_video_that_could_not_be_decoded_is_a_clip_where_clips_are_scored(write_cache) -> None:
+    clips = open_clips([write_cache(failed=2, unlabelled=3)], scored=True)
+    assert len(clips) == 18
+    assert clips.left_out == Counter(unlabelled=3)
+    assert [video for video, seen in zip(clips.videos, clips.seen, strict=True) if not seen] == [
+        "train/broken0.mp4",
+        "train/broken1.mp4",
+    ]
+    assert clips.subset([17, 0]).seen.tolist() == [False, True]
+
+
 def test_items_are_views_of_clips_in_the_order_of_the_cache(write_cache) -> None:
     path = write_cache(views="2x3")
     clips, cache = open_clips([path]), FeatureCache(path)
@@ -43,6 +54,16 @@ def test_streamed_and_in_memory_clips_are_the_same_bytes_in_the_same_order(
         assert torch.equal(labels, other_labels)
 
 
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_views_are_read_in_any_order_and_number(write_cache, compression: str) -> None:
+    path = write_cache(views="2x2", compression=compression)
+    streamed, held = (open_clips([path], in_memory=memory) for memory in (False, True))
+    items = torch.tensor([12, 13, 14, 15, 3, 2, 20, 21, 23, 21, 21, 12])
+    one, other = streamed.fetch(items)[0], held.fetch(items)[0]
+    assert torch.equal(one.regions, other.regions)
+    assert torch.equal(one.place, other.place)
+
+
 def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_cache) -> None:
     one = write_cache("one.h5", classes=("archery", "HorseRiding"))
     other = write_cache("other.h5", classes=("horse_riding", "singing"), seed=1)
@@ -64,8 +85,9 @@ def test_caches_made_differently_are_refused(write_cache, fact: dict[str, object
 
 def test_a_cache_without_a_usable_clip_is_refused(write_cache) -> None:
     path = write_cache(per_class=0, failed=2)
-    with pytest.raises(BadInput, match=r"no clip with features and a label \(2 failed\)"):
-        open_clips([path])
+    for scored in (False, True):
+        with pytest.raises(BadInput, match=r"no clip with features and a label \(2 failed\)"):
+            open_clips([path], scored=scored)
 
 
 def test_a_truncated_cache_is_refused(write_cache) -> None:

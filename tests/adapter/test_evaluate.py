@@ -48,6 +48,23 @@ def test_metrics_on_a_case_counted_by_hand(write_cache) -> None:
     assert scores.calibration_error == pytest.approx(3 / 4 * abs(1 - 0.7) + 1 / 4 * 0.9, abs=1e-5)
 
 
+def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) -> None:
+    path = write_cache(per_class=2, failed=2)  # which are of the first class
+    clips, decoded = open_clips([path], scored=True), open_clips([path])
+    model = build(ModelConfig(method="clip"), ENTITIES, 5, 20.0)
+    directions = torch.randn(4, 32, generator=torch.Generator().manual_seed(9))
+    chances = probabilities(model, clips, F.normalize(directions, dim=-1))
+    scores = measure(chances, clips)
+    assert (scores.clips, scores.failed) == (10, 2)
+    # All of the eight are right: the first class has two of four.
+    assert scores.top1 == scores.top5 == pytest.approx(8 / 10)
+    assert scores.mean_class == pytest.approx((2 / 4 + 3) / 4)
+    alone = measure(chances[clips.seen], decoded)
+    assert (alone.top1, alone.failed) == (1, 0)
+    assert alone.calibration_error == pytest.approx(scores.calibration_error)
+    assert alone.list_hash != scores.list_hash
+
+
 def test_top5_of_fewer_than_five_labels_is_all_of_them(write_cache) -> None:
     clips = open_clips([write_cache()])
     assert measure(torch.full((16, 4), 0.25), clips).top5 == 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adapter.statistics import bootstrap, paired
+from adapter.statistics import bootstrap, paired, t_test
 
 
 def test_the_bootstrap_interval_of_a_share_is_that_of_the_normal_approximation() -> None:
@@ -14,7 +14,8 @@ def test_the_bootstrap_interval_of_a_share_is_that_of_the_normal_approximation()
 
 def test_equal_methods_do_not_differ() -> None:
     right = np.array([1.0, 0, 1, 1, 0])
-    assert paired(right, right) == (0, (0, 0), 1)
+    assert paired(right, right) == (0, (0, 0), 1, None)
+    assert paired(np.stack([right, right]), np.stack([right, right])).p_seeds == 1
 
 
 def test_p_is_that_of_the_sign_test_when_every_difference_has_one_size() -> None:
@@ -30,3 +31,38 @@ def test_a_difference_in_every_clip_is_as_sure_as_it_can_be() -> None:
     result = paired(np.ones(60), np.zeros(60))
     assert result.difference == 1
     assert result.p < 0.001
+    assert result.sure()
+
+
+@pytest.mark.parametrize(
+    ("free", "t", "p"),
+    [(1, 12.706, 0.05), (2, 4.303, 0.05), (4, 4.604, 0.01), (5, 2.571, 0.05), (30, 2.042, 0.05)],
+)
+def test_p_over_seeds_is_that_of_the_printed_t_tables(free: int, t: float, p: float) -> None:
+    values = np.arange(free + 1) - free / 2
+    values *= (free + 1) ** 0.5 / values.std(ddof=1)
+    assert t_test(values + t) == pytest.approx(p, rel=2e-3)
+    assert t_test(-values - t) == pytest.approx(p, rel=2e-3)
+
+
+def test_a_lead_that_one_seed_made_is_sure_over_clips_and_not_over_seeds() -> None:
+    # The first of five seeds is right in all of 400 clips, the others in half, like the rival.
+    ours = np.tile(np.arange(400) % 2 == 0, (5, 1)).astype(float)
+    theirs, ours[0] = ours.copy(), 1
+    result = paired(ours, theirs)
+    assert result.p < 0.001
+    assert result.p_seeds == pytest.approx(0.374, abs=0.001)  # t = 1 with 4 degrees of freedom
+    assert not result.sure()
+    assert result.interval.low == 0
+
+
+def test_an_interval_over_seeds_is_wider_than_one_over_clips_alone() -> None:
+    draw = np.random.default_rng(0)
+    skill = np.array([0.3, 0.5, 0.7, 0.4, 0.6])
+    right = (draw.random((5, 1000)) < skill[:, None]).astype(float)
+    low, high = bootstrap(right)
+    alone = bootstrap(right.mean(axis=0))
+    assert high - low > 3 * (alone.high - alone.low)
+    # Of five means with this spread: 1.96 · std / √5, with the bootstrap's √(4/5).
+    expected = 2 * 1.96 * skill.std(ddof=1) / 5**0.5 * 0.8**0.5
+    assert high - low == pytest.approx(expected, rel=0.15)

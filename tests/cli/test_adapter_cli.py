@@ -1,11 +1,13 @@
 """alt-adapter through its own command line, on features of real files."""
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from adapter.cli import main
 from corpus.backbone import Backbone
@@ -76,13 +78,13 @@ def test_eval_prints_the_run_beside_clip(work: Path, here) -> None:
     )
     assert code == 0
     result = json.loads(printed)
-    assert (result["clips"], result["labels"], result["left_out"]) == (6, 3, {"failed": 1})
-    assert 0 <= result["top1"] <= result["top5"] == 1
-    assert result["baselines"]["clip"]["clips"] == 6
+    assert (result["clips"], result["failed"], result["labels"]) == (7, 1, 3)
+    assert 0 <= result["top1"] <= result["top5"] == pytest.approx(6 / 7)
+    assert result["baselines"]["clip"]["clips"] == 7
     code, printed, _ = here("eval", "--features", work / "feats.h5", "--run", work / "runs/feats")
     assert code == 0
     assert "mean-pooled CLIP" in printed
-    assert "1 rows left out: failed" in printed
+    assert "1 of them could not be decoded and count as wrong" in " ".join(printed.split())
 
 
 def test_predict_names_the_action_and_the_entities(work: Path, videos: Path, here) -> None:
@@ -187,7 +189,7 @@ def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch
     assert "harmonic mean of base and novel" in " ".join(printed.split())
     record = json.loads((work / "measured" / "metrics.json").read_text())
     assert record["protocol"] == "base-to-novel"
-    assert sum(test["clips"] for test in record["tests"].values()) == 6
+    assert sum(test["clips"] for test in record["tests"].values()) == 7
 
 
 def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -> None:
@@ -200,6 +202,27 @@ def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -
     cells = json.loads(printed)["cells"]
     assert [cell["method"] for cell in cells] == ["lr=1e-4", "lr=4e-4"]
     assert len(cells[0]["seeds"]) == 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray")
+def test_a_sweep_on_ray_has_the_numbers_of_one_in_this_process(work, here, monkeypatch) -> None:
+    import ray
+
+    monkeypatch.chdir(work)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as each training on Ray has
+    sweep = ("sweep", "--features", "feats.h5", "--test", "seen=feats.h5", "--seeds", 2)
+    sweep += ("--set", "lr=1e-4,1e-2", "--set", "epochs=2", "--set", "layers=1")
+    try:
+        for engine in ("local", "ray"):
+            code, _, said = here(*sweep, "--engine", engine, "--out", f"swept-{engine}")
+            assert code == 0, said
+    finally:
+        ray.shutdown()
+        torch.set_num_threads(threads)
+    local, spread = (Path(f"swept-{name}/sweep.json").read_bytes() for name in ("local", "ray"))
+    assert local == spread
+    assert len({str(cell["seeds"]) for cell in json.loads(local)["cells"]}) == 2
 
 
 def test_a_run_is_exported_and_a_recipe_shown(work: Path, here, tmp_path: Path) -> None:
@@ -247,6 +270,20 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
         (
             ["sweep", "--features", "feats.h5", "--test", "a=feats.h5", "--set", "lr=1"],
             "nothing that varies",
+        ),
+        (
+            [
+                "sweep",
+                "--features",
+                "feats.h5",
+                "--test",
+                "a=feats.h5",
+                "--set",
+                "lr=1,2",
+                "--engine",
+                "spark",
+            ],
+            "--engine spark: unknown; use local or ray",
         ),
         (["flops", "--model", "ViT-Z"], "--model ViT-Z: open_clip knows no such model"),
         (["compare", "--features", "feats.h5", "--test", "x"], "--test x: not a new NAME=CACHE"),
