@@ -119,8 +119,8 @@ class Align(nn.Module):
             return self._draw(cosine.float(), nearest)
         keys = F.normalize(self.entity_side(self.words()), dim=-1)  # (K, D)
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
-        part = max(1, _HELD // len(keys))
-        if len(flat) <= part:
+        part = max(1, _HELD // keys.shape[0])
+        if flat.shape[0] <= part:
             near, candidates = self._nearest(flat, keys)
         else:
             parts = [
