@@ -225,13 +225,13 @@ def flops(
     )
 
 
-@app.command(epilog="Example: alt-adapter export --run runs/x --out adapter.pt")
+@app.command(epilog="Example: alt-adapter export --run runs/x --out adapter.pt2")
 def export(
     run_folder: RunFolder,
-    to: Annotated[Path, typer.Option("--out", help="TorchScript file to write.")],
+    to: Annotated[Path, typer.Option("--out", help="File to write, *.pt2.")],
     as_json: Json = False,
 ) -> None:
-    """Write a run's adapter and labels as TorchScript, checked against the run."""
+    """Write a run's adapter and labels for torch.export, checked against the run."""
     from adapter.export import export
     from adapter.runs import Run
 

@@ -1,7 +1,10 @@
-"""A run as TorchScript: one file that scores region features with neither ALT nor its settings."""
+"""A run as one file of torch.export, which PyTorch alone scores region features with.
+
+scorer = torch.export.load("adapter.pt2").module()
+probabilities = scorer(regions, place).mean(dim=0)  # over the views of a clip
+"""
 
 import io
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,9 +44,9 @@ class Exported(NamedTuple):
     """What was written.
 
     Attributes:
-        path: the file; `torch.jit.load` reads it.
+        path: the file; `torch.export.load` reads it.
         difference: the largest between its probabilities and the run's, on random features of
-            other batch sizes than it was traced with.
+            other batch sizes than it was exported with.
     """
 
     path: Path
@@ -51,25 +54,27 @@ class Exported(NamedTuple):
 
 
 def export(run: Run, path: Path) -> Exported:
-    """Write a run as TorchScript, and check that it still says the same.
+    """Write a run for torch.export, and check that it still says the same.
 
     Args:
-        run: on the CPU.
-        path: of the file.
+        run: on the CPU; for a GPU see `torch.export.passes.move_to_device_pass`.
+        path: of the file, usually *.pt2.
 
     Raises:
         RunFailed: what was written does not agree with the run to `TOLERANCE`.
     """
     scorer = Scorer(run.model, run.labels).eval()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that tracing keeps the branches it takes, which it may
-        traced = torch.jit.trace(scorer, _random(run, 2), check_trace=False)
+    any_batch = {0: torch.export.Dim.AUTO}
+    with torch.no_grad():
+        program = torch.export.export(
+            scorer, _random(run, 2), dynamic_shapes=(any_batch, any_batch), strict=False
+        )
     # By way of memory: torch's own writer meets a full disk with a trace of its C++ frames.
-    script = io.BytesIO()
-    torch.jit.save(traced, script)
+    content = io.BytesIO()
+    torch.export.save(program, content)
     with atomic_file(path) as draft:
-        draft.write_bytes(script.getvalue())
-    again = torch.jit.load(str(path))
+        draft.write_bytes(content.getvalue())
+    again = torch.export.load(path).module()
     difference = 0.0
     with torch.no_grad():
         for batch in (1, 3):

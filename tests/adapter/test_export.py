@@ -23,13 +23,13 @@ def test_an_exported_run_scores_as_the_run_does(task, tmp_path: Path, method: st
     config = TrainConfig(epochs=2, batch_size=8, lr=5e-3)
     train_run(task, ModelConfig(method=method), config, tmp_path / "run")
     run = Run.load(tmp_path / "run")
-    done = export(run, tmp_path / "adapter.pt")
+    done = export(run, tmp_path / "adapter.pt2")
     assert done.difference < 1e-4
-    script = torch.jit.load(str(tmp_path / "adapter.pt"))
-    batch, _ = task.clips.fetch(torch.arange(5))  # another batch size than it was traced with
+    scorer = torch.export.load(tmp_path / "adapter.pt2").module()
+    batch, _ = task.clips.fetch(torch.arange(5))  # another batch size than it was exported with
     expected = probabilities(run.model, task.clips.subset(range(5)), run.labels)
     torch.testing.assert_close(
-        script(batch.regions.float(), batch.place.float()), expected, atol=1e-4, rtol=0
+        scorer(batch.regions.float(), batch.place.float()), expected, atol=1e-4, rtol=0
     )
 
 

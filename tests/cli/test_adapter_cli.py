@@ -227,7 +227,7 @@ def test_a_sweep_on_ray_has_the_numbers_of_one_in_this_process(work, here, monke
 
 def test_a_run_is_exported_and_a_recipe_shown(work: Path, here, tmp_path: Path) -> None:
     code, printed, _ = here(
-        "export", "--run", work / "runs/feats", "--out", tmp_path / "a.pt", "--json"
+        "export", "--run", work / "runs/feats", "--out", tmp_path / "a.pt2", "--json"
     )
     assert code == 0
     assert json.loads(printed)["difference"] < 1e-4
@@ -272,17 +272,7 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
             "nothing that varies",
         ),
         (
-            [
-                "sweep",
-                "--features",
-                "feats.h5",
-                "--test",
-                "a=feats.h5",
-                "--set",
-                "lr=1,2",
-                "--engine",
-                "spark",
-            ],
+            "sweep --features feats.h5 --test a=feats.h5 --set lr=1,2 --engine spark".split(),
             "--engine spark: unknown; use local or ray",
         ),
         (["flops", "--model", "ViT-Z"], "--model ViT-Z: open_clip knows no such model"),
