@@ -272,7 +272,7 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
             "nothing that varies",
         ),
         (
-            "sweep --features feats.h5 --test a=feats.h5 --set lr=1,2 --engine spark".split(),
+            ["ablate", "--features", "feats.h5", "--test", "a=feats.h5", "--engine", "spark"],
             "--engine spark: unknown; use local or ray",
         ),
         (["flops", "--model", "ViT-Z"], "--model ViT-Z: open_clip knows no such model"),
