@@ -1,4 +1,4 @@
-"""Zero-shot protocols: a trained run on labels of another data set, as papers report it.
+"""Zero-shot protocols: trained runs on labels of another data set, as papers report it.
 
 EP1: half of the classes, ten fixed draws, all clips of them. EP2: all classes, all clips. EP3: the
 official test lists, each a cache of its own. LISTS: classifiers over given lists of labels, such
@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from adapter.baselines import MeanPooled
+from adapter.compare import Cell, Column, Score, Spread, cell, scored, spread
 from adapter.data import ClipSet, open_clips
-from adapter.evaluate import Metrics, measure, probabilities
-from adapter.labelling import Labelling, Vocabulary
+from adapter.evaluate import probabilities
+from adapter.labelling import Vocabulary
 from adapter.runs import Run
-from adapter.statistics import Interval, bootstrap
 from adapter.task import same_features
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
@@ -27,48 +27,69 @@ DRAWS = 10
 
 
 class Part(BaseModel):
-    """One evaluation of a protocol: of the run, and of mean-pooled CLIP on the same clips.
+    """Which clips and labels one evaluation of a protocol has.
 
     Attributes:
-        name, label_hash, new_labels: which labels were chosen from.
-        run, clip: scores.
-        interval: 95 %, of the run's top-1, by bootstrap over clips.
+        name: of the draw, list or cache.
+        labels: to choose from.
+        label_hash: digest of them.
+        new_labels: how many of them the first run was not trained on.
+        clips, failed, list_hash: of the clips (`adapter.evaluate.Metrics`).
     """
 
     model_config = ConfigDict(frozen=True)
     name: str
+    labels: tuple[str, ...]
     label_hash: str
     new_labels: int
-    run: Metrics
-    clip: Metrics
-    interval: Interval
+    clips: int
+    failed: int
+    list_hash: str
+
+
+class Figure(BaseModel):
+    """What a protocol gives a method, of its top-1.
+
+    Attributes:
+        method: a method that was trained, or "clip".
+        mean: over parts and runs.
+        std_parts: over parts, of the mean over runs: what papers give for one model. Population
+            standard deviation, as numpy has it.
+        std_seeds: over runs, of the mean over parts; 0 for one run.
+        seeds: that the runs were trained with.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    method: str
+    mean: float
+    std_parts: float
+    std_seeds: float
+    seeds: tuple[int, ...]
 
 
 class Result(BaseModel):
-    """A protocol's figure.
+    """A protocol carried out.
 
     Attributes:
         protocol: which.
-        mean, std: of the run's top-1 over parts; population standard deviation, as papers give it.
-        clip_mean, clip_std: of mean-pooled CLIP's.
-        parts: the evaluations.
+        figures: of each method; the last is the one that the others are compared with.
+        parts: what each evaluation chose from, and on which clips.
+        cells: each method on each part, with its intervals and significance.
         prompts: that the labels were put into.
         features: content hashes of the caches.
-        run: the run's folder.
-        left_out: rows of the caches that have no features or no label, in all.
+        runs: the folders.
+        left_out: rows of the caches that have no label, in all.
     """
 
     model_config = ConfigDict(frozen=True)
     protocol: Protocol
-    mean: float
-    std: float
-    clip_mean: float
-    clip_std: float
+    figures: list[Figure]
     parts: list[Part]
-    left_out: int
+    cells: list[Cell]
     prompts: tuple[str, ...]
     features: tuple[str, ...]
-    run: str
+    runs: tuple[str, ...]
+    left_out: int
 
 
 def half(classes: int, draw: int) -> list[int]:
@@ -77,16 +98,17 @@ def half(classes: int, draw: int) -> list[int]:
 
 
 def zero_shot(
-    run: Run,
+    runs: Sequence[Run],
     protocol: Protocol,
     features: Sequence[Path],
     lists: Sequence[Path] = (),
     batch_size: int = 32,
 ) -> Result:
-    """Score a run by a protocol.
+    """Score runs by a protocol, beside mean-pooled CLIP.
 
     Args:
-        run: trained on any labels.
+        runs: trained on any labels. Those of one method are its seeds; methods are compared in the
+            order in which they come first, with the last.
         protocol: "ep1", "ep2", "ep3" or "lists".
         features: caches; for "ep3" each is a part, otherwise they are one set.
         lists: for "lists", files of labels, each a part; clips of other classes are left aside.
@@ -94,40 +116,88 @@ def zero_shot(
 
     Raises:
         BadInput: features of another backbone, fewer classes than a protocol needs, lists missing
-            or naming a class that has no clip.
+            or naming a class that has no clip; runs that cannot be compared.
     """
-    sets = (
-        [open_clips([path]) for path in features] if protocol == "ep3" else [open_clips(features)]
-    )
+    first, methods = runs[0], _by_method(runs)
+    alone = protocol == "ep3"
+    sets = [
+        open_clips(some, scored=True) for some in ([[p] for p in features] if alone else [features])
+    ]
     for clips, path in zip(sets, features, strict=False):
-        same_features(clips.facts, run.config.features, path)
-    clip = MeanPooled(run.config.scale).to(run.labels.device)
-    parts = []
-    for name, clips, labelling in _parts(run.vocabulary, protocol, sets, features, lists):
-        chances = probabilities(run.model, clips, labelling.text, batch_size)
-        right = (chances.argmax(dim=-1) == clips.labels).double().numpy()
+        same_features(clips.facts, first.config.features, path)
+    clip = MeanPooled(first.config.scale).to(first.labels.device)
+    columns = list(_parts(first.vocabulary, protocol, sets, features, lists))
+    cells, parts = [], []
+    for column in columns:
+        text, some = column.labelling.text, column.clips
+        scores: dict[str, list[Score]] = {}
+        # CLIP has no seeds: it is the same beside each run.
+        theirs = scored(probabilities(clip, some, text, batch_size), some)
+        for method, group in methods.items():
+            scores[method] = (
+                [theirs] * len(group)
+                if method == "clip"
+                else [
+                    scored(probabilities(run.model, some, text, batch_size), some) for run in group
+                ]
+            )
+        last = list(scores.values())[-1]
+        cells += [cell(method, None, column, own, last) for method, own in scores.items()]
+        metrics = theirs[0]
         parts.append(
             Part(
-                name=name,
-                label_hash=labelling.hash,
-                new_labels=labelling.new,
-                run=measure(chances, clips),
-                clip=measure(probabilities(clip, clips, labelling.text, batch_size), clips),
-                interval=bootstrap(right),
+                name=column.name,
+                labels=column.labelling.names,
+                label_hash=column.labelling.hash,
+                new_labels=column.labelling.new,
+                clips=metrics.clips,
+                failed=metrics.failed,
+                list_hash=metrics.list_hash,
             )
         )
-    ours, theirs = ([getattr(p, who).top1 for p in parts] for who in ("run", "clip"))
     return Result(
         protocol=protocol,
-        mean=float(np.mean(ours)),
-        std=float(np.std(ours)),
-        clip_mean=float(np.mean(theirs)),
-        clip_std=float(np.std(theirs)),
+        figures=[_figure(method, group, cells) for method, group in methods.items()],
         parts=parts,
-        left_out=sum(sum(clips.left_out.values()) for clips in sets),
-        prompts=run.config.prompts,
+        cells=cells,
+        prompts=first.config.prompts,
         features=tuple(clips.facts.content_hash for clips in sets),
-        run=str(run.folder),
+        runs=tuple(str(run.folder) for run in runs),
+        left_out=sum(sum(clips.left_out.values()) for clips in sets),
+    )
+
+
+def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Group runs by method, mean-pooled CLIP first; each method has the same seeds, in order."""
+    groups: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.config.train.seed):
+        groups.setdefault(run.config.model.method, []).append(run)
+    seeds = {method: [run.config.train.seed for run in group] for method, group in groups.items()}
+    order = list(dict.fromkeys(run.config.model.method for run in runs))
+    for method in order:
+        if seeds[method] != seeds[order[-1]] or len(set(seeds[method])) < len(seeds[method]):
+            raise BadInput(
+                "--run",
+                f"seeds of {method} are {seeds[method]}, of {order[-1]} {seeds[order[-1]]}",
+                "give runs of each method with the same seeds, each once",
+            )
+    for run in runs:
+        same_features(run.config.features, runs[0].config.features, run.folder)
+        if run.config.prompts != runs[0].config.prompts:
+            raise BadInput(run.folder, "has other prompts than the first run", "train it again")
+    return {"clip": groups[order[0]]} | {method: groups[method] for method in order}
+
+
+def _figure(method: str, group: Sequence[Run], cells: Sequence[Cell]) -> Figure:
+    own = [cell for cell in cells if cell.method == method]
+    top1 = np.array([[metrics.top1 for metrics in cell.seeds] for cell in own])  # parts × seeds
+    over_seeds: Spread = spread(top1.mean(axis=0).tolist())
+    return Figure(
+        method=method,
+        mean=over_seeds.mean,
+        std_parts=float(top1.mean(axis=1).std()),
+        std_seeds=over_seeds.std,
+        seeds=tuple(run.config.train.seed for run in group),
     )
 
 
@@ -137,8 +207,8 @@ def _parts(
     sets: Sequence[ClipSet],
     features: Sequence[Path],
     lists: Sequence[Path],
-) -> Iterator[tuple[str, ClipSet, Labelling]]:
-    """Yield each part's name, its clips and the labels to choose from."""
+) -> Iterator[Column]:
+    """Yield each part: its name, its clips and the labels to choose from."""
     clips = sets[0]
     match protocol:
         case "ep1":
@@ -151,7 +221,7 @@ def _parts(
             yield _restricted(vocabulary, clips, clips.classes, "all classes")
         case "ep3":
             for some, path in zip(sets, features, strict=True):
-                yield _restricted(vocabulary, some, some.classes, path.name)
+                yield _restricted(vocabulary, some, some.classes, _called(path, features))
         case "lists":
             if not lists:
                 raise BadInput("--list", "is missing", "give one file of labels for each part")
@@ -165,12 +235,15 @@ def _parts(
                         f"{len(absent)} of its labels have no clip (first: {absent[0]!r})",
                         "extract the clips of all its labels",
                     )
-                yield _restricted(vocabulary, clips, names, path.name)
+                yield _restricted(vocabulary, clips, names, _called(path, lists))
 
 
-def _restricted(
-    vocabulary: Vocabulary, clips: ClipSet, names: Sequence[str], part: str
-) -> tuple[str, ClipSet, Labelling]:
+def _called(path: Path, among: Sequence[Path]) -> str:
+    """Return what tells a file from the others: its name, if that does."""
+    return path.name if sum(path.name == other.name for other in among) == 1 else str(path)
+
+
+def _restricted(vocabulary: Vocabulary, clips: ClipSet, names: Sequence[str], part: str) -> Column:
     """Keep the clips of some classes, and choose among those classes."""
     wanted = {readable(name) for name in names}
     kept = [
@@ -181,4 +254,4 @@ def _restricted(
     if not kept:
         raise BadInput(part, "none of its classes has a clip", "extract the clips of its classes")
     labelling = vocabulary.embed(names, part)
-    return part, clips.subset(kept).relabelled(labelling.names, part), labelling
+    return Column(part, clips.subset(kept).relabelled(labelling.names, part), labelling)

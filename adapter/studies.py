@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.options import Corpus, Device, Json, Prompts, Settings, on_device, say, scores
+from adapter.options import Corpus, Device, Json, Prompts, Settings, on_device, say
 from corpus.command import notes, out, print_json
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ Methods = Annotated[str, typer.Option(help="Comma-separated, of the table's rows
 Seeds = Annotated[int, typer.Option(min=1, help="Runs of each row; seeds 0, 1, …")]
 Engine = Annotated[str, typer.Option(help="local, or ray: trainings spread over a Ray cluster.")]
 Folder = Annotated[Path | None, typer.Option("--out", help="Folder for the record, as JSON.")]
+_SHOWN = 4  # parts of a protocol; more are in its metrics.json
 _METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
 
 
@@ -91,7 +92,10 @@ def protocol(
         list[str] | None, typer.Option(metavar="NAME=CACHE", help="To score on after training.")
     ] = None,
     run_folder: Annotated[
-        Path | None, typer.Option("--run", help="For ep1, ep2, ep3 and lists: the run to score.")
+        list[Path] | None,
+        typer.Option(
+            "--run", help="For ep1, ep2, ep3 and lists: a run to score; repeat for seeds, methods."
+        ),
     ] = None,
     lists: Annotated[
         list[Path] | None, typer.Option("--list", help="For lists: a file of labels; repeat it.")
@@ -116,7 +120,7 @@ def protocol(
     chosen, where = protocol_name(name), on_device(device)
     match chosen:
         case "ep1" | "ep2" | "ep3" | "lists":
-            if run_folder is None:
+            if not run_folder:
                 raise BadInput("--run", "is missing", f"{name} scores a run of alt-adapter train")
             _zero_shot(run_folder, chosen, features, lists or (), to, where, as_json)
         case "supervised" | "few-shot" | "base-to-novel":
@@ -228,7 +232,7 @@ def _opened(
 
 
 def _zero_shot(
-    run_folder: Path,
+    run_folders: Sequence[Path],
     name: "Protocol",
     features: Sequence[Path],
     lists: Sequence[Path],
@@ -238,26 +242,20 @@ def _zero_shot(
 ) -> None:
     from adapter.protocols import zero_shot
     from adapter.runs import Run
+    from adapter.tables import comparison_table, figures_table
     from corpus.atomic import write_json
 
-    result = zero_shot(Run.load(run_folder, device), name, features, lists)
+    result = zero_shot([Run.load(folder, device) for folder in run_folders], name, features, lists)
     if to is not None:
         write_json(to / "metrics.json", result.model_dump(mode="json"))
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
-    for part in result.parts:
-        out.print(
-            scores(
-                f"{part.name}: {part.run.clips} clips, {part.run.labels} labels",
-                {"mean-pooled CLIP": part.clip.model_dump(), "run": part.run.model_dump()},
-            )
-        )
-    out.print(
-        f"{name}, mean ± std of {len(result.parts)}: {100 * result.mean:.1f} ± "
-        f"{100 * result.std:.1f} (mean-pooled CLIP {100 * result.clip_mean:.1f} ± "
-        f"{100 * result.clip_std:.1f}), {result.left_out} rows left out"
-    )
+    if len(result.parts) <= _SHOWN:
+        out.print(comparison_table(result.cells))
+    out.print(figures_table(result))
+    if result.left_out:
+        out.print(f"{result.left_out} rows left out: unlabelled")
 
 
 def _record(cells: Sequence["Cell"], task: "Task", seeds: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from adapter.baselines import TITLES
 from adapter.compare import Cell
 from adapter.model import ModelConfig
+from adapter.protocols import Result
 from adapter.task import Task
 from adapter.train import TrainConfig
 from corpus.atomic import atomic_file
@@ -41,6 +42,29 @@ def comparison_table(
             mark = "*" if cell.beaten else " "
             row.append(f"{100 * cell.mean:.1f}{spread}{mark}")
         table.add_row(_TITLES.get(method, method), *row)
+    return table
+
+
+def figures_table(result: Result) -> Table:
+    """Lay out what a zero-shot protocol gives each method, in per cent."""
+    clips = sum(part.clips for part in result.parts)
+    failed = sum(part.failed for part in result.parts)
+    table = Table(
+        title=f"{result.protocol}: top-1, {len(result.parts)} parts, {clips} clips in all"
+        + (f" ({failed} failed)" if failed else ""),
+        title_justify="left",
+    )
+    table.add_column("")
+    for heading in ("mean", "± over parts", "± over seeds"):
+        table.add_column(heading, justify="right")
+    for figure in result.figures:
+        several = len(figure.seeds) > 1 and figure.method != "clip"
+        table.add_row(
+            _TITLES.get(figure.method, figure.method),
+            f"{100 * figure.mean:.1f}",
+            f"{100 * figure.std_parts:.1f}" if len(result.parts) > 1 else "",
+            f"{100 * figure.std_seeds:.1f}" if several else "",
+        )
     return table
 
 

@@ -169,7 +169,7 @@ def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
     arguments = ("--features", work / "feats.h5", "--run", work / "runs/feats")
     code, printed, _ = here("protocol", "ep1", *arguments)
     assert code == 0
-    assert "ep1, mean ± std of 10:" in " ".join(printed.split())
+    assert "ep1: top-1, 10 parts" in " ".join(printed.split())
     code, _, said = here("protocol", "ep9", *arguments)
     assert code == 2
     assert "ep9: no such protocol; use supervised, few-shot, base-to-novel, ep1" in said
