@@ -289,7 +289,10 @@ def recipe(
     out.print(f"{chosen.title}\n  one video: {cost.gmacs:.0f} G multiply-adds{beside}")
     for made in cost.caches:
         out.print(f"  {made.cache}: {made.gigabytes:.1f} GB, {made.hours:.2f} h", markup=False)
-    out.print(f"  training: {cost.training_hours:.2f} h\n  hours of one H100, {cost.assumed}")
+    out.print(
+        f"  training ALT: {cost.training_hours:.2f} h, or {cost.reading_hours:.2f} h to read its "
+        f"cache if that is streamed\n  hours of one H100, {cost.assumed}"
+    )
     out.print("\n".join(lines), markup=False, soft_wrap=True)
 
 

@@ -1,7 +1,8 @@
 """The paper's settings as files, and what each would cost, computed before anything is run.
 
-Time is multiply-adds over what an H100 does at an assumed share of its peak: decoding video, which
-may well take longer, is not in it.
+Time is multiply-adds over what an H100 does at an assumed share of its peak, and for training also
+the bytes of the cache over what a disk is assumed to read: decoding video, which may well take
+longer than the encoder, is not in it.
 """
 
 import tomllib
@@ -12,7 +13,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from adapter.baselines import TITLES
 from adapter.flops import Cost, cost
+from adapter.model import Method
 from adapter.protocols_trained import SHOTS
 from adapter.settings import configs
 from corpus.errors import BadInput
@@ -20,6 +23,7 @@ from corpus.errors import BadInput
 FOLDER = Path(__file__).parent / "recipes"
 PEAK = 989e12  # FLOP/s of an H100 SXM in dense bfloat16, from its data sheet
 UTILISATION = 0.3  # assumed, of encoder and adapter alike
+READ = 3e9  # bytes/s, assumed of a local NVMe disk
 _BACKWARD = 3  # a training step costs about three forward passes
 
 
@@ -29,9 +33,10 @@ class Cache(BaseModel):
     Attributes:
         cache: its path; dataset, split, frames, views: what alt-extract is to be told.
         clips: how many are expected.
+        dtype: what regions are stored as.
         classes: of training clips, where shots are drawn from each.
         name: what its column, or its data set, is called.
-        protocol, lists: for zero-shot tests.
+        protocol, lists: for zero-shot tests; lists are files, or of those that come with ALT.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +46,7 @@ class Cache(BaseModel):
     clips: int
     frames: int
     views: str
+    dtype: Literal["float16", "int8"] = "float16"
     classes: int = 0
     name: str = ""
     protocol: Literal["ep1", "ep2", "ep3", "lists"] = "ep2"
@@ -61,7 +67,8 @@ class Recipe(BaseModel):
         protocol: of adapter.protocols_trained; "zero-shot" trains a run and scores it elsewhere.
         model, pretrained, merge: the encoder.
         settings: NAME=VALUE, of the adapter.
-        seeds: runs.
+        seeds: runs of each method.
+        methods: ALT, last, and what it is compared with.
         train, test: caches.
     """
 
@@ -73,6 +80,7 @@ class Recipe(BaseModel):
     merge: int
     settings: tuple[str, ...]
     seeds: int
+    methods: tuple[Method, ...] = tuple(TITLES)
     train: Cache
     test: tuple[Cache, ...]
 
@@ -82,7 +90,7 @@ class Expected(BaseModel):
 
     Attributes:
         cache: its path.
-        gigabytes: of its arrays, in float16, not compressed.
+        gigabytes: of its arrays, not compressed.
         hours: of the encoder.
     """
 
@@ -99,6 +107,7 @@ class Expectation(BaseModel):
         paper: the paper's figure, where it has one for this setting.
         caches: each of them.
         training_hours: of ALT's own runs, all seeds and shots.
+        reading_hours: of the cache for them, where it is streamed; at the same time as training.
         assumed: how hours were computed.
     """
 
@@ -106,6 +115,7 @@ class Expectation(BaseModel):
     paper: float | None
     caches: list[Expected]
     training_hours: float
+    reading_hours: float
     assumed: str
 
 
@@ -153,25 +163,30 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
     trained = sum(k * recipe.train.classes for k in shots if k) or recipe.train.clips
     # A step reads one view of each clip.
     view = counted(recipe.train).adapter / recipe.train.view_count
+    clips = trained * train.epochs * recipe.seeds
+    size = clip_bytes(recipe, recipe.train, counted(recipe.train).regions)
     first = recipe.test[0]
     like_paper = recipe.model == "ViT-L-14" and first.frames * first.view_count == 96
     return Expectation(
         gmacs=counted(first).total,
         paper=4947.0 if like_paper else None,
         caches=caches,
-        training_hours=hours(_BACKWARD * view * trained * train.epochs * recipe.seeds),
-        assumed=f"{UTILISATION:.0%} of {PEAK / 1e12:.0f} TFLOP/s; decoding not counted; "
+        training_hours=hours(_BACKWARD * view * clips),
+        reading_hours=clips * size / recipe.train.view_count / READ / 3600,
+        assumed=f"{UTILISATION:.0%} of {PEAK / 1e12:.0f} TFLOP/s, {READ / 1e9:.0f} GB/s from disk; "
+        f"decoding not counted; "
         f"{entities} entities",
     )
 
 
 def clip_bytes(recipe: Recipe, cache: Cache, regions: int) -> int:
-    """Bytes of one clip in a cache of float16 (schema v1), before any compression."""
+    """Bytes of one clip in a cache (schema v1), before any compression."""
     from open_clip import get_model_config
 
     facts = get_model_config(recipe.model)
     side = facts["vision_cfg"]["image_size"] // facts["vision_cfg"]["patch_size"]
-    region = 2 * facts["embed_dim"] + 2  # embedding and size
+    # embedding, with a scale where it is of bytes, and size
+    region = 2 * facts["embed_dim"] + 2 if cache.dtype == "float16" else facts["embed_dim"] + 4
     patch = 1 if regions <= 256 else 2
     return cache.view_count * cache.frames * (regions * region + side**2 * patch + 4)
 
@@ -188,7 +203,7 @@ def extract_commands(recipe: Recipe) -> Iterator[list[str]]:
             *("--dataset", cache.dataset, "--split", cache.split, "--out", cache.cache),
             *("--model", recipe.model, "--pretrained", recipe.pretrained),
             *("--frames", str(cache.frames), "--views", cache.views),
-            *("--merge", str(recipe.merge)),
+            *("--merge", str(recipe.merge), "--dtype", cache.dtype),
         ]
 
 
@@ -199,13 +214,27 @@ def adapter_commands(recipe: Recipe, out: Path) -> Iterator[list[str]]:
         scored = [part for test in recipe.test for part in ("--test", f"{test.name}={test.cache}")]
         yield [
             *("protocol", recipe.protocol, "--features", recipe.train.cache, *scored, *settings),
+            *("--methods", ",".join(recipe.methods)),
             *("--seeds", str(recipe.seeds), "--out", str(out)),
         ]
         return
-    run = str(out / "run")
-    yield ["train", "--features", recipe.train.cache, *settings, "--out", run]
+    runs = {
+        str(out / f"{method}-{seed}"): ("--method", method, "--seed", str(seed))
+        for method in recipe.methods
+        if method != "clip"  # which has nothing to train, and is always scored
+        for seed in range(recipe.seeds)
+    }
+    for run, which in runs.items():
+        yield ["train", "--features", recipe.train.cache, *which, *settings, "--out", run]
+    scored = [part for run in runs for part in ("--run", run)]
     for (name, protocol), group in groupby(recipe.test, lambda test: (test.name, test.protocol)):
         tests = list(group)
         features = [part for test in tests for part in ("--features", test.cache)]
-        lists = [part for path in tests[0].lists for part in ("--list", path)]
-        yield ["protocol", protocol, "--run", run, *features, *lists, "--out", str(out / name)]
+        lists = [part for path in tests[0].lists for part in ("--list", str(label_list(path)))]
+        yield ["protocol", protocol, *scored, *features, *lists, "--out", str(out / name)]
+
+
+def label_list(name: str) -> Path:
+    """Return a list of labels that comes with ALT, or else the file of that name."""
+    bundled = FOLDER / "lists" / name
+    return bundled if bundled.is_file() else Path(name)
