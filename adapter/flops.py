@@ -4,6 +4,7 @@ Papers write "GFLOPs" for billions of multiply-adds; so is it here.
 """
 
 import logging
+from functools import cache
 from typing import Any
 
 import open_clip
@@ -71,12 +72,8 @@ def cost(
     Raises:
         BadInput: no such model, or its image tower is not a plain vision transformer.
     """
-    visual = _tower(model)
-    encoder = RegionEncoder(visual, merge)
-    per_frame = _encoder_operators(visual, merge)
-    per_view = _adapter_operators(
-        config or ModelConfig(), encoder.dim, encoder.regions, frames, entities
-    )
+    dim, regions, per_frame = _encoder(model, merge)
+    per_view = _adapter_operators(config or ModelConfig(), dim, regions, frames, entities)
     operators = {
         name: frames * views * per_frame.get(name, 0) + views * per_view.get(name, 0)
         for name in per_frame.keys() | per_view.keys()
@@ -89,9 +86,9 @@ def cost(
         frames=frames,
         views=views,
         entities=entities,
-        regions=encoder.regions,
+        regions=regions,
         encoder_frame=sum(per_frame.values()),
-        encoder_frame_unmerged=sum(_encoder_operators(visual, 0).values()),
+        encoder_frame_unmerged=sum(_encoder(model, 0)[2].values()),
         encoder=encoder_total,
         adapter=adapter_total,
         total=encoder_total + adapter_total,
@@ -115,15 +112,19 @@ def _tower(model: str) -> nn.Module:
     return clip.visual.eval()
 
 
-def _encoder_operators(visual: Any, merge: int) -> dict[str, float]:
-    """Count one frame through the region encoder."""
+@cache
+def _encoder(model: str, merge: int) -> tuple[int, int, dict[str, float]]:
+    """Return D, R, and the count of one frame through the region encoder."""
+    visual: Any = _tower(model)
+    encoder = RegionEncoder(visual, merge)
     height, width = visual.image_size
     images = torch.empty(1, 3, height, width, device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        RegionEncoder(visual, merge)(images)
-    return _gmacs(counter)
+        encoder(images)
+    return encoder.dim, encoder.regions, _gmacs(counter)
 
 
+@cache
 def _adapter_operators(
     config: ModelConfig, dim: int, regions: int, frames: int, entities: int
 ) -> dict[str, float]:

@@ -240,7 +240,7 @@ def _parts(
 
 def _called(path: Path, among: Sequence[Path]) -> str:
     """Return what tells a file from the others: its name, if that does."""
-    return path.name if sum(path.name == other.name for other in among) == 1 else str(path)
+    return path.stem if sum(path.stem == other.stem for other in among) == 1 else str(path)
 
 
 def _restricted(vocabulary: Vocabulary, clips: ClipSet, names: Sequence[str], part: str) -> Column:

@@ -6,6 +6,7 @@ training clips they have; K clips of each of the more frequent half are trained 
 are tested, each among its own labels.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -66,12 +67,19 @@ def conduct(
         task, halves = base_and_novel(task, tests)
         tests = [column for pair in halves for column in pair]
     chosen = list(shots) or list(SHOTS[protocol])
+    for test in tests:
+        if again := _again(test, task):
+            warnings.warn(
+                f"{again} of {len(test.clips)} videos of {test.name} are called as videos to "
+                "train on are: if they are the same, this is no test",
+                stacklevel=2,
+            )
     cells = compare(task, tests, methods, range(seeds), model, train, chosen, device, report)
     record = comparison_record(task, cells, model, train) | {
         "protocol": protocol,
         "seeds": list(range(seeds)),
         "left_out": dict(whole.clips.left_out),
-        "tests": {test.name: _described(test) for test in tests},
+        "tests": {test.name: _described(test, task) for test in tests},
     }
     if protocol == "base-to-novel":
         record["harmonic"] = [
@@ -147,15 +155,23 @@ def _pairs(cells: Sequence[Cell]) -> list[tuple[tuple[str, str], tuple[Cell, Cel
     return pairs
 
 
-def _described(test: Column) -> dict[str, Any]:
+def _again(test: Column, task: Task) -> int:
+    """Count the test's videos that have the name of a training video."""
+    return len(set(test.clips.videos) & set(task.clips.videos))
+
+
+def _described(test: Column, task: Task) -> dict[str, Any]:
     return {
         "clips": len(test.clips),
+        "failed": int((~test.clips.seen).sum()),
+        "named_as_in_training": _again(test, task),
         "views": test.clips.views,
         "left_out": dict(test.clips.left_out),
         "features": test.clips.facts.content_hash,
         "labels": len(test.labelling.names),
         "label_set": {
             "source": test.labelling.source,
+            "names": list(test.labelling.names),
             "hash": test.labelling.hash,
             "new": test.labelling.new,
         },

@@ -63,7 +63,7 @@ def test_ep2_is_all_classes_at_once(run: Run, novel: Path) -> None:
 def test_ep3_is_each_test_list(run: Run, novel: Path, write_cache, mini) -> None:
     other = write_cache("other.h5", classes=NOVEL, per_class=2, backbone=mini, seed=4)
     parts = zero_shot([run], "ep3", [novel, other]).parts
-    assert [(part.name, part.clips) for part in parts] == [("novel.h5", 16), ("other.h5", 10)]
+    assert [(part.name, part.clips) for part in parts] == [("novel", 16), ("other", 10)]
 
 
 def test_runs_of_one_method_are_its_seeds_and_methods_are_compared(

@@ -21,7 +21,9 @@ def task(write_cache, make_task, mini):
 
 @pytest.fixture
 def tests(task, write_cache, mini):
-    return open_tests({"list1": write_cache("test.h5", noise=6, backbone=mini, seed=1)}, task)
+    return open_tests(
+        {"list1": write_cache("test.h5", noise=6, backbone=mini, seed=1, split="test")}, task
+    )
 
 
 def test_base_to_novel_trains_on_the_more_frequent_half_and_asks_each_half_alone(
@@ -62,6 +64,13 @@ def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
     b, n = cells[0].mean, cells[2].mean
     assert by_method["clip"]["mean"] == pytest.approx(2 * b * n / (b + n))
     assert harmonic(cells[0], cells[2]).std == 0
+
+
+def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:
+    tests = open_tests({"same": write_cache("test.h5", backbone=mini)}, task)
+    with pytest.warns(UserWarning, match="16 of 16 videos of same are called as videos to train"):
+        _, record = conduct("supervised", task, tests, ["clip"], 1, ModelConfig(), QUICK)
+    assert record["tests"]["same"]["named_as_in_training"] == 16
 
 
 def test_few_shot_has_a_column_for_each_count_of_shots(task, tests) -> None:
