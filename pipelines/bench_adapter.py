@@ -1,7 +1,8 @@
 """A training step from cached features beside the same step with the frozen image tower in it.
 
-One run, one machine, random weights: what is reported is the ratio. Also how long the step waits
-for the loader, and the memory that the adapter takes at the paper's size.
+One run, one machine, random weights: what is reported is the ratio. Also how busy the step is when
+its clips are streamed from a cache on the disk, and the memory that the adapter takes at the
+paper's size.
 """
 
 import resource
@@ -26,6 +27,7 @@ from corpus.atomic import write_json
 from corpus.backbone import RANDOM, load
 from extract.regions import RegionEncoder
 from pipelines.bench import _machine
+from pipelines.bench_loader import stream
 
 
 class Figures(BaseModel):
@@ -34,9 +36,14 @@ class Figures(BaseModel):
     Attributes:
         model, merge, frames, batch, entities: what ran.
         machine: device and threads.
-        cached, end_to_end: seconds of a training step, the median turn of each.
+        cached, end_to_end: seconds of a training step, the median turn of each; cached is from
+            memory.
         ratio: end to end over cached, the median over turns.
-        busy: share of the cached step that is not waiting for its batch to be put together.
+        streamed: seconds of a step whose clips come from a file that is not in the page cache,
+            the mean.
+        busy: share of those steps that is not waiting for a batch.
+        megabytes: of a batch in that file.
+        disk: MB/s of reading that file from end to end.
         memory_gb: peak of the adapter's step at `memory_of`; on a CPU the process's growth.
         memory_of: frames, regions and clips of that step; None when it was not asked for.
     """
@@ -51,7 +58,10 @@ class Figures(BaseModel):
     cached: float
     end_to_end: float
     ratio: float
+    streamed: float
     busy: float
+    megabytes: float
+    disk: float
     memory_gb: float | None
     memory_of: tuple[int, int, int] | None
 
@@ -80,12 +90,12 @@ def measure(
             regions = encoder(images).tokens.float().unflatten(0, (batch, frames))
         return Clips(regions, load_batch().place)
 
-    cached, whole, waits = [], [], []
+    cached, whole = [], []
     for _ in range(turns + 1):
-        waits.append(_seconds(load_batch, device))
         cached.append(_seconds(lambda: step(load_batch()), device))
         whole.append(_seconds(lambda: step(encoded()), device))
     used = (32, 101, 64) if memory else None
+    streamed = stream(step, encoder, frames, batch, device)
     return Figures(
         model=model,
         merge=merge,
@@ -96,7 +106,10 @@ def measure(
         cached=statistics.median(cached[1:]),
         end_to_end=statistics.median(whole[1:]),
         ratio=statistics.median(w / c for w, c in zip(whole[1:], cached[1:], strict=True)),
-        busy=1 - statistics.median(w / c for w, c in zip(waits[1:], cached[1:], strict=True)),
+        streamed=streamed.wait + streamed.step,
+        busy=streamed.busy,
+        megabytes=streamed.megabytes,
+        disk=streamed.disk,
         memory_gb=_memory(used, encoder.dim, device) if used else None,
         memory_of=used,
     )

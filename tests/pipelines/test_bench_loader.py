@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapter.clips import Clips
+from corpus.backbone import Backbone
+from extract.regions import RegionEncoder
+from pipelines.bench_loader import STEPS, stream
+
+
+def test_every_clip_of_the_random_cache_is_streamed_once(mini: Backbone, tmp_path: Path) -> None:
+    encoder = RegionEncoder(mini.model, 4)
+    seen: list[Clips] = []
+    took = stream(seen.append, encoder, 2, 3, torch.device("cpu"), tmp_path)
+    assert [len(batch.regions) for batch in seen] == [3] * (STEPS + 1)
+    assert seen[0].regions.shape == (3, 2, encoder.regions, encoder.dim)
+    # What a batch holds is what is in the file, but for HDF5's own bytes and the patches' regions.
+    held = seen[0].regions.nbytes
+    assert took.megabytes == pytest.approx(held / 1e6, rel=0.3)
+    assert 0 < took.busy < 1
+    assert took.disk > 0
+    assert list(tmp_path.iterdir()) == []
