@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from adapter.clips import Clips
 from adapter.data import hold_out, open_clips
 from adapter.stores import place
 from corpus.errors import BadInput
@@ -62,6 +63,20 @@ def test_views_are_read_in_any_order_and_number(write_cache, compression: str) -
     one, other = streamed.fetch(items)[0], held.fetch(items)[0]
     assert torch.equal(one.regions, other.regions)
     assert torch.equal(one.place, other.place)
+
+
+def test_features_go_to_a_gpu_only_if_it_has_room(write_cache, monkeypatch) -> None:
+    held, gpu = open_clips([write_cache()], in_memory=True), torch.device("cuda")
+    moved: list[object] = []
+    monkeypatch.setattr(Clips, "to", lambda clips, device: moved.append(device) or clips)
+    size = sum(tensor.nbytes for tensor in held.fetch(torch.arange(16))[0] if tensor is not None)
+    for free, times in ((2 * size - 1, 0), (2 * size, 1)):  # half of it is left to others
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10**12))
+        held.to(gpu)
+        assert moved == [gpu] * times
+    streamed = open_clips([held.sources[0]], in_memory=False)
+    assert streamed.to(gpu) == streamed
+    assert held.to(torch.device("cpu")).store is held.store
 
 
 def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_cache) -> None:
