@@ -9,13 +9,14 @@ Ray starts again elsewhere.
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from adapter.compare import Column, Job, Report, Score, train_and_score
 from adapter.nearest import looked_up
+from adapter.task import Task
 from corpus.errors import BadInput, RunFailed
 
 try:
@@ -51,8 +52,9 @@ def on_ray(
     variants = {job.variant.name: job.variant for job in jobs}
     for variant in variants.values():
         looked_up(variant.task, variant.model, device)
-    # One copy of the clips in each machine's memory, whatever the number of jobs.
-    tasks = {id(variant.task): ray.put(variant.task) for variant in variants.values()}
+    # One copy of a task's clips in each machine's memory, whatever the number of its jobs.
+    different = {id(variant.task): variant.task for variant in variants.values()}
+    tasks: dict[int, Any] = {key: ray.put(_light(task)) for key, task in different.items()}
     columns: Any = ray.put(list(tests))
     remote = ray.remote(_train_and_score).options(num_cpus=1, num_gpus=gpus)
     waiting = []
@@ -72,6 +74,18 @@ def on_ray(
     finally:
         for result in waiting:
             ray.cancel(result, force=True)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """All that training takes from a backbone."""
+
+    logit_scale: float
+
+
+def _light(task: Task) -> Task:
+    """Leave the backbone's weights out, which may be larger than the clips."""
+    return replace(task, backbone=_Scale(task.backbone.logit_scale))  # type: ignore[arg-type]
 
 
 def _train_and_score(job: Job, task: Any, tests: Sequence[Column], device: str) -> list[Score]:
