@@ -175,12 +175,12 @@ def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
     seeds = {method: [run.config.train.seed for run in group] for method, group in groups.items()}
     order = list(dict.fromkeys(run.config.model.method for run in runs))
     for method in order:
-        if seeds[method] != seeds[order[-1]] or len(set(seeds[method])) < len(seeds[method]):
-            raise BadInput(
-                "--run",
-                f"seeds of {method} are {seeds[method]}, of {order[-1]} {seeds[order[-1]]}",
-                "give runs of each method with the same seeds, each once",
-            )
+        if len(set(seeds[method])) < len(seeds[method]):
+            cause = f"two runs of {method} have one seed ({seeds[method]})"
+            raise BadInput("--run", cause, "train each with a --seed of its own")
+        if seeds[method] != seeds[order[-1]]:
+            cause = f"seeds of {method} are {seeds[method]}, of {order[-1]} {seeds[order[-1]]}"
+            raise BadInput("--run", cause, "give runs of each method with the same seeds")
     for run in runs:
         same_features(run.config.features, runs[0].config.features, run.folder)
         if run.config.prompts != runs[0].config.prompts:

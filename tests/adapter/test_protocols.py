@@ -84,6 +84,8 @@ def test_runs_of_one_method_are_its_seeds_and_methods_are_compared(
         assert cell.p_seeds is not None
     with pytest.raises(BadInput, match=r"seeds of linear are \[0, 1\], of temporal \[1\]"):
         zero_shot(runs[:3], "ep2", [novel])
+    with pytest.raises(BadInput, match=r"two runs of linear have one seed \(\[0, 0\]\)"):
+        zero_shot([run, run], "ep2", [novel])
 
 
 def test_lists_are_classifiers_over_their_labels_alone(
