@@ -46,7 +46,7 @@ def run_demo(
     to: Annotated[Path, typer.Option("--out", help="Folder for all it makes.")] = Path(
         "artifacts/demo"
     ),
-    clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 960,
+    clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 1440,
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
     shots: Annotated[str, typer.Option(help="Few-shot columns: counts, or none.")] = "2,4,8",
@@ -63,12 +63,11 @@ def run_demo(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from adapter.settings import counts
-    from pipelines.demo import SETTINGS, Setting, run, tables
+    from pipelines.demo import Setting, run, tables
 
     draws = [] if shots == "none" else counts(shots)
     few = tuple(n for n in draws if n is not None)
-    training = (*SETTINGS, *(setting or ()))
-    what = Setting(clips, seed, seeds, few, training=training)
+    what = Setting(clips, seed, seeds, few, training=tuple(setting or ()))
     columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=notes) as bar:
 

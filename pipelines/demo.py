@@ -10,6 +10,7 @@ from typing import Any
 
 from adapter.baselines import TITLES
 from adapter.compare import Cell, compare, open_tests
+from adapter.forks import forked
 from adapter.model import Method
 from adapter.settings import configs
 from adapter.tables import comparison_record, comparison_table, draw_comparison
@@ -28,12 +29,6 @@ from pipelines.world.write import write_world
 TESTS = {"base": "test", "new combinations": "novel_combination", "new entities": "novel_entity"}
 METHODS: tuple[Method, ...] = tuple(TITLES)
 PROMPTS = ("{}",)  # the mini backbone's captions are plain
-# For all methods alike, and made for speed, so that the demo takes minutes on two cores: alignment
-# looked up once, one layer, half of the regions at a time, half precision, few epochs.
-SETTINGS = (
-    "epochs=8", "lr=1e-3", "layers=1", "project=false", "top_k=4", "region_dropout=0.6",
-    "precision=bfloat16",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,12 +44,12 @@ class Setting:
         training: "NAME=VALUE" settings of the adapters' training.
     """
 
-    clips: int = 960
+    clips: int = 1440
     seed: int = 0
     seeds: int = 3
     shots: tuple[int, ...] = (2, 4, 8)
     pointed: int = 60
-    training: tuple[str, ...] = SETTINGS
+    training: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,7 @@ def run(
     alignment = measure(videos[: setting.pointed], backbone, names, texts)
     step()
     finish("pointing")
-    cells, compared = _compare(out, corpus, setting, stage)
+    cells, compared = _compare(out, corpus, setting, workers, stage)
     finish("adapters")
     record = {
         "alignment": [a.model_dump() for a in alignment],
@@ -181,6 +176,7 @@ def _compare(
     out: Path,
     corpus: Path,
     setting: Setting,
+    workers: int,
     stage: Callable[[str, int], Callable[[], None]],
 ) -> tuple[list[Cell], dict[str, Any]]:
     """Train and score all methods; few-shot training is scored on the base actions only."""
@@ -198,7 +194,15 @@ def _compare(
     for shots, columns in parts:
         if shots:
             cells += compare(
-                task, columns, METHODS, seeds, model, config, shots, report=lambda _: step()
+                task,
+                columns,
+                METHODS,
+                seeds,
+                model,
+                config,
+                shots,
+                report=lambda _: step(),
+                engine=forked(workers),
             )
     return cells, comparison_record(task, cells, model, config)
 

@@ -1,0 +1,56 @@
+"""Trainings of a comparison side by side on one machine's cores, in processes forked from this one.
+
+Small trainings gain little from threads and much from running at the same time. A fork shares the
+clips' memory, so that nothing is copied or opened again. For CPUs: a GPU does not survive a fork.
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import torch
+
+from adapter.compare import Column, Engine, Job, Report, Score, one_by_one, train_and_score
+from adapter.nearest import looked_up
+from corpus.errors import RunFailed
+
+_shared: tuple[Sequence[Job], Sequence[Column]] = ((), ())  # what forks find when they start
+
+
+def forked(workers: int) -> Engine:
+    """Return an engine of so many processes, a thread each; with one, it is `one_by_one`.
+
+    Numbers are those of `one_by_one` in one thread.
+    """
+    if workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        return one_by_one
+
+    def engine(
+        jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
+    ) -> Iterator[list[Score]]:
+        global _shared
+        for variant in {job.variant.name: job.variant for job in jobs}.values():
+            looked_up(variant.task, variant.model, device)  # once, and not by all at the same time
+        _shared = jobs, tests
+        context = multiprocessing.get_context("fork")
+        try:
+            # Threads of a fork's parent are not in it, and OpenMP would wait for them.
+            with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
+                found = pool.map(_run, range(len(jobs)), [device] * len(jobs))
+                for job, scores in zip(jobs, found, strict=True):
+                    report(job.name)
+                    yield scores
+        except BrokenProcessPool as error:
+            raise RunFailed(
+                "adapters", "a process that trained one was killed", "use fewer workers"
+            ) from error
+        finally:
+            _shared = ((), ())
+
+    return engine
+
+
+def _run(number: int, device: str) -> list[Score]:
+    jobs, tests = _shared
+    return train_and_score(jobs[number], tests, device)
