@@ -69,7 +69,7 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
     with torch.inference_mode():
         reading = model.read(clips)
     if reading.aligned is None:
-        raise BadInput(predictor.run.folder, "has learned queries in place of entities", "use alt")
+        raise BadInput(predictor.run.folder, "has learned vectors in place of entities", "use alt")
     prediction = predictor.judge(video, clips, min(top, len(COLOURS)))
     colours = dict(zip((seen.entity for seen in prediction.entities), COLOURS, strict=False))
     names = [named.unit for named in predictor.run.entities]

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adapter.align import Align, Aligned
+from adapter.align import Align, Aligned, LearnedWords
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Dropout, Layer, zero
 from adapter.tracks import PATH, Tracks, follow, through_time
@@ -81,7 +81,7 @@ class Reading(NamedTuple):
         weights: (batch, frames, regions), summing to one: how much each region counted, which is
             its entity's weight divided among the entity's regions in all frames. Class tokens and
             regions of entities that were not followed count nothing.
-        aligned: each region's entity; None when the tracks are not of entities.
+        aligned: each region's entity; None when there are none, only learned vectors.
     """
 
     what: Tensor
@@ -220,7 +220,8 @@ class Adapter(Recogniser):
         how = torch.einsum("be,bed->bd", weights, self.direction(state))
         regions = tracks.member.sum(dim=(2, 3)).clamp_min(1)
         each = torch.einsum("be,betr->btr", weights / regions, tracks.member)
-        return Reading(what, how, F.pad(each, (1, 0)), aligned)
+        named = None if isinstance(self.align, LearnedWords) else aligned
+        return Reading(what, how, F.pad(each, (1, 0)), named)
 
     def embed(self, clips: Clips) -> Tensor:
         """Embed clips as (batch, 2 · dim) float32: what, and how."""

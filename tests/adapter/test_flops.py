@@ -16,13 +16,16 @@ def tower_by_hand(width: int, blocks: int, patches: int, patch: int, dim: int, m
     return (total + tokens * width * dim) / 1e9
 
 
-def adapter_by_hand(dim: int, tokens: int, frames: int, entities: int, layers: int) -> float:
+def adapter_by_hand(dim: int, tokens: int, frames: int, entities: int, width: int = 128) -> float:
     """Multiply-adds of one view through ALT, from its sizes alone."""
-    align = (tokens + entities) * dim**2 + tokens * entities * dim
-    queries = memory = 2 * tokens * dim**2
-    layer = 4 * tokens * dim**2 + 2 * tokens**2 * dim + 4 * tokens * dim**2
-    convolution = frames * dim * 3
-    return (align + queries + memory + convolution + layers * layer) / 1e9
+    tracks, waves, path = 16, 4, 8
+    regions = tokens - frames  # class tokens are followed nowhere
+    align = tokens * entities * dim
+    follow = 2 * tracks * regions + tracks * waves * frames * path  # centres; through time
+    paths = tracks * ((waves * path + 1) * width + width**2)
+    layer = tracks * (4 + 4) * width**2 + 2 * tracks**2 * width
+    out = tracks * (width + width * dim + 2 * dim + regions)
+    return (align + follow + paths + layer + out) / 1e9
 
 
 SIZES = {
@@ -39,7 +42,7 @@ def test_the_count_agrees_with_the_closed_form_to_one_per_cent(model: str, merge
     by_hand = tower_by_hand(*SIZES[model], merge)
     assert counted.encoder_frame == pytest.approx(by_hand, rel=0.01)
     assert counted.encoder == pytest.approx(16 * by_hand, rel=0.01)
-    view = adapter_by_hand(SIZES[model][-1], 8 * counted.regions, 8, 1000, layers=2)
+    view = adapter_by_hand(SIZES[model][-1], 8 * counted.regions, 8, 1000)
     assert counted.adapter == pytest.approx(2 * view, rel=0.01)
     assert counted.total == pytest.approx(sum(counted.operators.values()))
 
