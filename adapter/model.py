@@ -7,9 +7,11 @@ label's text; how, with what the text says beyond its nearest entity. So nothing
 from some things' motion can change which thing is there, and an entity that no training clip held
 is told by its text alone.
 
-The first version followed the design: queries of every region, a gate from the mean class token
-that starts at zero. The gate kept the rest from learning, and visual keys and values learned the
-training clips' things by heart (`alt-adapter ablate` has both, as far as they are still options).
+In two points this is not the paper's adapter. There, the texts of all regions' entities are queries
+on what regions look like; here looks are left out unless `content` asks for them, since they let
+the adapter learn the training clips' things by heart. And nothing here is added to the class token
+through a gate that starts at zero: while the gate is closed, what is behind it does not learn, and
+what has not learned does not open it. `alt-adapter ablate` measures the parts.
 """
 
 import math
@@ -62,7 +64,7 @@ class ModelConfig(BaseModel):
     mlp_ratio: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     tracks: int = Field(default=16, ge=1)
-    top_k: int = Field(default=16, ge=1)
+    top_k: int = Field(default=4, ge=1)
     align: Literal["hard", "soft", "none"] = "hard"
     project: bool = False
     explore: bool = False

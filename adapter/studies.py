@@ -72,7 +72,8 @@ def compare(
     where = on_device(device)
     task, tests = _opened(features, test, corpus, prompt, where)
     with _progress(len(chosen) * seeds * len(draws)) as report:
-        cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report)
+        crew = _engine("local", where)
+        cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report, crew)
     _finish(cells, comparison_record(task, cells, model, train), to, "comparison", as_json)
 
 
@@ -153,11 +154,12 @@ def sweep(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train with every combination of settings, one after the other or on a Ray cluster."""
+    """Train with every combination of settings, on this machine or on a Ray cluster."""
     from adapter.compare import Variant, compare_variants
     from adapter.settings import grid
 
-    combinations, where, crew = grid(setting, method=method), on_device(device), _engine(engine)
+    combinations, where = grid(setting, method=method), on_device(device)
+    crew = _engine(engine, where)
     task, tests = _opened(features, test, corpus, prompt, where)
     variants = [Variant(name, *both, task) for name, both in combinations.items()]
     with _progress(len(variants) * seeds) as report:
@@ -188,7 +190,8 @@ def ablate(
     from adapter.compare import compare_variants
     from adapter.settings import configs
 
-    where, corpora, crew = on_device(device), corpus or [], _engine(engine)
+    where, corpora = on_device(device), corpus or []
+    crew = _engine(engine, where)
     model, train = configs(setting or [])
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where)
     rows = variants(task, model, train, corpora[1:])
@@ -199,16 +202,22 @@ def ablate(
     _finish(cells, _record(cells, task, seeds), to, "ablation", as_json)
 
 
-def _engine(name: str) -> "EngineFunction | None":
+def _engine(name: str, device: str) -> "EngineFunction | None":
+    """Choose who trains: Ray, this machine's cores side by side, or its GPU one after the other."""
     from corpus.errors import BadInput
 
     if name not in ("local", "ray"):
         raise BadInput(f"--engine {name}", "unknown", "use local or ray")
-    if name == "local":
-        return None
-    from adapter.ray_engine import on_ray
+    if name == "ray":
+        from adapter.ray_engine import on_ray
 
-    return on_ray
+        return on_ray
+    if device != "cpu":
+        return None
+    from adapter.forks import forked
+    from extract.pieces import cores
+
+    return forked(cores())
 
 
 def _opened(

@@ -1,0 +1,52 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from adapter import forks
+from adapter.compare import compare, one_by_one, open_tests
+from adapter.data import open_clips
+from adapter.forks import forked
+from adapter.model import ModelConfig
+from adapter.train import TrainConfig
+from corpus.errors import RunFailed
+
+CONFIG = TrainConfig(epochs=2, batch_size=8)
+
+
+@pytest.fixture
+def task(write_cache, make_task, mini):
+    return make_task(open_clips([write_cache(noise=6, backbone=mini)]))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_side_by_side_gives_the_numbers_of_one_after_the_other(
+    task, write_cache, mini, one_thread
+) -> None:
+    tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
+    told: list[str] = []
+    given = (task, tests, ["clip", "linear", "alt"], [0, 1], ModelConfig(), CONFIG)
+    apart = compare(*given, report=told.append, engine=forked(2))
+    assert apart == compare(*given, engine=one_by_one)
+    assert len(told) == 6
+
+
+def test_a_training_process_that_is_killed_is_told_of_in_one_line(
+    task, write_cache, mini, monkeypatch
+) -> None:
+    tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
+    monkeypatch.setattr(forks, "train_and_score", lambda *_: os._exit(9))
+    with pytest.raises(RunFailed, match="a process that trained one was killed"):
+        compare(task, tests, ["linear"], [0, 1], ModelConfig(), CONFIG, engine=forked(2))
+
+
+def test_one_worker_is_no_fork_at_all() -> None:
+    assert forked(1) is one_by_one
