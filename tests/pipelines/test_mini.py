@@ -29,7 +29,7 @@ from pipelines.world.clips import MOST_SEEDS, listing
 from pipelines.world.entities import ENTITIES
 from pipelines.world.stills import FIRST_SEED, still
 
-TINY = Recipe(steps=4, batch=3, words=1, warmup=2, drawn=6, passes=1)
+TINY = Recipe(steps=4, batch=3, words=1, warmup=2, drawn=6, passes=1, settling=2)
 
 
 def test_no_action_label_is_in_any_text_the_backbone_is_trained_on() -> None:
