@@ -5,6 +5,7 @@ clips' memory, so that nothing is copied or opened again. For CPUs: a GPU does n
 """
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -35,12 +36,15 @@ def forked(workers: int) -> Engine:
         _shared = jobs, tests
         context = multiprocessing.get_context("fork")
         try:
-            # Threads of a fork's parent are not in it, and OpenMP would wait for them.
-            with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
-                found = pool.map(_run, range(len(jobs)), [device] * len(jobs))
-                for job, scores in zip(jobs, found, strict=True):
-                    report(job.name)
-                    yield scores
+            with ProcessPoolExecutor(workers, context, _start) as pool:
+                try:
+                    found = pool.map(_run, range(len(jobs)), [device] * len(jobs))
+                    for job, scores in zip(jobs, found, strict=True):
+                        report(job.name)
+                        yield scores
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)  # else all jobs would be done first
+                    raise
         except BrokenProcessPool as error:
             raise RunFailed(
                 "adapters", "a process that trained one was killed", "use fewer workers"
@@ -49,6 +53,12 @@ def forked(workers: int) -> Engine:
             _shared = ((), ())
 
     return engine
+
+
+def _start() -> None:
+    # Threads of a fork's parent are not in it, and OpenMP would wait for them.
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a fork, and not its job alone
 
 
 def _run(number: int, device: str) -> list[Score]:

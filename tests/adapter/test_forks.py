@@ -48,5 +48,25 @@ def test_a_training_process_that_is_killed_is_told_of_in_one_line(
         compare(task, tests, ["linear"], [0, 1], ModelConfig(), CONFIG, engine=forked(2))
 
 
+def test_an_interrupted_comparison_starts_no_further_training(
+    task, write_cache, mini, tmp_path, monkeypatch
+) -> None:
+    tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
+    known = forks.train_and_score
+
+    def noted(job, *rest):
+        (tmp_path / f"seed {job.seed}").touch()
+        return known(job, *rest)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forks, "train_and_score", noted)
+    given = (task, tests, ["linear"], range(30), ModelConfig(), CONFIG)
+    with pytest.raises(KeyboardInterrupt):
+        compare(*given, report=interrupt, engine=forked(2))
+    assert len(list(tmp_path.glob("seed *"))) < 30
+
+
 def test_one_worker_is_no_fork_at_all() -> None:
     assert forked(1) is one_by_one
