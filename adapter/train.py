@@ -4,6 +4,7 @@ All that is random in an epoch is drawn from generators seeded by (seed, epoch),
 needs no generator state, and an interrupted run goes on exactly as it would have.
 """
 
+import atexit
 import hashlib
 import math
 from collections.abc import Iterator
@@ -212,7 +213,18 @@ def open_accelerator(device: str) -> Accelerator:
     # Buffers are the same in all processes, and need not be sent.
     handler = DistributedDataParallelKwargs(broadcast_buffers=False)
     cpu = device == "cpu" or not torch.cuda.is_available()
-    return Accelerator(cpu=cpu, kwargs_handlers=[handler])
+    accelerator = Accelerator(cpu=cpu, kwargs_handlers=[handler])
+    if accelerator.num_processes > 1:
+        # A process that ends with its threads of communication alive may abort: "terminate called
+        # without an active exception". Registered once, however often this is called.
+        atexit.unregister(_leave_group)
+        atexit.register(_leave_group)
+    return accelerator
+
+
+def _leave_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _batches(
