@@ -67,12 +67,17 @@ class Streamed:
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Read each view; those of one clip that follow each other are read at once."""
         clips = blank(len(rows), facts=self.caches[0].manifest)
+        self._expect(rows.unique().tolist())
         wanted = enumerate(zip(rows.tolist(), views.tolist(), strict=True))
         for (row, ahead), run in groupby(wanted, lambda item: (item[1][0], item[1][1] - item[0])):
             slots = [slot for slot, _ in run]
             part = slice(slots[0], slots[-1] + 1)
             self.read(row, slots[0] + ahead, Clips(clips.regions[part], clips.place[part]))
         return clips
+
+    def _expect(self, rows: list[int]) -> None:
+        for number, cache in enumerate(self.caches):
+            cache.expect(self.rows[row][1] for row in rows if self.rows[row][0] == number)
 
     def read(self, row: int, view: int, out: Clips) -> None:
         """Read views of one row, from `view` on: regions (n, T, R, D) and place (n, T, R, 3)."""

@@ -1,5 +1,6 @@
 import hashlib
 import multiprocessing
+import os
 import pickle
 import resource
 import time
@@ -88,6 +89,20 @@ def test_a_cache_crosses_a_pickle_and_a_fork(tmp_path: Path, manifest: CacheMani
         there = pool.map(cache.regions, [0, 0, 0])
     assert all((here == copy).all() for copy in there)
     assert (pickle.loads(pickle.dumps(cache)).regions(0) == here).all()  # noqa: S301
+
+
+def test_expected_rows_are_asked_of_the_system_where_they_are(
+    tmp_path: Path, manifest: CacheManifest, write_cache, monkeypatch
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    whole, asked = (tmp_path / "a.h5").read_bytes(), []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, at, size, what: asked.append((at, size)))
+    cache = FeatureCache(tmp_path / "a.h5")
+    cache.expect([0, 1])  # the second has failed, and has no features
+    row = cache.features(0)
+    assert row is not None
+    tensors = [value.tobytes() for value in vars(row).values() if value is not None]
+    assert sorted(whole[at : at + size] for at, size in asked) == sorted(tensors)
 
 
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path, manifest: CacheManifest):
