@@ -19,8 +19,11 @@ _INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
 _PRODUCT, _MASS = 0.4, 0.4
 _MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
-# rather than a place or a person.
+# rather than a place, a ship or a person.
 _PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT = 0.5, 0.6, 0.5
+# WordNet's sentence frames in which a verb has an object, and what is left of a sense without.
+_TRANSITIVE = frozenset((8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 21, 24, 25, 30, 31))
+_NO_OBJECT = 0.6
 _SPORT = 1.3  # a gerund that names a pastime: "playing" an instrument, "fishing" on ice
 _PLAY = frozenset(glosses.stems("game sport"))
 _VERB_LEXNAMES = {
@@ -59,9 +62,7 @@ def of_sense(synset: Synset, word: str, parsed: Parsed) -> float:
     """Return what is left of a sense that a label's plain words hardly mean, in 0..1."""
     rate = 1.0
     rate *= _BYNAME if is_byname(word, synset) else 1.0
-    usages = {name for domain in synset.usage_domains() for name in domain.lemma_names()}
-    if not usages.isdisjoint(_REGISTERS) or _INFORMAL.search(synset.definition()):
-        rate *= _SLANG
+    rate *= _SLANG if is_slang(synset) else 1.0
     topics = [
         set(glosses.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
         for domain in synset.topic_domains()
@@ -74,6 +75,13 @@ def of_sense(synset: Synset, word: str, parsed: Parsed) -> float:
     if synset.lexname() == "noun.substance" and _is_plural_of(word, synset):
         rate *= _MASS
     return rate
+
+
+@cache
+def is_slang(synset: Synset) -> bool:
+    """Tell whether a sense belongs to slang or to another register that no label is written in."""
+    usages = {name for domain in synset.usage_domains() for name in domain.lemma_names()}
+    return not usages.isdisjoint(_REGISTERS) or bool(_INFORMAL.search(synset.definition()))
 
 
 def _is_plural_of(word: str, synset: Synset) -> bool:
@@ -94,18 +102,25 @@ def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:
 
     A label that is one noun, and a game that modifies an act, is the act.
     """
+    if unit.whole and unit.text in parsed.verbs:
+        # "wave": a noun that is derived from the verb, a gesture and not the sea's.
+        verbs = {verb for _, verb in wordnet.senses(unit.text, "v")}
+        if verbs.isdisjoint(wordnet.derived(synset)):
+            return 0.0
+        return 2.0
     if not kinds.is_act(synset):
         rate = kinds.visibility(synset)
         if parsed.verbs and not unit.place:
             rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
             if synset.lexname() == "noun.person" and is_object(unit, parsed):
                 rate *= _PERSON_OBJECT
-            rate *= _PLACE_OBJECT if kinds.is_scene(synset) else 1.0
+            large = kinds.is_scene(synset) or "craft.n.02" in wordnet.ancestors(synset)
+            rate *= _PLACE_OBJECT if large else 1.0
         return rate
     if unit.whole or (not unit.head and kinds.is_pastime(synset)):
         return 1.5
     if kinds.is_pastime(synset):
-        return 1.0 if _is_played(parsed) else 0.35
+        return 1.0 if _is_played(parsed) else 0.2 if is_object(unit, parsed) else 0.35
     return 0.2
 
 
@@ -132,6 +147,17 @@ def _is_played(parsed: Parsed) -> bool:
     return not _PLAY.isdisjoint(told)
 
 
+def with_object(synset: Synset, parsed: Parsed) -> float:
+    """Return what is left of a verb's sense that takes no object, where the label has one.
+
+    To wax is to cover with wax when it is done to a chest; only the moon waxes for itself.
+    """
+    if synset.pos() != "v" or not any(is_object(unit, parsed) for unit in parsed.units):
+        return 1.0
+    frames = {number for lemma in synset.lemmas() for number in lemma.frame_ids()}
+    return 1.0 if not frames or frames & _TRANSITIVE else _NO_OBJECT
+
+
 def as_done(synset: Synset, activities: frozenset[Synset], alone: bool) -> float:
     """Prefer bodily verbs, and for a gerund that is all of its label the activity of that name."""
     if kinds.is_act(synset) and not alone:
@@ -140,6 +166,8 @@ def as_done(synset: Synset, activities: frozenset[Synset], alone: bool) -> float
         # A bare gerund that WordNet knows as a sport is the sport: "fencing", "boxing".
         sport = kinds.is_pastime(synset)
         named = any(name.endswith("ing") for name in synset.lemma_names())
-        return 4.0 if sport and named else 1.6 if sport else 1.2
+        if sport:
+            return 4.0 if named else 1.6
+        return 3.0 if named else 1.2
     named = any(related in activities for related in wordnet.derived(synset))
     return _VERB_LEXNAMES.get(synset.lexname(), 0.0) + 0.5 * named

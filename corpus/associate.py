@@ -4,8 +4,11 @@ All of it is what WordNet says of the label's senses: what is derived from them,
 definitions speak of, whose definitions speak of them, what is spelled like them.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+
+from nltk.corpus.reader.wordnet import Synset
 
 from corpus import definitions, glosses, kinds, neighbours, relations, spelling, wordnet
 from corpus.disambiguate import Sense
@@ -17,6 +20,8 @@ _ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"
 _OTHER_SENSES = 3  # of a verb, read where the likeliest says little
 _EVERYDAY = 12  # senses of a verb from which it says little of what it is done with
 _ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
+# Of what a definition mentions, words that people use are seen more often than rare ones.
+_KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
 _NEAR = 0.16  # nearness of a definition that is worth an entity
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
@@ -43,11 +48,16 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
             found += spelling.agent(act.form, act.synset)
         found += definitions.things(act, context, share=0.6)
+        found += relations.of_kind(act)
+        found += spelling.implements(act, _gerund(act, parsed))
         if kinds.is_pastime(act.synset):
             found += relations.of_domain(act, context)
     for unit in parsed.units:
         if not unit.known and unit.text.endswith("ing"):
-            found += spelling.agent(unit.text)
+            for agent in spelling.agent(unit.text):
+                # All that is known of an unknown action is what is said of who does it.
+                told = Sense(agent.unit, relations.synset_of(agent.synset or ""), agent.score)
+                found += [agent, *definitions.things(told, context, share=0.5)]
     for tool in [f for f in found if f.score >= _SURE and f.kind in ("object", "role")]:
         made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
         spoken = definitions.things(made, context, share=0.25)
@@ -61,7 +71,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if kin:
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
-        found += _mentioning(parsed, things, acts, context)
+        found += _mentioning(parsed, things, acts, context, {f.synset for f in found})
     return found
 
 
@@ -107,9 +117,16 @@ def _context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> dict[str
 
 
 def _mentioning(
-    parsed: Parsed, things: list[Sense], acts: list[Sense], context: dict[str, float]
+    parsed: Parsed,
+    things: list[Sense],
+    acts: list[Sense],
+    context: dict[str, float],
+    known: set[str | None],
 ) -> Iterator[Found]:
-    """Find tools, places and people whose definitions mention what the label is about."""
+    """Find tools, places and people whose definitions mention what the label is about.
+
+    There are only so many of each kind, those that are `known` already not counted.
+    """
     phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
     for act in acts:
         # An everyday verb alone points everywhere; a named activity points home.
@@ -134,20 +151,23 @@ def _mentioning(
         above = wordnet.ancestors(synset)
         if not chosen.isdisjoint(above) or kinds.visibility(synset) < 0.55:
             continue
+        if not by_act and _is_called_a(synset, things):
+            continue
         if not kinds_of.isdisjoint(above - {synset.name()}) or (
             synset.name() in kinds_of and relations.first_name(synset) in bases
         ):
             continue
         alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
-        known = min(wordnet.commonness(synset), 10) / 10
-        score = near / total * (0.5 + 0.5 * alike) + 0.05 * known
+        usual = math.log1p(min(wordnet.commonness(synset), _COMMON)) / math.log1p(_COMMON)
+        score = near / total * (0.5 + 0.5 * alike) + _KNOWN * usual
         ranked.append((-round(score, 3), synset.name(), synset, by_act))
     for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
         kind = kinds.kind_of(synset)
         if -score < _NEAR or not left.get(kind, 0) or not (by_act or aside):
             continue
-        left[kind] -= 1
-        aside -= not by_act
+        new = synset.name() not in known
+        left[kind] -= new
+        aside -= new and not by_act
         what = {"object": "instrument"}.get(kind, kind)
         yield relations.found(
             relations.first_name(synset),
@@ -155,6 +175,12 @@ def _mentioning(
             f"{what}: its definition mentions the action",
             -score,
         )
+
+
+def _is_called_a(synset: Synset, things: list[Sense]) -> bool:
+    """Tell whether a name ends in that of a thing: a date bar is another bar, or no news."""
+    heads = tuple(thing.form.split()[-1] for thing in things)
+    return any(name.lower().endswith(heads) for name in synset.lemma_names())
 
 
 def _gerund(act: Sense, parsed: Parsed) -> str:
@@ -171,6 +197,6 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
         names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
-    return tuple(
-        dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in names if glosses.stems(n))
-    )
+    # Without its particle, "pull-up" would be any pull.
+    whole = [n for n in names if len(glosses.stems(n)) == len(n.replace("-", " ").split())]
+    return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))

@@ -143,6 +143,7 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
         lambda synset: aptness.as_done(synset, names, alone),
         None,
         verb,
+        lambda synset: aptness.with_object(synset, parsed),
     )
 
 

@@ -10,6 +10,7 @@ from corpus.parse import Parsed
 from corpus.relations import Found
 from corpus.siblings import Siblings
 from corpus.spelling import DONE_WITH
+from corpus.tags import ordinary
 from corpus.units import Unit
 
 # What every action shows: the person and their parts (paper §3.2).
@@ -141,7 +142,10 @@ def _spelled(text: str, sense: Sense) -> str:
     letters = form.replace(" ", "").replace("-", "")
     for ending in ("", "s", "es"):
         base = text.removesuffix(ending)
-        if " " in text and base.replace(" ", "").replace("-", "") == letters:
+        # Two words are written as they are; "yo yo" is none, and is spelled as WordNet does.
+        words = base.split()
+        same = "".join(words).replace("-", "") == letters
+        if len(words) > 1 and same and all(map(ordinary, words)):
             return base
     return form
 
@@ -191,7 +195,9 @@ def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Fo
     out = _ruled_out(parsed)
     ranked = sorted(more, key=lambda f: (-f.score, f.unit, f.synset or ""))
     spent = parsed.spent - _words_of_acts(direct)
-    spent -= {entity.unit for entity in more if entity.source == DONE_WITH}  # brush hair: a brush
+    compounds = {word for unit in parsed.units if " " in unit.text for word in unit.text.split()}
+    # To brush hair takes a brush; to tie a bow tie, no other tie.
+    spent -= {entity.unit for entity in more if entity.source == DONE_WITH} - compounds
     for entity in [*direct, *ranked]:
         named = entity.source.startswith("label")
         if not named and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):

@@ -45,7 +45,8 @@ _SCENE_ROOTS = (
     "pool.n.01",
     "road.n.01",
     "path.n.02",
-    "passage.n.03",
+    "passageway.n.01",
+    "aisle.n.01",
     "geological_formation.n.01",
     "body_of_water.n.01",
     "land.n.02",
@@ -55,6 +56,8 @@ _SCENE_ROOTS = (
     "jungle.n.01",
     "slope.n.01",
 )
+# Artifacts to WordNet that no camera sees: television as such, and the net of computers.
+_UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
 _PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
 
 
@@ -80,6 +83,8 @@ def visibility(synset: Synset) -> float:
     if "physical_entity.n.01" not in ancestors(synset):
         seen = {"noun.artifact": 0.8, "noun.possession": 0.6}  # coins are abstract to WordNet
         rate = min(rate, seen.get(synset.lexname(), 0.5))
+    if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
+        rate *= 0.5
     if synset.min_depth() < _MIN_DEPTH and synset.lexname() != "noun.Tops":
         rate *= 0.5
     if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:

@@ -10,6 +10,7 @@ from corpus import aptness, glosses, kinds, wordnet
 from corpus.disambiguate import Sense
 
 _PARTS_EACH, _DOMAIN_MOST = 3, 4
+_OF_KIND = 0.4  # score of what an activity's kinds are called after
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     target.pos() != "n"
                     or kinds.visibility(target) < 0.55
                     or aptness.is_product(target, form.name())
+                    or aptness.is_slang(target)
                     or (roles_only and not role)
+                    or (same and not is_handled(target, form.name(), act))
                 ):
                     continue
                 # Of several of one name (bowlers) the one nearest to the act goes first.
@@ -75,6 +78,17 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     f"{what}: derived from {sense.form}",
                     score,
                 )
+
+
+def is_handled(target: Synset, name: str, act: Synset) -> bool:
+    """Tell whether a stuff of the verb's own name is what is handled: water is, sand is not.
+
+    Where it is, the verb's definition says so: "supply with water", but "rub with sandpaper".
+    """
+    if target.lexname() == "noun.artifact" or act.pos() != "v" or name not in act.lemma_names():
+        return True
+    told = set(glosses.stems(act.definition()))
+    return any(told.issuperset(glosses.stems(n.replace("_", " "))) for n in target.lemma_names())
 
 
 def _likely(name: str, synset: Synset, act: Synset) -> float:
@@ -104,6 +118,32 @@ def of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:
     )
     for near, _, member in ranked[:_DOMAIN_MOST]:
         yield found(first_name(member), member, f"topic {sense.form}", min(0.4 - near, 0.9))
+
+
+def of_kind(sense: Sense) -> Iterator[Found]:
+    """Find what the names of an activity's kinds say: the water of a water sport."""
+    for act in counterparts(sense.synset):
+        for level in act.hypernym_paths():
+            for kind in level[-4:-1]:
+                if kinds.is_pastime(kind):
+                    yield from _in_names(kind, sense)
+
+
+def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
+    for name in kind.lemma_names():
+        first, *rest = name.lower().split("_")
+        if not rest:
+            continue
+        for _, synset in wordnet.senses(first)[:1]:
+            if kinds.is_pastime(synset) and kind not in synset.hypernyms():
+                for above in synset.hypernyms():  # swimming strokes are of a water sport
+                    yield from _in_names(above, sense)
+            if kinds.visibility(synset) >= 0.8:
+                what = "scene" if kinds.is_scene(synset) else "instrument"
+                text = name.replace("_", " ")
+                yield found(
+                    first_name(synset), synset, f"{what}: {sense.form} is a {text}", _OF_KIND
+                )
 
 
 def parts(sense: Sense) -> Iterator[Found]:

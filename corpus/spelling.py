@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
@@ -12,6 +13,7 @@ from corpus.relations import Found
 
 DONE_WITH = "instrument: what the action is done with, by definition"
 _PLAIN = 2  # senses of a verb that means one thing
+_COMMON, _KINDS = 2, 3  # uses in WordNet's texts that make a thing common, and how many are taken
 _KIN = 0.15  # nearness of a game and of the things it is called after, their name apart
 
 
@@ -80,12 +82,49 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
         for form, synset in own:
             if form != synset.lemma_names()[0].replace("_", " ").lower():
                 continue
-            if kinds.visibility(synset) >= 0.9:
+            if kinds.visibility(synset) >= 0.9 and relations.is_handled(synset, form, sense.synset):
                 yield relations.found(form, synset, f"instrument: namesake of {verb}", 0.7)
                 return
             if kinds.is_act(synset):
                 yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
+
+
+def implements(act: Sense, gerund: str) -> Iterator[Found]:
+    """Find the common kinds of implements called after an action: pans are cooking utensils.
+
+    What it is a kind of counts as well: who slices, cuts, and knives are cutting implements.
+
+    Args:
+        act: what is done.
+        gerund: as the label or WordNet has it, "cooking".
+    """
+    above = [name for kind in act.synset.hypernyms() for name in kind.lemma_names()]
+    gerunds = [gerund, *(g for name in above for g in sorted(_gerunds(name)))]
+    for synset in dict.fromkeys(one for name in gerunds for one in _called_after(name)):
+        below = synset.closure(lambda low: low.hyponyms(), depth=3)
+        common = [low for low in below if wordnet.commonness(low) >= _COMMON]
+        for low in sorted(common, key=lambda low: (-wordnet.commonness(low), low.name()))[:_KINDS]:
+            what = f"instrument: a {relations.first_name(synset)}"
+            yield relations.found(relations.first_name(low), low, what, 0.45)
+
+
+@cache
+def _called_after(gerund: str) -> tuple[Synset, ...]:
+    offsets = _led_by().get(gerund, ())
+    led = (wordnet.reader().synset_from_pos_and_offset("n", offset) for offset in offsets)
+    return tuple(synset for synset in led if "implement.n.01" in wordnet.ancestors(synset))
+
+
+@cache
+def _led_by() -> dict[str, list[int]]:
+    """Index artifacts by a gerund that their first name begins with."""
+    found: dict[str, list[int]] = {}
+    for noun in glosses.nouns():
+        first, _, rest = noun.names[0].partition("_")
+        if noun.file == "06" and rest and first.endswith("ing"):
+            found.setdefault(first, []).append(noun.offset)
+    return found
 
 
 def _gerunds(verb: str) -> set[str]:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import kinds, wordnet
+from corpus import glosses, kinds, wordnet
 from corpus.tags import NOUN_ENOUGH, Token, function_words, ordinary
 
 PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
 _PARTICLE = ("RP", "RB", "IN")
+_GENERAL = 5  # depth in WordNet above which a noun names no look
+_BETWEEN = ("from", "to", "toward", "towards")
 _SHORTEST, _COMMON = 4, 3  # letters, and uses, of a word within a closed compound
 
 
@@ -78,6 +80,8 @@ def read(tokens: list[Token], draft: Draft) -> None:
             found.append((start, Unit(phrase, True, last.at_place, whole, governed=last.governed)))
             _spend(phrase, draft)
             found += _object_within(inner, start)
+        elif inner[-1].tag == "IN" and any(t.governed for t in tokens[end : end + 2]):
+            continue  # "writing on board": the preposition is the noun's
         elif _is_verb_phrase(inner) and wordnet.senses(phrase, "v"):
             draft.verbs.append(phrase)
             draft.spent.update(phrase.split())
@@ -96,9 +100,9 @@ def read(tokens: list[Token], draft: Draft) -> None:
 def _entry(phrase: str, tokens: list[Token]) -> str:
     """Return the phrase, without the ending of a gerund made of a noun: "hula hooping"."""
     made = tokens[-1].text.endswith("ing") and not wordnet.senses(phrase)
-    bare = phrase.removesuffix("ing")
-    if made and not wordnet.senses(phrase, "v") and wordnet.senses(bare):
-        return bare
+    if made and not wordnet.senses(phrase, "v"):
+        bare = phrase.removesuffix("ing")
+        return next((noun for noun in (bare, f"{bare}e") if wordnet.senses(noun)), phrase)
     return phrase
 
 
@@ -122,7 +126,7 @@ def _is_verb_phrase(tokens: list[Token]) -> bool:
     """
     if tokens[0].tag[:2] == "VB":
         return tokens[-1].tag[:2] in _PARTICLE or tokens[-1].tag[:2] == "JJ"
-    return tokens[0].tag[:2] in ("NN", "JJ") and tokens[-1].tag[:2] in ("VB", "NN")
+    return tokens[0].tag[:2] in ("NN", "JJ", "RB") and tokens[-1].tag[:2] in ("VB", "NN")
 
 
 def _object_within(tokens: list[Token], start: int) -> list[tuple[int, Unit]]:
@@ -167,8 +171,16 @@ def _read_one(
         if at < len(tokens) - 1 and _rather_adjective(word):
             draft.spent.add(word)
             return
+        before = tokens[at - 1] if at else None
+        leads_there = before is not None and (before.text in _BETWEEN or before.tag[:2] == "NN")
+        if (leads_there and _is_direction(word) and not later_noun) or _is_relation(tokens, at):
+            draft.spent.add(word)  # "from left to right"
+            return
         if token.dep == "poss":
             found.append((at, Unit(word, bool(wordnet.senses(word)), head=False)))
+            return
+        if later_noun and _repeats_verb(word, tokens):
+            draft.spent.add(word)  # "exercising with an exercise ball"
             return
         known = bool(wordnet.senses(word))
         end = at + 1 if known else _end_of_unknown(tokens, at)
@@ -189,6 +201,33 @@ def _rather_adjective(word: str) -> bool:
     adjectives = wordnet.reader().synsets(word, "a")
     as_adjective = sum(wordnet.frequency(synset, word) for synset in adjectives)
     return as_adjective > sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word))
+
+
+def _is_relation(tokens: list[Token], at: int) -> bool:
+    """Tell whether a noun only relates to another: "number of", "in front of", "some substance"."""
+    senses = wordnet.senses(tokens[at].text)
+    if not senses:
+        return False
+    _, first = senses[0]
+    if at and tokens[at - 1].text == "some":
+        return first.min_depth() < _GENERAL
+    if at + 1 == len(tokens) or tokens[at + 1].text != "of":
+        return False
+    return kinds.visibility(first) < 0.6 or first.lexname() == "noun.location"
+
+
+def _is_direction(word: str) -> bool:
+    """Tell whether a word says where to, and no thing: an adverb that is no noun as often."""
+    used = {pos: sum(wordnet.frequency(s, word) for s in wordnet.reader().synsets(word, pos)
+                     if s.lexname() != "noun.location") for pos in "nar"}  # fmt: skip
+    return used["r"] > 0 and used["a"] + used["r"] > used["n"]
+
+
+def _repeats_verb(word: str, tokens: list[Token]) -> bool:
+    """Tell whether a modifier says again what the label's verb says."""
+    stem = glosses.stem(word)
+    verbs = [token.text for token in tokens if token.tag[:2] == "VB"]
+    return any(verb != word and glosses.stem(verb) == stem for verb in verbs)
 
 
 def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draft: Draft) -> None:
@@ -232,7 +271,8 @@ def _is_verbal_head(tokens: list[Token], at: int) -> bool:
     acts = sum(wordnet.frequency(synset, form) for form, synset in wordnet.senses(word, "v"))
     for form, synset in wordnet.senses(word):
         count = wordnet.frequency(synset, form) + 1
-        things += count * (kinds.visibility(synset) >= 0.9)
+        # A parade is people, though WordNet has it among groups, which it does not take for seen.
+        things += count * (kinds.visibility(synset) >= 0.9 or synset.lexname() == "noun.group")
         acts += count * kinds.is_act(synset)
     return acts > things
 
@@ -243,11 +283,18 @@ def _says_something(text: str) -> bool:
 
 
 def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tuple[int, Unit]]:
-    """Find the noun of a label that has none by its tags: "squeezing orange", "cartwheel"."""
+    """Find the noun of a label that has none by its tags: "squeezing orange", "cartwheel".
+
+    A label that is one bare verb names the thing of that name as well, if there is one: a swing.
+    """
+    if len(tokens) == 1 and tokens[0].text in draft.verbs and things_of_verb(tokens[0].text):
+        return [(0, Unit(tokens[0].text, True, whole=True))]
     for at in reversed(range(len(tokens))):
         word = tokens[at].text
         senses = wordnet.senses(word)
         if not free[at] or word in draft.spent or not senses or not _says_something(word):
+            continue
+        if at and tokens[at - 1].text in _BETWEEN and _is_direction(word):
             continue
         if word in function_words() or (at < len(tokens) - 1 and _rather_adjective(word)):
             continue
@@ -257,6 +304,16 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
                 draft.verbs.append(word)
             return [(at, Unit(word, True, whole=len(tokens) == 1))]
     return []
+
+
+def things_of_verb(word: str) -> list[Synset]:
+    """Return what a verb's own name stands for as a thing, by derivation: swing, drink, smoke."""
+    verbs = {synset for form, synset in wordnet.senses(word, "v") if form == word}
+    return [
+        synset
+        for form, synset in wordnet.senses(word)
+        if form == word and _is_seen(synset) and not verbs.isdisjoint(wordnet.derived(synset))
+    ]
 
 
 def _is_aside(tokens: list[Token], at: int) -> bool:

@@ -25,6 +25,41 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
     assert senses("driving car")["driver"] == "driver.n.01"
 
 
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [
+        ("slicing onion", "knife"),  # slicing is cutting, and knives are cutting implements
+        ("cooking chicken", "pan"),
+        ("scuba diving", "water"),  # a water sport
+        ("BreastStroke", "water"),
+        ("waxing chest", "wax"),  # only the moon waxes for itself
+        ("YoYo", "yo-yo"),
+        ("Swing", "swing"),
+        ("high fiving", "high five"),
+        ("WritingOnBoard", "pen"),
+        ("golf chipping", "golf ball"),
+    ],
+)
+def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
+    assert unit in senses(label)
+
+
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [
+        ("sanding wood", "sand"),  # that is done with sandpaper
+        ("tying bow tie", "tie"),
+        ("Pulling something from left to right", "right"),
+        ("Turning the camera right while filming something", "right"),
+        ("Holding something in front of something", "front"),
+        ("Putting number of something onto something", "number"),
+        ("exercising with an exercise ball", "exercise"),
+    ],
+)
+def test_words_that_name_no_thing_of_the_action_are_no_entities(label: str, unit: str) -> None:
+    assert unit not in senses(label)
+
+
 def test_a_word_that_wordnet_lacks_is_described_by_its_label() -> None:
     (tabla,) = [found for found in entities("PlayingTabla") if found.unit == "tabla"]
     assert tabla.synset is None
