@@ -125,8 +125,7 @@ def of_kind(sense: Sense) -> Iterator[Found]:
     for act in counterparts(sense.synset):
         for level in act.hypernym_paths():
             for kind in level[-4:-1]:
-                if kinds.is_pastime(kind):
-                    yield from _in_names(kind, sense)
+                yield from _in_names(kind, sense)
 
 
 def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
@@ -138,7 +137,7 @@ def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
             if kinds.is_pastime(synset) and kind not in synset.hypernyms():
                 for above in synset.hypernyms():  # swimming strokes are of a water sport
                     yield from _in_names(above, sense)
-            if kinds.visibility(synset) >= 0.8:
+            if kinds.is_pastime(kind) and kinds.visibility(synset) >= 0.8:
                 what = "scene" if kinds.is_scene(synset) else "instrument"
                 text = name.replace("_", " ")
                 yield found(
