@@ -62,9 +62,10 @@ def on_ray(
         light = job._replace(variant=replace(job.variant, task=None))  # type: ignore[arg-type]
         waiting.append(remote.remote(light, tasks[id(job.variant.task)], columns, device))
     try:
-        for job, result in zip(jobs, waiting, strict=True):
+        for job in jobs:
             report(job.name)
-            yield ray.get(result)
+            yield ray.get(waiting[0])
+            del waiting[0]
     except RayTaskError as error:
         raise error.cause if isinstance(error.cause, BadInput) else error from None
     except RayError as error:
@@ -72,7 +73,9 @@ def on_ray(
         mend = "see Ray's logs on the machines"
         raise RunFailed("--engine ray", f"a training was lost ({reason})", mend) from error
     finally:
-        for result in waiting:
+        # Ray ends this process, without a word, when what is cancelled has just been completed.
+        _, running = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
+        for result in running:
             ray.cancel(result, force=True)
 
 

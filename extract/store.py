@@ -188,6 +188,8 @@ class FeatureCache:
         BadInput: no such file, not HDF5, truncated, not a feature cache, or another schema.
     """
 
+    _where: NDArray[np.int64] | None = None
+
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         _ = self.manifest  # a wrong file is refused here, not in the middle of a run
@@ -256,15 +258,31 @@ class FeatureCache:
         if not hasattr(os, "posix_fadvise"):
             return
         with self._reading():
-            file = self._dataset("regions").file.id.get_vfd_handle()
+            places = self._places()
+            file = self._file.id.get_vfd_handle()
             for index in indices:
-                for name in tensors(self.manifest):
-                    tensor = self._dataset(name)
-                    chunk = tensor.id.get_chunk_info_by_coord((index,) + (0,) * (tensor.ndim - 1))
-                    if chunk.byte_offset is not None:  # a failed row has no chunks
-                        os.posix_fadvise(
-                            file, chunk.byte_offset, chunk.size, os.POSIX_FADV_WILLNEED
-                        )
+                for at, size in places[index].tolist():
+                    if size:  # a failed row has no chunks
+                        os.posix_fadvise(file, at, size, os.POSIX_FADV_WILLNEED)
+
+    def _places(self) -> NDArray[np.int64]:
+        """(N, n, 2) where the file has each row of each of the n tensors: first byte, and bytes.
+
+        Found once: HDF5 looks at all chunks to find one.
+        """
+        regions = self._dataset("regions")
+        if self._where is None:
+            names = list(tensors(self.manifest))
+            where = np.zeros((len(regions), len(names), 2), np.int64)
+            for column, name in enumerate(names):
+                rows = where[:, column]
+
+                def note(chunk: Any, rows: NDArray[np.int64] = rows) -> None:
+                    rows[chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size
+
+                self._dataset(name).id.chunk_iter(note)
+            self._where = where
+        return self._where
 
     def region_size(self, index: int) -> NDArray[np.uint16]:
         """(V·T, R) uint16: patches merged in each token."""
@@ -343,6 +361,7 @@ class FeatureCache:
         if self.__dict__.get("_owner") != os.getpid():
             load_filters(self.manifest.compression)
             self._datasets: dict[str, h5py.Dataset] = {}
+            self._where = None
             self._file, self._owner = self._opened(), os.getpid()
         if name not in self._datasets:  # looking one up takes as long as reading a small row
             self._datasets[name] = self._file[name]
