@@ -287,7 +287,7 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
 
     A label that is one bare verb names the thing of that name as well, if there is one: a swing.
     """
-    if len(tokens) == 1 and tokens[0].text in draft.verbs and things_of_verb(tokens[0].text):
+    if len(tokens) == 1 and tokens[0].text in draft.verbs and _things_of_verb(tokens[0].text):
         return [(0, Unit(tokens[0].text, True, whole=True))]
     for at in reversed(range(len(tokens))):
         word = tokens[at].text
@@ -306,7 +306,7 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
     return []
 
 
-def things_of_verb(word: str) -> list[Synset]:
+def _things_of_verb(word: str) -> list[Synset]:
     """Return what a verb's own name stands for as a thing, by derivation: swing, drink, smoke."""
     verbs = {synset for form, synset in wordnet.senses(word, "v") if form == word}
     return [
