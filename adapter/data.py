@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from pathlib import Path
 
 import psutil
@@ -75,12 +76,19 @@ class ClipSet:
         """
         with ThreadPoolExecutor(1) as reader:
             ahead: deque[Future[tuple[Clips, Tensor]]] = deque()
-            for part in parts:
-                ahead.append(reader.submit(self.fetch, part))
+            for part, coming in pairwise(chain(parts, [None])):
+                assert part is not None
+                ahead.append(reader.submit(self._fetch_before, part, coming))
                 if len(ahead) > _AHEAD:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
+
+    def _fetch_before(self, items: Tensor, coming: Tensor | None) -> tuple[Clips, Tensor]:
+        """Read a batch, while the disk is busy with the one that comes after it."""
+        if coming is not None:
+            self.store.expect(self.rows[coming.div(self.views, rounding_mode="floor")])
+        return self.fetch(items)
 
     def subset(self, keep: Sequence[int] | Tensor) -> "ClipSet":
         """Return the clips at these positions, in this order."""

@@ -50,6 +50,10 @@ class WithNearest:
             cosine=torch.from_numpy(held["cosine"].astype(np.float32)).to(device),
         )
 
+    def expect(self, rows: Tensor) -> None:
+        """Pass on what is fetched soon; the table is read through the page cache."""
+        self.store.expect(rows)
+
     def to(self, device: torch.device) -> "WithNearest":
         """Move the features; the table stays where it is."""
         return replace(self, store=self.store.to(device))

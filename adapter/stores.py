@@ -23,6 +23,10 @@ class Store(Protocol):
         """Read view `views[j]` of row `rows[j]` for all j."""
         ...
 
+    def expect(self, rows: Tensor) -> None:
+        """Take note that these rows are fetched soon."""
+        ...
+
     def to(self, device: torch.device) -> "Store":
         """Move features that are in memory to a device, if it has room; else return self."""
         ...
@@ -43,6 +47,9 @@ class InMemory:
         device = self.clips.regions.device
         rows, views = rows.to(device), views.to(device)
         return self.clips.map(lambda tensor: tensor[rows, views])
+
+    def expect(self, rows: Tensor) -> None:
+        """Do nothing: all is at hand."""
 
     def to(self, device: torch.device) -> "InMemory":
         """Move both tensors, if that leaves half of the GPU's free memory to others."""
@@ -67,7 +74,6 @@ class Streamed:
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Read each view; those of one clip that follow each other are read at once."""
         clips = blank(len(rows), facts=self.caches[0].manifest)
-        self._expect(rows.unique().tolist())
         wanted = enumerate(zip(rows.tolist(), views.tolist(), strict=True))
         for (row, ahead), run in groupby(wanted, lambda item: (item[1][0], item[1][1] - item[0])):
             slots = [slot for slot, _ in run]
@@ -75,9 +81,11 @@ class Streamed:
             self.read(row, slots[0] + ahead, Clips(clips.regions[part], clips.place[part]))
         return clips
 
-    def _expect(self, rows: list[int]) -> None:
+    def expect(self, rows: Tensor) -> None:
+        """Ask the system for the rows, all together."""
+        soon = [self.rows[row] for row in rows.unique().tolist()]
         for number, cache in enumerate(self.caches):
-            cache.expect(self.rows[row][1] for row in rows if self.rows[row][0] == number)
+            cache.expect(row for where, row in soon if where == number)
 
     def read(self, row: int, view: int, out: Clips) -> None:
         """Read views of one row, from `view` on: regions (n, T, R, D) and place (n, T, R, 3)."""

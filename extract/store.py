@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from corpus.errors import BadInput
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
+from extract.raw import RawRows
 from extract.rows import Entry, Features, finished, quantise, row_digest
 from extract.sink import Sink
 
@@ -190,7 +191,8 @@ class FeatureCache:
         BadInput: no such file, not HDF5, truncated, not a feature cache, or another schema.
     """
 
-    _where: NDArray[np.int64] | None = None
+    _file: h5py.File
+    _rows: RawRows | None
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -241,8 +243,13 @@ class FeatureCache:
             first: frame to begin with.
             out: (frames, R, D) float16, contiguous; filled.
         """
+        whole = self.manifest.dtype == "float16"
+        if whole and self._plain(index):
+            with self._reading():
+                self._raw().fill_part(index, 0, first * out[0].nbytes, out)
+            return
         frames = slice(first, first + len(out))
-        if self.manifest.dtype == "float16":
+        if whole:
             with self._reading():
                 self._dataset("regions").read_direct(out, np.s_[index, frames])
             return
@@ -257,34 +264,8 @@ class FeatureCache:
         A disk serves many requests at once faster than one after the other. No more than a hint:
         nothing waits for it, and systems without it go on as they would.
         """
-        if not hasattr(os, "posix_fadvise"):
-            return
         with self._reading():
-            places = self._places()
-            file = self._file.id.get_vfd_handle()
-            for index in indices:
-                for at, size in places[index].tolist():
-                    if size:  # a failed row has no chunks
-                        os.posix_fadvise(file, at, size, os.POSIX_FADV_WILLNEED)
-
-    def _places(self) -> NDArray[np.int64]:
-        """(N, n, 2) where the file has each row of each of the n tensors: first byte, and bytes.
-
-        Found once: HDF5 looks at all chunks to find one.
-        """
-        regions = self._dataset("regions")
-        if self._where is None:
-            names = list(tensors(self.manifest))
-            where = np.zeros((len(regions), len(names), 2), np.int64)
-            for column, name in enumerate(names):
-                rows = where[:, column]
-
-                def note(chunk: Any, rows: NDArray[np.int64] = rows) -> None:
-                    rows[chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size
-
-                self._dataset(name).id.chunk_iter(note)
-            self._where = where
-        return self._where
+            self._raw().expect(indices)
 
     def region_size(self, index: int) -> NDArray[np.uint16]:
         """(V·T, R) uint16: patches merged in each token."""
@@ -305,7 +286,13 @@ class FeatureCache:
         """One row's tensors as they are stored; None for a failed row."""
         if self.status[index] == "failed":
             return None
-        return Features(**{name: self._read(name, index) for name in tensors(self.manifest)})
+        layout = tensors(self.manifest)
+        if not self._plain(index):
+            return Features(**{name: self._read(name, index) for name in layout})
+        row = {name: np.empty(shape, dtype) for name, (shape, dtype) in layout.items()}
+        with self._reading():
+            self._raw().fill(index, list(row.values()))
+        return Features(**row)
 
     def entry(self, index: int) -> Entry:
         """One row's words."""
@@ -349,25 +336,36 @@ class FeatureCache:
 
     def _read(self, name: str, index: int) -> NDArray[Any]:
         with self._reading():
-            tensor = self._dataset(name)
-            if self.manifest.compression != "none" or self.status[index] == "failed":
-                return tensor[index]
-            # The row is its chunk as it is, and this the quick way to it.
-            row = np.empty(tensor.shape[1:], tensor.dtype)
-            bytes_of_row = row.reshape(-1).view(np.uint8)
-            tensor.id.read_direct_chunk((index,) + (0,) * row.ndim, out=bytes_of_row)
+            if not self._plain(index):
+                return self._dataset(name)[index]
+            layout = tensors(self.manifest)
+            row = np.empty(*layout[name])
+            self._raw().fill_part(index, list(layout).index(name), 0, row)
             return row
 
+    def _plain(self, index: int) -> bool:
+        """Whether a row can be read past HDF5: nothing compressed it, and it is there."""
+        return self.manifest.compression == "none" and self.status[index] != "failed"
+
+    def _raw(self) -> RawRows:
+        self._open()
+        if self._rows is None:
+            self._rows = RawRows(self._file, list(tensors(self.manifest)))
+        return self._rows
+
     def _dataset(self, name: str) -> h5py.Dataset:
+        self._open()
+        if name not in self._datasets:  # looking one up takes as long as reading a small row
+            self._datasets[name] = self._file[name]
+        return self._datasets[name]
+
+    def _open(self) -> None:
         # An HDF5 handle must not cross a fork: each process opens its own.
         if self.__dict__.get("_owner") != os.getpid():
             load_filters(self.manifest.compression)
             self._datasets: dict[str, h5py.Dataset] = {}
-            self._where = None
+            self._rows = None
             self._file, self._owner = self._opened(), os.getpid()
-        if name not in self._datasets:  # looking one up takes as long as reading a small row
-            self._datasets[name] = self._file[name]
-        return self._datasets[name]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -122,7 +122,7 @@ def read(
         _forget(path)
         size, began = 0, time.perf_counter()
         for start in range(0, len(order), batch):
-            cache.expect(order[start : start + batch])
+            cache.expect(order[start + batch : start + 2 * batch])
             rows = [cache.features(index) for index in order[start : start + batch]]
             size += sum(v.nbytes for row in rows for v in vars(row).values() if v is not None)
         clips = size / (time.perf_counter() - began)
