@@ -71,7 +71,7 @@ class ModelConfig(BaseModel):
     waves: int = Field(default=4, ge=1)
     place: bool = True
     content: bool = False
-    class_token: float = Field(default=0.1, ge=0)
+    class_token: float = Field(default=0.3, ge=0)
 
 
 class Reading(NamedTuple):

@@ -44,7 +44,7 @@ class TrainConfig(BaseModel):
         frame_dropout, region_dropout: shares left out of each clip (adapter.augment).
         mirror: see half of the clips mirrored; not for labels that tell left from right.
         reframe: spread of a random zoom and shift of each clip, in half frames.
-        mixup: alpha of MixUp on clip embeddings; 0 for none.
+        mixup: alpha of MixUp on clip embeddings, which helps most when clips are few; 0 for none.
         temperature, temperature_end: of the choice of entities, at first and at last; equal
             factors between.
         accumulate: forward passes that a batch is divided among; the step is that of the whole.
@@ -68,7 +68,7 @@ class TrainConfig(BaseModel):
     region_dropout: float = Field(default=0.0, ge=0, lt=1)
     mirror: bool = True
     reframe: float = Field(default=0.15, ge=0, lt=1)
-    mixup: float = Field(default=0.0, ge=0)
+    mixup: float = Field(default=0.4, ge=0)
     temperature: float = Field(default=1.0, gt=0)
     temperature_end: float = Field(default=1.0, gt=0)
     accumulate: int = Field(default=1, ge=1)

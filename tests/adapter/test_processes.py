@@ -22,7 +22,7 @@ labels = F.normalize(torch.randn(4, 32, generator=draw), dim=-1)
 entities = F.normalize(torch.randn(40, 32, generator=draw), dim=-1)
 clips = open_clips([Path(sys.argv[1])])
 model = build(ModelConfig(explore=False, dropout=0), entities, 5, 100.0)
-config = TrainConfig(epochs=3, batch_size=6, frame_dropout=0, mirror=False, reframe=0)
+config = TrainConfig(epochs=3, batch_size=6, frame_dropout=0, mirror=False, reframe=0, mixup=0)
 history = train(model, clips, labels, config, clips).history
 chances = probabilities(model, clips, labels, 4)
 result = {"history": history, "chances": chances.tolist(), "clips": len(clips)}
