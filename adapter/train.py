@@ -47,7 +47,8 @@ class TrainConfig(BaseModel):
         mixup: alpha of MixUp on clip embeddings, which helps most when clips are few; 0 for none.
         temperature, temperature_end: of the choice of entities, at first and at last; equal
             factors between.
-        accumulate: forward passes that a batch is divided among; the step is that of the whole.
+        accumulate: forward passes that a batch is divided among; the step is that of the whole,
+            but that clips are mixed within their part.
         ema: decay of the average of weights that is validated and saved; 0 for the weights.
         patience: epochs without a better one, by the validation clips, after which training
             stops; 0 for never.

@@ -61,7 +61,7 @@ class RawRows:
         self._into([out], int(self._places[index, column, 0]) + skip)
 
     def _pieces(self, index: int) -> list[tuple[int, int, list[int]]]:
-        """What of a row lies together: first byte, bytes, and which tensors. Nothing if it failed."""
+        """Return what of a row lies together: first byte, bytes, tensors. A failed row has none."""
         pieces: list[tuple[int, int, list[int]]] = []
         for column, (first, size) in enumerate(self._places[index].tolist()):
             if pieces and pieces[-1][0] + pieces[-1][1] == first:
