@@ -28,8 +28,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "time: no order of frames": {"waves": 1},
     "no place": {"place": False},
     "tracks see one another's looks": {"content": True},
+    "one vector for a clip": {"pool": True},
     "class token: none": {"class_token": 0.0},
-    "class token: as much as words": {"class_token": 1.0},
+    "class token: as much as tracks": {"class_token": 1.0},
 }
 
 

@@ -1,5 +1,7 @@
 """What ALT is measured against, on the same features with the same loop, and how each is built."""
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,7 +9,7 @@ from torch.nn import functional as F
 from adapter.align import Align, LearnedWords, Nudge
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Layer, Position
-from adapter.model import Adapter, Method, ModelConfig, Recogniser
+from adapter.model import Adapter, Method, ModelConfig, Recogniser, score
 
 # In the order of a table: from what needs no training to what is proposed.
 TITLES: dict[Method, str] = {
@@ -20,7 +22,25 @@ TITLES: dict[Method, str] = {
 }
 
 
-class MeanPooled(Recogniser):
+class Pooled(Recogniser):
+    """A clip becomes a point in the joint space, near its label."""
+
+    @abstractmethod
+    def embed(self, clips: Clips) -> Tensor:
+        """Embed clips as (batch, dim)."""
+
+    def forward(
+        self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
+    ) -> Tensor:
+        """Score clips against labels; MixUp is of the points."""
+        video = self.embed(clips)
+        if mix is not None:
+            other, share = mix
+            video = share * video + (1 - share) * video[other]
+        return score(video, labels, self.log_scale.exp())
+
+
+class MeanPooled(Pooled):
     """Zero-shot CLIP: the mean class token. It has nothing to train."""
 
     def embed(self, clips: Clips) -> Tensor:
@@ -28,7 +48,7 @@ class MeanPooled(Recogniser):
         return mean_class_token(clips.regions)
 
 
-class LinearProbe(Recogniser):
+class LinearProbe(Pooled):
     """One linear map of the mean class token, scored against the label texts.
 
     For label texts that are linearly independent any linear classifier without bias can be
@@ -44,7 +64,7 @@ class LinearProbe(Recogniser):
         return self.map(mean_class_token(clips.regions))
 
 
-class TemporalTransformer(Recogniser):
+class TemporalTransformer(Pooled):
     """Adapt, then align: self-attention over class tokens through time, as X-CLIP has it."""
 
     def __init__(self, dim: int, scale: float, config: ModelConfig) -> None:

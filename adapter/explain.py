@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 from PIL import Image
 
-from adapter.model import Adapter, Reading
+from adapter.model import Adapter
 from adapter.predict import Prediction, Predictor
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
@@ -71,10 +71,15 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
     if reading.aligned is None:
         raise BadInput(predictor.run.folder, "has learned vectors in place of entities", "use alt")
     prediction = predictor.judge(video, clips, min(top, len(COLOURS)))
+    labelling = predictor.labelling
+    label = labelling.text[labelling.names.index(prediction.labels[0].label)]
+    with torch.inference_mode():
+        spoken = model.spoken(reading, label)
     colours = dict(zip((seen.entity for seen in prediction.entities), COLOURS, strict=False))
     names = [named.unit for named in predictor.run.entities]
     shots = _shots(
-        reading,
+        reading.aligned.entity.flatten(0, 1).cpu().numpy(),
+        spoken.flatten(0, 1).cpu().numpy(),
         frames,
         features.patch_region,
         features.timestamps,
@@ -101,7 +106,8 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
 
 
 def _shots(
-    reading: Reading,
+    entity: NDArray[np.int64],  # (V·T, R)
+    weight: NDArray[np.float32],  # (V·T, R)
     frames: NDArray[np.uint8],
     patch_region: NDArray[np.integer],
     timestamps: NDArray[np.float32],
@@ -109,9 +115,6 @@ def _shots(
     colours: dict[str, str],
     grid: tuple[int, int],
 ) -> list[Shot]:
-    assert reading.aligned is not None
-    entity = reading.aligned.entity.flatten(0, 1).cpu().numpy()  # (V·T, R)
-    weight = reading.weights.flatten(0, 1).cpu().numpy()  # (V·T, R)
     regions = entity.shape[1]
     rows, columns = grid
     # The most that a patch counts in any frame is drawn solid.

@@ -128,12 +128,12 @@ def _encoder(model: str, merge: int) -> tuple[int, int, dict[str, float]]:
 def _adapter_operators(
     config: ModelConfig, dim: int, regions: int, frames: int, entities: int
 ) -> dict[str, float]:
-    """Count one view through the adapter; its z ends where labels are compared with it."""
+    """Count one view through the adapter, up to where labels are compared with its tracks."""
     with torch.device("meta"):
-        adapter = build(config, torch.empty(entities, dim), regions, scale=100.0).eval()
+        adapter: Any = build(config, torch.empty(entities, dim), regions, scale=100.0).eval()
         clips = Clips(torch.empty(1, frames, regions, dim), torch.empty(1, frames, regions, PLACE))
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            adapter.embed(clips)
+            adapter.read(clips)
     return _gmacs(counter)
 
 

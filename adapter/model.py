@@ -1,17 +1,20 @@
 """The adapter: a clip read through the entities its regions are aligned with (design §5).
 
-A clip says two things. *What* is there: the entities that its regions are aligned with, as the
-corpus writes them, weighted by how much each counts. And *how* it goes: a direction in the joint
-space, read from the paths of the entities and from one another's company. What is compared with a
-label's text; how, with what the text says beyond its nearest entity. So nothing that is learned
-from some things' motion can change which thing is there, and an entity that no training clip held
-is told by its text alone.
+A clip is a few tracks: entities that its regions are aligned with, followed through the frames.
+A track has a *word*, the entity's text; a *way*, a direction in the joint space that is read from
+its path and from the other tracks' company; and a weight. A label's text is compared with each
+track by itself: with its word, and its way with what the label says beyond its nearest entity. It
+is enough that one track says the label: all together say it as a mixture does, by the log of the
+weighted sum of exponentials. So nothing that is learned from some things' motion can change which
+thing is there, and an entity that no training clip held is told by its text alone.
 
-In two points this is not the paper's adapter. There, the texts of all regions' entities are queries
-on what regions look like; here looks are left out unless `content` asks for them, since they let
-the adapter learn the training clips' things by heart. And nothing here is added to the class token
-through a gate that starts at zero: while the gate is closed, what is behind it does not learn, and
-what has not learned does not open it. `alt-adapter ablate` measures the parts.
+In three points this is not the paper's adapter. There, the texts of all regions' entities are
+queries on what regions look like; here looks are left out unless `content` asks for them, since
+they let the adapter learn the training clips' things by heart. There, one vector stands for the
+clip, in which what acts drowns in what only stands by; here tracks meet the labels one by one. And
+nothing here is added to the class token through a gate that starts at zero: while the gate is
+closed, what is behind it does not learn, and what has not learned does not open it.
+`alt-adapter ablate` measures the parts.
 """
 
 import math
@@ -29,6 +32,9 @@ from adapter.clips import Clips, mean_class_token
 from adapter.layers import Dropout, Layer, zero
 from adapter.tracks import PATH, Tracks, follow, through_time
 from corpus.errors import BadInput
+
+# Of cosines between labels and tracks: the larger, the more the best track alone decides.
+SHARPNESS = 5.0
 
 Method = Literal["clip", "linear", "temporal", "alt-learned", "alt-shuffled", "alt"]
 
@@ -54,7 +60,8 @@ class ModelConfig(BaseModel):
         waves: cosines of time that a path is described by; with 1 the order of frames is lost.
         place: whether paths know where in the frame an entity is.
         content: let tracks read one another's looks beside their paths.
-        class_token: how much of the mean class token is added to what is there.
+        class_token: how much the cosine of the mean class token counts beside the tracks.
+        pool: let the tracks' weighted mean stand for the clip (paper), in place of a mixture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,23 +79,27 @@ class ModelConfig(BaseModel):
     place: bool = True
     content: bool = False
     class_token: float = Field(default=0.3, ge=0)
+    pool: bool = False
 
 
 class Reading(NamedTuple):
     """What the adapter made of a batch of clips.
 
     Attributes:
-        what: (batch, dim), what is there: texts of entities, and a share of the class tokens.
-        how: (batch, dim), how it goes.
-        weights: (batch, frames, regions), summing to one: how much each region counted, which is
-            its entity's weight divided among the entity's regions in all frames. Class tokens and
-            regions of entities that were not followed count nothing.
+        words: (batch, tracks, dim), the text of each track.
+        ways: (batch, tracks, dim), how each goes.
+        importance: (batch, tracks), log of how much each counts; its exponentials sum to one.
+        glance: (batch, dim), the mean class token, as much of it as counts.
+        member: (batch, tracks, frames, regions), one where a region belongs to a track. Class
+            tokens belong to none, nor do regions of entities that were not followed.
         aligned: each region's entity; None when there are none, only learned vectors.
     """
 
-    what: Tensor
-    how: Tensor
-    weights: Tensor
+    words: Tensor
+    ways: Tensor
+    importance: Tensor
+    glance: Tensor
+    member: Tensor
     aligned: Aligned | None
 
 
@@ -122,7 +133,7 @@ def beyond(labels: Tensor, entities: Tensor) -> Tensor:
 
 
 class Recogniser(nn.Module, ABC):
-    """What ALT and its baselines share: a clip becomes a point in the joint space, near its label.
+    """What ALT and its baselines share: clips are scored against the texts of any labels.
 
     Args:
         scale: initial scale of cosines; the backbone's own.
@@ -133,13 +144,6 @@ class Recogniser(nn.Module, ABC):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     @abstractmethod
-    def embed(self, clips: Clips) -> Tensor:
-        """Embed clips as (batch, n) float32, of any length; n is a multiple of dim."""
-
-    def compare(self, video: Tensor, labels: Tensor) -> Tensor:
-        """Score embedded clips against (C, dim) labels, as (batch, C) logits."""
-        return score(video, labels, self.log_scale.exp())
-
     def forward(
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
     ) -> Tensor:
@@ -148,22 +152,17 @@ class Recogniser(nn.Module, ABC):
         Args:
             clips: the batch.
             labels: (C, dim) unit rows.
-            mix: for MixUp, a permutation of the batch and the share of each clip's own embedding.
+            mix: for MixUp, a permutation of the batch and the share of each clip's own content.
 
         Returns:
             (batch, C) logits.
         """
-        video = self.embed(clips)
-        if mix is not None:
-            other, share = mix
-            video = share * video + (1 - share) * video[other]
-        return self.compare(video, labels)
 
 
 class Adapter(Recogniser):
-    """ALT: aligned regions become tracks, and tracks say what is there and how it goes.
+    """ALT: aligned regions become tracks, and each track may say the label.
 
-    Before training the paths say nothing: a track counts by the square of its evidence, how is
+    Before training the paths say nothing: a track counts by the square of its evidence, its way is
     zero, and the adapter is zero-shot recognition through entities.
 
     Args:
@@ -187,7 +186,8 @@ class Adapter(Recogniser):
             Layer(width, config.mlp_ratio, config.dropout) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.importance = zero(nn.Linear(width, 1))
+        # A bias would be the same for all tracks, which a softmax does not see.
+        self.importance = zero(nn.Linear(width, 1, bias=False))
         self.direction = zero(nn.Linear(width, dim))
 
     @classmethod
@@ -204,39 +204,73 @@ class Adapter(Recogniser):
             raise BadInput(folder, f"is a run of {run.config.model.method}", "use Run.load")
         return run.model
 
+    def forward(
+        self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
+    ) -> Tensor:
+        """Score clips against labels; mixed clips have the tracks of both."""
+        reading = self.read(clips)
+        with torch.autocast(clips.regions.device.type, enabled=False):
+            tracks, glance = self._said(reading, labels), reading.glance @ labels.T
+            if mix is not None:
+                other, share = mix
+                tracks = torch.logaddexp(
+                    tracks + math.log(share), tracks[other] + math.log(max(1 - share, 1e-9))
+                )
+                glance = share * glance + (1 - share) * glance[other]
+            logits: Tensor = self.log_scale.exp() * (tracks / SHARPNESS + glance)
+        return logits
+
     def read(self, clips: Clips) -> Reading:
-        """Embed clips, and say which entities they were read through and how much each counted."""
+        """Say what tracks there are, and how much each counts."""
         aligned = self.align(clips.regions, clips.nearest, clips.cosine)
         entity, similarity = aligned.entity[:, :, 1:], aligned.similarity[:, :, 1:]
         tracks = follow(
             entity, similarity, clips.place[:, :, 1:], len(self.align.entities), self.config.tracks
         )
-        text, looks = self._text(tracks, aligned, clips), self._looks(tracks, clips)
+        words, looks = self._text(tracks, aligned, clips), self._looks(tracks, clips)
         state = self._state(tracks, looks)
-        importance = self.importance(state)[..., 0]
+        importance = self.importance(state)[..., 0].float()
         # Evidence² is the prior; a track without any evidence must not count.
         importance = importance + 2 * tracks.evidence.clamp_min(1e-3).log()
-        weights = importance.softmax(dim=-1)  # (batch, tracks)
-        class_token = self.config.class_token * mean_class_token(clips.regions)
-        what = torch.einsum("be,bed->bd", weights, text) + class_token
-        how = torch.einsum("be,bed->bd", weights, self.direction(state))
-        regions = tracks.member.sum(dim=(2, 3)).clamp_min(1)
-        each = torch.einsum("be,betr->btr", weights / regions, tracks.member)
-        named = None if isinstance(self.align, LearnedWords) else aligned
-        return Reading(what, how, F.pad(each, (1, 0)), named)
+        return Reading(
+            words.float(),
+            self.direction(state).float(),
+            importance.log_softmax(dim=-1),
+            self.config.class_token * mean_class_token(clips.regions),
+            F.pad(tracks.member, (1, 0)),
+            None if isinstance(self.align, LearnedWords) else aligned,
+        )
 
-    def embed(self, clips: Clips) -> Tensor:
-        """Embed clips as (batch, 2 · dim) float32: what, and how."""
-        reading = self.read(clips)
-        return torch.cat([reading.what, reading.how], dim=-1)
+    def spoken(self, reading: Reading, label: Tensor) -> Tensor:
+        """Say how much each region had to do with a label.
 
-    def compare(self, video: Tensor, labels: Tensor) -> Tensor:
-        """Score what is there against (C, dim) labels, and how it goes against what is beyond."""
-        what, how = video.chunk(2, dim=-1)
-        scale = self.log_scale.exp()
-        logits = score(what, labels, scale)
-        with torch.autocast(video.device.type, enabled=False):
-            return logits + scale * how.float() @ beyond(labels, self.align.words()).T
+        Args:
+            reading: of (batch) clips.
+            label: (dim,) unit text.
+
+        Returns:
+            (batch, frames, regions), summing to one: each track's share in saying the label,
+            divided among its regions in all frames.
+        """
+        share = self._each(reading, label[None])[..., 0].softmax(dim=-1)  # (batch, tracks)
+        regions = reading.member.sum(dim=(2, 3)).clamp_min(1)
+        return torch.einsum("be,betr->btr", share / regions, reading.member)
+
+    def _said(self, reading: Reading, labels: Tensor) -> Tensor:
+        """Return (batch, C), SHARPNESS times how near clips are to labels by their tracks."""
+        if self.config.pool:
+            weights = reading.importance.exp()
+            what, how = (
+                torch.einsum("be,bed->bd", weights, some) for some in (reading.words, reading.ways)
+            )
+            rest = beyond(labels, self.align.words())
+            return SHARPNESS * (F.normalize(what, dim=-1) @ labels.T + how @ rest.T)
+        return self._each(reading, labels).logsumexp(dim=1)
+
+    def _each(self, reading: Reading, labels: Tensor) -> Tensor:
+        """Return (batch, tracks, C): how near each track is to each label, and its weight."""
+        near = reading.words @ labels.T + reading.ways @ beyond(labels, self.align.words()).T
+        return reading.importance[..., None] + SHARPNESS * near
 
     def _text(self, tracks: Tracks, aligned: Aligned, clips: Clips) -> Tensor:
         """Return (batch, tracks, dim), what each track is: a word, a mixture of words, or looks."""

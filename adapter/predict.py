@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from adapter.clips import Clips
 from adapter.model import Adapter, Reading
@@ -107,10 +108,12 @@ class Predictor:
         """Recognise a video from its views, the batch that `clips` returns."""
         model = self.run.model
         chances = model(clips, self.labelling.text).softmax(dim=-1).mean(dim=0).cpu()
-        entities = (
-            counted(model.read(clips), self.run.entities) if isinstance(model, Adapter) else ()
-        )
         best = chances.argsort(descending=True)[:top].tolist()
+        entities: tuple[Seen, ...] = ()
+        if isinstance(model, Adapter):
+            reading = model.read(clips)
+            spoken = model.spoken(reading, self.labelling.text[best[0]])
+            entities = counted(reading, spoken, self.run.entities)
         return Prediction(
             video=str(video),
             labels=tuple(
@@ -128,11 +131,12 @@ class Predictor:
         return clips.to(self.labelling.text.device)
 
 
-def counted(reading: Reading, names: tuple[Named, ...]) -> tuple[Seen, ...]:
-    """Sum the weights of a reading by entity.
+def counted(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:
+    """Sum by entity how much regions had to do with a label.
 
     Args:
         reading: of a video's views.
+        spoken: (views, frames, regions), what `Adapter.spoken` says of the label.
         names: of the K entities.
 
     Returns:
@@ -142,7 +146,7 @@ def counted(reading: Reading, names: tuple[Named, ...]) -> tuple[Seen, ...]:
     if reading.aligned is None:
         return ()
     entity = reading.aligned.entity[:, :, 1:].flatten()
-    weight = (reading.weights[:, :, 1:] / len(reading.weights)).flatten()
+    weight = (spoken[:, :, 1:] / len(spoken)).flatten()
     total = torch.zeros(len(names), device=weight.device).index_add_(0, entity, weight).cpu()
     return tuple(
         Seen(

@@ -27,7 +27,7 @@ from adapter.train import TrainConfig
 from corpus.errors import BadInput
 from extract.store import CacheManifest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LABELS = "label_text"
 
 

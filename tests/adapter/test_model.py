@@ -3,7 +3,15 @@ import torch
 from torch.nn import functional as F
 
 from adapter.baselines import TITLES, build
-from adapter.model import Adapter, Clips, ModelConfig, beyond, mean_class_token, score
+from adapter.model import (
+    SHARPNESS,
+    Adapter,
+    Clips,
+    ModelConfig,
+    beyond,
+    mean_class_token,
+    score,
+)
 
 DIM, REGIONS, FRAMES = 32, 5, 4
 ENTITIES = F.normalize(torch.randn(40, DIM, generator=torch.Generator().manual_seed(1)), dim=-1)
@@ -59,16 +67,50 @@ def test_untrained_alt_is_recognition_through_the_entities_that_were_seen() -> N
     batch, texts = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 7, 7]]), labels()
     model = recogniser(class_token=0.0, tracks=2).eval()
     reading = model.read(batch)
-    torch.testing.assert_close(reading.what[0], 0.8 * ENTITIES[7] + 0.2 * ENTITIES[8])
-    assert not reading.how.any()
-    torch.testing.assert_close(model(batch, texts), score(reading.what, texts, torch.tensor(100.0)))
+    torch.testing.assert_close(reading.words[0], ENTITIES[[7, 8]])
+    torch.testing.assert_close(reading.importance.exp(), torch.tensor([[0.8, 0.2]]))
+    assert not reading.ways.any()
+    near = (SHARPNESS * ENTITIES[[7, 8]] @ texts.T).exp()
+    by_hand = 100 * (0.8 * near[0] + 0.2 * near[1]).log() / SHARPNESS
+    torch.testing.assert_close(model(batch, texts)[0], by_hand, atol=1e-3, rtol=1e-4)
 
 
-def test_a_share_of_the_class_token_is_added_to_what_is_there() -> None:
-    batch = clips()
-    with_it, without = (recogniser(class_token=share).eval().read(batch) for share in (0.5, 0.0))
-    token = 0.5 * mean_class_token(batch.regions)
-    torch.testing.assert_close(with_it.what - without.what, token)
+def test_tracks_pooled_are_one_vector_that_is_compared_with_labels() -> None:
+    batch, texts = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 7, 7]]), labels()
+    model = recogniser(class_token=0.0, tracks=2, pool=True).eval()
+    what = 0.8 * ENTITIES[7] + 0.2 * ENTITIES[8]
+    logits = score(what[None], texts, torch.tensor(100.0))
+    torch.testing.assert_close(model(batch, texts), logits, atol=1e-3, rtol=1e-4)
+
+
+def test_one_track_that_says_a_label_is_enough() -> None:
+    """Things that stand by take little from the thing that a label is about."""
+    alone, crowded = [[0, 7, 7, 7, 7]] * 2, [[0, 7, 8, 9, 10]] * 2
+    lead = {}
+    for pool in (True, False):
+        model = recogniser(class_token=0.0, pool=pool).eval()
+        logits = [model(seeing(seen), ENTITIES[[7, 8, 9, 10, 11]]) for seen in (alone, crowded)]
+        lead[pool] = [(one[0, 0] - one[0, 4]).item() for one in logits]
+    kept = {pool: crowd / clear for pool, (clear, crowd) in lead.items()}
+    assert kept[False] > kept[True]
+
+
+def test_the_class_token_counts_by_its_share() -> None:
+    batch, texts = clips(), labels()
+    with_it, without = (recogniser(class_token=share).eval()(batch, texts) for share in (0.5, 0.0))
+    token = 100 * 0.5 * mean_class_token(batch.regions) @ texts.T
+    torch.testing.assert_close(with_it - without, token, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_mixed_clips_lie_between_their_own_scores(pool: bool) -> None:
+    batch, texts = clips(2), labels()
+    model = moved(recogniser(pool=pool).eval())
+    own, order = model(batch, texts), torch.tensor([1, 0])
+    torch.testing.assert_close(model(batch, texts, (order, 1.0)), own, atol=1e-3, rtol=1e-4)
+    mixed = model(batch, texts, (order, 0.7))
+    low, high = torch.minimum(own, own[order]), torch.maximum(own, own[order])
+    assert ((mixed > low - 1e-2) & (mixed < high + 1e-2)).all()
 
 
 @pytest.mark.parametrize("method", [method for method in TITLES if method != "clip"])
@@ -99,17 +141,25 @@ def test_the_order_of_regions_does_not_matter() -> None:
         )
 
 
-def test_a_reading_divides_an_entitys_weight_among_its_regions() -> None:
+def test_a_tracks_share_in_a_label_is_divided_among_its_regions() -> None:
     model = moved(recogniser().eval())
     assert isinstance(model, Adapter)
     reading = model.read(seeing([[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]]))
     assert reading.aligned.entity.tolist() == [[[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]]]
-    weights = reading.weights[0]
+    weights = model.spoken(reading, labels(1)[0])[0]
     assert weights[:, 0].tolist() == [0, 0]  # class tokens stand for no entity
     for same in (weights[0, 1:4], torch.stack([weights[0, 4], *weights[1, 1:3]]), weights[1, 3:]):
         assert (same == same[0]).all()
         assert same[0] > 0
     torch.testing.assert_close(weights.sum(), torch.tensor(1.0), atol=1e-4, rtol=0)
+
+
+def test_a_label_is_spoken_by_the_entity_that_it_is() -> None:
+    model, seen = recogniser().eval(), seeing([[0, 7, 7, 8, 8]])
+    reading = model.read(seen)
+    shares = [model.spoken(reading, ENTITIES[entity])[0, 0] for entity in (7, 8)]
+    assert shares[0][1] > shares[0][3]
+    assert shares[1][1] < shares[1][3]
 
 
 def test_what_a_label_says_beyond_its_nearest_entity_is_at_right_angles_to_it() -> None:
@@ -120,21 +170,25 @@ def test_what_a_label_says_beyond_its_nearest_entity_is_at_right_angles_to_it() 
 
 
 def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
-    """Two labels that are entities themselves: however trained, paths cannot tell them apart."""
-    batch, model = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), moved(recogniser().eval())
-    texts = ENTITIES[[7, 8]]
-    reading = model.read(batch)
-    torch.testing.assert_close(
-        model(batch, texts), score(reading.what, texts, model.log_scale.exp()), atol=1e-3, rtol=1e-4
-    )
+    """Two labels that are entities themselves: however trained, ways cannot tell them apart."""
+    batch, texts = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), ENTITIES[[7, 8]]
+    model = moved(recogniser().eval())
+    with_ways = model(batch, texts)
+    assert model.read(batch).ways.any()
+    model.direction.weight.data.zero_()
+    model.direction.bias.data.zero_()
+    torch.testing.assert_close(model(batch, texts), with_ways, atol=1e-3, rtol=1e-4)
 
 
 def test_what_moves_alike_goes_alike_whatever_it_is() -> None:
-    """The state of a track holds no word: one thing in another's place has the same how."""
+    """The state of a track holds no word: one thing in another's place has the same way."""
     model = moved(recogniser(class_token=0.0).eval())
     one, other = seeing([[0, 7, 7, 8, 8], [0, 7, 7, 8, 8]]), seeing([[0, 5, 5, 3, 3]] * 2)
     other = other._replace(place=one.place)
-    torch.testing.assert_close(model.read(one).how, model.read(other).how, atol=1e-5, rtol=1e-4)
+    ways, others = (model.read(batch).ways[:, :2] for batch in (one, other))
+    # Of two things as evident as each other the first may be either.
+    ways, others = (some.sort(dim=1).values for some in (ways, others))
+    torch.testing.assert_close(ways, others, atol=1e-5, rtol=1e-4)
 
 
 def test_an_adapter_reads_any_number_of_frames() -> None:
@@ -160,7 +214,7 @@ def test_the_same_seed_builds_the_same_weights_and_leaves_the_generator_alone() 
     "shape",
     [
         {"layers": 0}, {"waves": 1}, {"place": False}, {"content": True}, {"align": "none"},
-        {"align": "soft"}, {"project": True}, {"tracks": 64}, {"explore": True},
+        {"align": "soft"}, {"pool": True}, {"project": True}, {"tracks": 64}, {"explore": True},
     ],
 )  # fmt: skip
 def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, object]) -> None:
@@ -168,4 +222,5 @@ def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, o
     loss = F.cross_entropy(model(clips(), labels()), torch.tensor([0, 1, 2]))
     loss.backward()
     assert loss.isfinite()
-    assert all(weight.grad.abs().sum() > 0 for weight in model.parameters())
+    idle = [name for name, weight in model.named_parameters() if not weight.grad.abs().sum() > 0]
+    assert idle == []

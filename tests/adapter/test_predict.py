@@ -83,11 +83,12 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     encoded = predicting.encode_video(video, predictor.encoder, predictor.plan)
     with torch.inference_mode():
         reading = predictor.run.model.read(predictor.clips(encoded))
-    seen = counted(reading, predictor.run.entities)
+        spoken = predictor.run.model.spoken(reading, predictor.run.labels[0])
+    seen = counted(reading, spoken, predictor.run.entities)
     by_hand: dict[str, float] = {}
     for entity, weight in zip(
         reading.aligned.entity[:, :, 1:].flatten().tolist(),
-        reading.weights[:, :, 1:].flatten().tolist(),
+        spoken[:, :, 1:].flatten().tolist(),
         strict=True,
     ):
         by_hand[f"thing {entity}"] = by_hand.get(f"thing {entity}", 0) + weight
