@@ -44,12 +44,15 @@ class Variant:
         name: a method, or whatever tells the row from the others.
         model, train: the recogniser and its training; the seed is the comparison's.
         task: what to train on.
+        tests: what to score on in place of the comparison's own: the same clips in the same order,
+            with features such as `task` has.
     """
 
     name: str
     model: ModelConfig
     train: TrainConfig
     task: Task
+    tests: tuple[Column, ...] = ()
 
 
 class Job(NamedTuple):
@@ -247,7 +250,7 @@ def train_and_score(job: Job, tests: Sequence[Column], device: str) -> list[Scor
         train(recogniser, clips, task.labels, config, device=device)
     return [
         scored(probabilities(recogniser, test.clips, test.labelling.text), test.clips)
-        for test in tests
+        for test in job.variant.tests or tests
     ]
 
 

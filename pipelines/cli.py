@@ -1,5 +1,7 @@
 """alt-demo: the demo world, and the whole path on it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,10 @@ app = application("A world whose ground truth is known: make its videos, run the
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes; by default one for each CPU core.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the adapters' training."),
 ]
 
 
@@ -50,31 +56,18 @@ def run_demo(
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
     shots: Annotated[str, typer.Option(help="Few-shot columns: counts, or none.")] = "2,4,8",
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the adapters' training."),
-    ] = None,
+    setting: Settings = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Run the whole path on the demo world: ALT beside its baselines, and alignment measured."""
-    from collections.abc import Callable
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from adapter.settings import counts
     from pipelines.demo import Setting, run, tables
 
     draws = [] if shots == "none" else counts(shots)
     few = tuple(n for n in draws if n is not None)
     what = Setting(clips, seed, seeds, few, training=tuple(setting or ()))
-    columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=notes) as bar:
-
-        def stage(name: str, steps: int) -> Callable[[], None]:
-            shown = bar.add_task(name, total=steps)
-            return lambda: bar.update(shown, advance=1)
-
+    with _stages() as stage:
         outcome = run(to, what, workers or _cores(), stage)
     if as_json:
         print_json(outcome.record)
@@ -82,6 +75,44 @@ def run_demo(
     for table in tables(outcome):
         out.print(table)
     out.print(f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}", markup=False)
+
+
+@app.command(epilog="Example: alt-demo run && alt-demo ablate")
+def ablate(
+    to: Annotated[Path, typer.Option("--out", help="Folder of a demo that was run.")] = Path(
+        "artifacts/demo"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row.")] = 3,
+    setting: Settings = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Change one part of ALT at a time on the demo's world, its corpus and merging among them."""
+    from adapter.tables import comparison_table
+    from pipelines.ablation import ablate as compare_parts
+
+    with _stages() as stage:
+        cells, record = compare_parts(to, seeds, workers or _cores(), stage, setting or ())
+    if as_json:
+        print_json(record)
+        return
+    out.print(comparison_table(cells))
+    out.print(f"{to / 'ablation' / 'ablation.json'}  {to / 'ablation' / 'table.txt'}", markup=False)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int], Callable[[], None]]]:
+    """Show stages: what is yielded takes a name and a number of steps, and returns one to call."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=notes) as bar:
+
+        def stage(name: str, steps: int) -> Callable[[], None]:
+            shown = bar.add_task(name, total=steps)
+            return lambda: bar.update(shown, advance=1)
+
+        yield stage
 
 
 def _cores() -> int:

@@ -123,7 +123,7 @@ def run(
         "setting": asdict(setting),
         "backbone": {"name": backbone.name, "fingerprint": backbone.fingerprint},
         "seconds": seconds,
-        "commit": _commit(),
+        "commit": commit(),
         "version": version("alt-video"),
     }
     write_json(out / "demo.json", record)
@@ -157,12 +157,16 @@ def _corpus(
 ) -> Path:
     """Build the text corpus of all the world's labels, base and novel: labels are known words."""
     step = stage("corpus", 1)
-    files = ",".join(
-        str(world / f"{name}.txt") for name in ("base", "novel_combination", "novel_entity")
-    )
-    Corpus.build(load_labels(files), backbone).save(folder)
+    Corpus.build(load_labels(label_files(world)), backbone).save(folder)
     step()
     return folder
+
+
+def label_files(world: Path) -> str:
+    """Name the files of all a world's labels, as `load_labels` takes them."""
+    return ",".join(
+        str(world / f"{name}.txt") for name in ("base", "novel_combination", "novel_entity")
+    )
 
 
 def _stale(cache: Path, backbone: Backbone) -> bool:
@@ -208,18 +212,23 @@ def _compare(
 
 
 def _plain(outcome: Outcome) -> str:
+    setting = outcome.record["setting"]
+    made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
+    return plain(tables(outcome), f"{made}, commit {outcome.record['commit']}.")
+
+
+def plain(shown: Sequence[Any], last: str) -> str:
+    """Write rich tables as text, and a last line."""
     from rich.console import Console
 
     console = Console(width=160, no_color=True)
     with console.capture() as caught:
-        for table in tables(outcome):
+        for table in shown:
             console.print(table)
-    setting = outcome.record["setting"]
-    made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
-    return f"{caught.get()}\n{made}, commit {outcome.record['commit']}.\n"
+    return f"{caught.get()}\n{last}\n"
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the checkout, None for an installed package."""
     try:
         done = subprocess.run(

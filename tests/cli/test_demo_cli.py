@@ -112,10 +112,31 @@ def test_the_demo_runs_the_whole_path(tmp_path: Path) -> None:
     assert all(0.8 <= row["pointing"] <= 1 for row in record["alignment"])
     assert (tmp_path / "demo.png").stat().st_size > 10_000
     assert "alt-demo run --clips 24 --seed 0" in (tmp_path / "table.txt").read_text()
+    its_parts_are_changed_one_at_a_time(tmp_path)
 
 
-def test_help_names_both_commands() -> None:
+def its_parts_are_changed_one_at_a_time(demo: Path) -> None:
+    options = ("--out", demo, "--seeds", 1, "--set", "epochs=1", "--workers", 1, "--json")
+    done = alt_demo("ablate", *options)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record == json.loads((demo / "ablation" / "ablation.json").read_text())
+    rows = list(dict.fromkeys(cell["method"] for cell in record["cells"]))
+    for part in ("words", "alignment", "layers", "time", "corpus: random", "merged a block: 0"):
+        assert any(row.startswith(part) for row in rows), part
+    assert rows[-1] == "alt"
+    assert len(record["cells"]) == 3 * len(rows)
+    assert "alt-demo ablate" in (demo / "ablation" / "table.txt").read_text()
+
+
+def test_an_ablation_without_a_demo_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = alt_demo("ablate", "--out", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(f"run: alt-demo run --out {tmp_path}")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_names_all_commands() -> None:
     done = alt_demo("--help")
     assert done.returncode == 0
-    assert "world" in done.stdout
-    assert "run" in done.stdout
+    assert all(command in done.stdout for command in ("world", "run", "ablate"))
