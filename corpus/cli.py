@@ -127,7 +127,7 @@ def build(
     out.print(counts, soft_wrap=True)
     if manifest.thin:
         notes.print(
-            f"{len(manifest.thin)} labels have fewer than 3 entities of their own; "
+            f"labels with fewer than 3 entities of their own: {len(manifest.thin)}; "
             "`alt-corpus stats` lists them",
             soft_wrap=True,
         )
@@ -165,10 +165,13 @@ def show(
 ) -> None:
     """Show the entities of a label, and where each came from."""
     from corpus import expand
+    from corpus.errors import BadInput
     from corpus.labels import check_label, load_labels
     from corpus.overrides import Overrides
     from corpus.siblings import Siblings
 
+    if not label.strip():
+        raise BadInput("label", "is empty", "name an action, such as 'playing piano'")
     siblings = None
     if labels is not None:
         sets = load_labels(labels)

@@ -322,7 +322,7 @@ def _read_found(folder: Path) -> dict[str, list[Found]]:
         rows = [json.loads(line) for line in lines]
         return {label: [Found(*one) for one in own] for label, own in rows}
     except (ValueError, TypeError) as error:
-        raise damaged(folder, f"has a {LABELS} that cannot be read") from error
+        raise damaged(folder, f"{LABELS} cannot be read") from error
 
 
 def _as_sets(given: Sequence[LabelSet] | Sequence[str]) -> list[LabelSet]:

@@ -78,7 +78,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         if name not in (ENTITIES, INDEX, LABELS) or not (folder / name).is_file():
             raise damaged(folder, f"lacks {name}")
         if sha256(folder / name) != expected:
-            raise damaged(folder, f"has a {name} that was changed after it was built")
+            raise damaged(folder, f"{name} was changed after it was built")
 
 
 def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Path | None:

@@ -80,6 +80,12 @@ def test_a_random_corpus_has_a_folder_of_its_own(
     assert json.loads(done.stdout)["corpus"] == "artifacts/corpus/few-alt-mini-random-0"
 
 
+def test_show_refuses_a_label_of_nothing_in_one_line() -> None:
+    done = alt_corpus("show", " ")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: label: is empty; name an action, such as 'playing piano'"
+
+
 def test_show_prints_the_entities_of_a_label_as_json() -> None:
     done = alt_corpus("show", "playing bass guitar", "--json")
     facts = json.loads(done.stdout)

@@ -168,7 +168,7 @@ def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> No
     for path in saved.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).write_bytes((saved / name).read_bytes()[:-9])
-    with pytest.raises(BadInput, match=f"{name} that was changed"):
+    with pytest.raises(BadInput, match=f"{name} was changed"):
         Corpus.load(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(BadInput, match=f"lacks {name}"):
