@@ -105,6 +105,39 @@ def test_expected_rows_are_asked_of_the_system_where_they_are(
     assert sorted(whole[at : at + size] for at, size in asked) == sorted(tensors)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_rows_are_what_hdf5_reads(
+    tmp_path: Path, manifest: CacheManifest, write_cache, dtype: str, compression: str
+):
+    clips = 40  # enough for HDF5 to put pieces of its index between rows
+    like = {"clips": clips, "dtype": dtype, "compression": compression}
+    write_cache(tmp_path / "a.h5", manifest.model_copy(update=like))
+    cache = FeatureCache(tmp_path / "a.h5")
+    part = np.empty((2, manifest.regions, manifest.dim), np.float16)
+    with h5py.File(tmp_path / "a.h5") as file:
+        for index in range(clips):
+            row = cache.features(index)
+            assert (row is None) == (index == 1)
+            for name, value in (vars(row) if row else {}).items():
+                if value is not None:
+                    assert value.dtype == file[name].dtype
+                    assert (value == file[name][index]).all(), (index, name)
+            cache.read_regions(index, 1, part)
+            assert (part == cache.regions(index)[1:3].astype(np.float16)).all()
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_refused_in_one_line(
+    tmp_path: Path, manifest: CacheManifest, write_cache
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    cache = FeatureCache(tmp_path / "a.h5")
+    assert cache.features(0) is not None
+    os.truncate(tmp_path / "a.h5", 1024)
+    with pytest.raises(BadInput, match="is damaged"):
+        cache.features(2)
+
+
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path, manifest: CacheManifest):
     writer = CacheWriter(tmp_path / "a.h5", manifest)
     with pytest.raises(ValueError, match="does not belong"):
