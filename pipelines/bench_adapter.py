@@ -5,7 +5,6 @@ its clips are streamed from a cache on the disk, and the memory that the adapter
 paper's size.
 """
 
-import resource
 import statistics
 import time
 import warnings
@@ -44,7 +43,7 @@ class Figures(BaseModel):
         busy: share of those steps that is not waiting for a batch.
         megabytes: of a batch in that file.
         disk: MB/s of reading that file from end to end.
-        memory_gb: peak of the adapter's step at `memory_of`; on a CPU the process's growth.
+        memory_gb: peak of the adapter's step at `memory_of`; on a CPU what it adds to the process.
         memory_of: frames, regions and clips of that step; None when it was not asked for.
     """
 
@@ -149,6 +148,7 @@ def _random(batch: int, frames: int, regions: int, dim: int, entities: int) -> C
 
 
 def _memory(size: tuple[int, int, int], dim: int, device: torch.device) -> float:
+    """Peak of one step in GB; on a CPU what it adds to the process, which only Linux can tell."""
     frames, regions, batch = size
     step = _Step(dim, regions, 5000, 400, device)
     clips = _random(batch, frames, regions, dim, 5000).to(device)
@@ -156,9 +156,16 @@ def _memory(size: tuple[int, int, int], dim: int, device: torch.device) -> float
         torch.cuda.reset_peak_memory_stats(device)
         step(clips)
         return torch.cuda.max_memory_allocated(device) / 1e9
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the mark of the peak is set to what is held now
+    before = _held("VmHWM")
     step(clips)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e9
+    return (_held("VmHWM") - before) / 1e9
+
+
+def _held(name: str) -> int:
+    """Bytes of this process, by a name in /proc/self/status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
