@@ -252,7 +252,10 @@ class Adapter(Recogniser):
             (batch, frames, regions), summing to one: each track's share in saying the label,
             divided among its regions in all frames.
         """
-        share = self._each(reading, label[None])[..., 0].softmax(dim=-1)  # (batch, tracks)
+        said = reading.importance  # (batch, tracks)
+        if not self.config.pool:  # pooled tracks have the same share in every label
+            said = self._each(reading, label[None])[..., 0]
+        share = said.softmax(dim=-1)
         regions = reading.member.sum(dim=(2, 3)).clamp_min(1)
         return torch.einsum("be,betr->btr", share / regions, reading.member)
 

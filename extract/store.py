@@ -243,13 +243,13 @@ class FeatureCache:
             first: frame to begin with.
             out: (frames, R, D) float16, contiguous; filled.
         """
-        whole = self.manifest.dtype == "float16"
-        if whole and self._plain(index):
+        as_asked = self.manifest.dtype == "float16"
+        if as_asked and self._plain(index):
             with self._reading():
                 self._raw().fill_part(index, 0, first * out[0].nbytes, out)
             return
         frames = slice(first, first + len(out))
-        if whole:
+        if as_asked:
             with self._reading():
                 self._dataset("regions").read_direct(out, np.s_[index, frames])
             return
@@ -344,8 +344,9 @@ class FeatureCache:
             return row
 
     def _plain(self, index: int) -> bool:
-        """Whether a row can be read past HDF5: nothing compressed it, and it is there."""
-        return self.manifest.compression == "none" and self.status[index] != "failed"
+        """Whether a row can be read past HDF5, here: nothing compressed it, and it is there."""
+        found = self.manifest.compression == "none" and self.status[index] != "failed"
+        return found and hasattr(os, "preadv")
 
     def _raw(self) -> RawRows:
         self._open()

@@ -18,7 +18,7 @@ from corpus.labels import load_labels
 from extract.datasets import open_dataset
 from extract.options import Options
 from extract.run import extract
-from pipelines.demo import PROMPTS, TESTS, commit, label_files, plain
+from pipelines.demo import PROMPTS, TESTS, commit, label_files, plain, stale
 
 # Corpora beside the whole one, by what makes them other: nothing that a label does not name, no
 # choice of senses, words that have nothing to do with the labels.
@@ -109,6 +109,7 @@ def _features(
             made[split],
             Options(merge=merge),
             workers=workers,
+            overwrite=stale(made[split], backbone),
             watch=lambda entry, frames, step=step: step(),  # type: ignore[misc]
         )
     return made

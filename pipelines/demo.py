@@ -105,7 +105,7 @@ def run(
             out / f"{split}.h5",
             Options(),
             workers=workers,
-            overwrite=_stale(out / f"{split}.h5", backbone),
+            overwrite=stale(out / f"{split}.h5", backbone),
             watch=lambda entry, frames, step=step: step(),  # type: ignore[misc]
         )
     finish("features")
@@ -169,7 +169,7 @@ def label_files(world: Path) -> str:
     )
 
 
-def _stale(cache: Path, backbone: Backbone) -> bool:
+def stale(cache: Path, backbone: Backbone) -> bool:
     """Tell whether a finished cache was made by other weights than `backbone` has now."""
     from extract.store import FeatureCache
 

@@ -162,6 +162,12 @@ def test_a_label_is_spoken_by_the_entity_that_it_is() -> None:
     assert shares[1][1] < shares[1][3]
 
 
+def test_pooled_tracks_have_the_same_share_in_every_label() -> None:
+    model, seen = recogniser(pool=True).eval(), seeing([[0, 7, 7, 8, 8]])
+    reading = model.read(seen)
+    assert torch.equal(model.spoken(reading, ENTITIES[7]), model.spoken(reading, ENTITIES[8]))
+
+
 def test_what_a_label_says_beyond_its_nearest_entity_is_at_right_angles_to_it() -> None:
     texts = F.normalize(ENTITIES[:7] + 0.3 * labels(), dim=-1)
     rest = beyond(texts, ENTITIES)
