@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from adapter.shares import drawn
+
 # Similarities held at once (regions × entities): 256 MB in float32. Beyond it, the work is done
 # in parts, each computed again in the backward pass.
 _HELD = 64 * 2**20
@@ -42,8 +44,8 @@ def straight_through(soft: Tensor) -> Tensor:
 
 
 def gumbel(like: Tensor) -> Tensor:
-    """Standard Gumbel noise in the shape, type and place of `like`."""
-    return -torch.empty_like(like).exponential_().log()
+    """Standard Gumbel noise in the shape, type and place of `like` (batch, ...)."""
+    return -drawn(lambda *shape: like.new_empty(shape).exponential_(), *like.shape).log()
 
 
 class Nudge(nn.Module):

@@ -1,11 +1,14 @@
 """What ALT and its baselines are built of; each part is identity, or adds nothing, at first."""
 
 import math
+from functools import partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from adapter.shares import drawn
 
 Linear = TypeVar("Linear", nn.Linear, nn.Conv1d)
 
@@ -31,19 +34,29 @@ class Position(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Dropout whose draws have 16 bits: PyTorch's own, on a CPU, are a tenth of a training step."""
+    """Dropout whose draws have 16 bits: PyTorch's own, on a CPU, are a tenth of a training step.
+
+    They are the same however a batch is divided (`adapter.shares`).
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.rate <= 0 or x.device.type != "cpu":
-            return F.dropout(x, self.rate, self.training)
-        # Four draws in each random 64-bit integer.
-        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.rate * 2**16) - 2**15
+        """Drop parts of x (batch, ...)."""
+        if not self.training or self.rate <= 0:
+            return x
+        bits = drawn(partial(_bits, device=x.device), *x.shape)
+        kept = bits >= round(self.rate * 2**16) - 2**15
         return x * kept.to(x.dtype).mul_(1 / (1 - self.rate))
+
+
+def _bits(*shape: int, device: torch.device) -> Tensor:
+    """Draw int16 numbers, all alike, four of them from each random 64-bit integer."""
+    count = math.prod(shape)
+    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=device).random_(-(2**63), None)
+    return bits.view(torch.int16)[:count].view(shape)
 
 
 class MLP(nn.Sequential):

@@ -12,9 +12,8 @@ In three points this is not the paper's adapter. There, the texts of all regions
 queries on what regions look like; here looks are left out unless `content` asks for them, since
 they let the adapter learn the training clips' things by heart. There, one vector stands for the
 clip, in which what acts drowns in what only stands by; here tracks meet the labels one by one. And
-nothing here is added to the class token through a gate that starts at zero: while the gate is
-closed, what is behind it does not learn, and what has not learned does not open it.
-`alt-adapter ablate` measures the parts.
+nothing here is added to the class token through a gate that starts at zero, unless `gate` asks for
+it. `alt-adapter ablate` measures the parts.
 """
 
 import math
@@ -55,12 +54,15 @@ class ModelConfig(BaseModel):
             is what its regions look like, and no word.
         project: learn a projection of regions and of entities before they are compared; without,
             the alignment is the backbone's own, and is looked up once for all of training.
-        explore: let Gumbel noise have a say in the choice during training (paper); paths of
-            regions that change their mind are worse to learn from.
+        explore: let Gumbel noise have a say in the choice during training (paper), so that no
+            clip has the same tracks twice.
         waves: cosines of time that a path is described by; with 1 the order of frames is lost.
+        convolution: let a depthwise convolution over time change paths before that.
         place: whether paths know where in the frame an entity is.
         content: let tracks read one another's looks beside their paths.
         class_token: how much the cosine of the mean class token counts beside the tracks.
+        gate: let tracks count by a learned factor that starts at zero, so that the untrained
+            adapter is zero-shot CLIP.
         pool: let the tracks' weighted mean stand for the clip (paper), in place of a mixture.
     """
 
@@ -74,11 +76,13 @@ class ModelConfig(BaseModel):
     top_k: int = Field(default=4, ge=1)
     align: Literal["hard", "soft", "none"] = "hard"
     project: bool = False
-    explore: bool = False
+    explore: bool = True
     waves: int = Field(default=4, ge=1)
+    convolution: bool = False
     place: bool = True
     content: bool = False
     class_token: float = Field(default=0.3, ge=0)
+    gate: bool = False
     pool: bool = False
 
 
@@ -181,6 +185,9 @@ class Adapter(Recogniser):
             Dropout(config.dropout),
             nn.Linear(width, width),
         )
+        self.smooth = (
+            zero(nn.Conv1d(PATH, PATH, 3, padding=1, groups=PATH)) if config.convolution else None
+        )
         self.looks = nn.Linear(dim, width) if config.content else None
         self.layers = nn.ModuleList(
             Layer(width, config.mlp_ratio, config.dropout) for _ in range(config.layers)
@@ -189,6 +196,7 @@ class Adapter(Recogniser):
         # A bias would be the same for all tracks, which a softmax does not see.
         self.importance = zero(nn.Linear(width, 1, bias=False))
         self.direction = zero(nn.Linear(width, dim))
+        self.gate = nn.Parameter(torch.zeros(())) if config.gate else None
 
     @classmethod
     def from_run(cls, folder: Path | str, device: str = "cpu") -> "Adapter":
@@ -217,6 +225,8 @@ class Adapter(Recogniser):
                     tracks + math.log(share), tracks[other] + math.log(max(1 - share, 1e-9))
                 )
                 glance = share * glance + (1 - share) * glance[other]
+            if self.gate is not None:
+                tracks = self.gate * tracks
             logits: Tensor = self.log_scale.exp() * (tracks / SHARPNESS + glance)
         return logits
 
@@ -296,6 +306,9 @@ class Adapter(Recogniser):
         path = tracks.path
         if not self.config.place:
             path = torch.cat([torch.zeros_like(path[..., :6]), path[..., 6:]], dim=-1)
+        if self.smooth is not None:
+            series = path.flatten(0, 1).mT  # (batch · tracks, 8, frames)
+            path = path + self.smooth(series).mT.unflatten(0, path.shape[:2])
         seen = torch.cat(
             [through_time(path, self.config.waves), 3 * tracks.evidence[..., None]], dim=-1
         )

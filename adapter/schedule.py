@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 # Parameters with one value for all of the space: a plain step would take them nowhere.
-_FAST = ("log_scale",)
+_FAST = ("log_scale", "gate")
 
 
 def groups(model: nn.Module, weight_decay: float, fast: float) -> list[dict[str, Any]]:

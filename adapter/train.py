@@ -1,7 +1,8 @@
 """The training loop, the same for ALT and every baseline; a run is decided by its seed alone.
 
-All that is random in an epoch is drawn from generators seeded by (seed, epoch), so a checkpoint
-needs no generator state, and an interrupted run goes on exactly as it would have.
+All that is random is drawn from generators seeded by (seed, epoch) for the order of clips and by
+(seed, step) for noise, so a checkpoint needs no generator state, an interrupted run goes on exactly
+as it would have, and a batch divided among processes or in parts gives the same step.
 """
 
 import atexit
@@ -10,7 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -25,6 +26,7 @@ from adapter.clips import Clips
 from adapter.data import ClipSet
 from adapter.model import Recogniser
 from adapter.schedule import Average, groups, learning_rate, temperature
+from adapter.shares import in_pairs, part_of
 from corpus.errors import BadInput
 
 
@@ -44,11 +46,10 @@ class TrainConfig(BaseModel):
         frame_dropout, region_dropout: shares left out of each clip (adapter.augment).
         mirror: see half of the clips mirrored; not for labels that tell left from right.
         reframe: spread of a random zoom and shift of each clip, in half frames.
-        mixup: alpha of MixUp on clip embeddings, which helps most when clips are few; 0 for none.
+        mixup: alpha of MixUp of two clips, which helps most when clips are few; 0 for none.
         temperature, temperature_end: of the choice of entities, at first and at last; equal
             factors between.
-        accumulate: forward passes that a batch is divided among; the step is that of the whole,
-            but that clips are mixed within their part.
+        accumulate: forward passes that a batch is divided among; the step is that of the whole.
         ema: decay of the average of weights that is validated and saved; 0 for the weights.
         patience: epochs without a better one, by the validation clips, after which training
             stops; 0 for never.
@@ -155,22 +156,17 @@ def fit(
         if config.patience and epoch - best_epoch >= config.patience:
             break
         order = torch.Generator().manual_seed(_derived(config.seed, epoch, "order"))
-        own = f"process {accelerator.process_index}"
-        noise = torch.Generator().manual_seed(_derived(config.seed, epoch, f"{own} features"))
-        # The model's own noise, of dropout and Gumbel, comes from the global generators.
-        torch.manual_seed(_derived(config.seed, epoch, f"{own} model"))
         model.train()
         losses, norms = [], []
         batches = _batches(clips, config.batch_size, order, accelerator)
-        for step, (batch, target, share) in enumerate(batches, start=epoch * per_epoch):
+        for step, batch in enumerate(batches, start=epoch * per_epoch):
             factor = learning_rate(step, steps, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * group["factor"] * factor
             _set_temperature(
                 model, temperature(step, steps, config.temperature, config.temperature_end)
             )
-            whole = (batch, target, share)
-            losses.append(_gradient(trained, whole, labels, config, noise, accelerator))
+            losses.append(_gradient(trained, batch, labels, config, step, accelerator))
             norms.append(accelerator.clip_grad_norm_(trained.parameters(), config.clip_norm))
             optimizer.step()
             optimizer.zero_grad()
@@ -228,51 +224,75 @@ def _leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
+class _Batch(NamedTuple):
+    """A process's part of a batch.
+
+    Attributes:
+        clips, target: the part and its labels.
+        whole: clips in the batch.
+        rows: which of them the part is.
+        weight: of the part's mean loss among those of all processes.
+    """
+
+    clips: Clips
+    target: Tensor
+    whole: int
+    rows: slice
+    weight: float
+
+
 def _batches(
     clips: ClipSet, size: int, draw: torch.Generator, accelerator: Accelerator
-) -> Iterator[tuple[Clips, Tensor, float]]:
-    """Yield this process's part of each batch, and the weight of its mean loss among all."""
+) -> Iterator[_Batch]:
+    """Yield this process's part of each batch."""
     order = torch.randperm(len(clips), generator=draw)
     views = torch.randint(clips.views, (len(clips),), generator=draw)
     rank, world = accelerator.process_index, accelerator.num_processes
-    parts, shares = [], []
-    for part in (order * clips.views + views).split(size):
-        own = part[rank::world]
-        shares.append(len(own) * world / len(part))
+    parts, places = [], []
+    for batch in (order * clips.views + views).split(size):
+        rows = in_pairs(len(batch), world)[rank]
+        weight = (rows.stop - rows.start) * world / len(batch)
         # A process with no clip of a short last batch reads one at weight zero: the others wait
         # for its gradient.
-        parts.append(own if len(own) else part[:1])
-    for share, (batch, target) in zip(shares, clips.batches(parts), strict=True):
-        yield batch.to(accelerator.device), target.to(accelerator.device), share
+        rows = rows if weight else slice(0, 1)
+        parts.append(batch[rows])
+        places.append((len(batch), rows, weight))
+    for place, (own, target) in zip(places, clips.batches(parts), strict=True):
+        yield _Batch(own.to(accelerator.device), target.to(accelerator.device), *place)
 
 
 def _gradient(
     model: nn.Module,
-    whole: tuple[Clips, Tensor, float],
+    batch: _Batch,
     labels: Tensor,
     config: TrainConfig,
-    noise: torch.Generator,
+    step: int,
     accelerator: Accelerator,
 ) -> Tensor:
     """Add up the gradient of a batch, in `config.accumulate` parts; return its loss."""
-    batch, target, share = whole
+    clips, target, whole, rows, weight = batch
     loss = torch.zeros((), device=target.device)
     on_gpu = target.device.type == "cuda"
     halved = config.precision == "bfloat16" or (config.precision == "auto" and on_gpu)
-    parts = torch.arange(len(target), device=target.device).chunk(config.accumulate)
+    parts = [part for part in in_pairs(len(target), config.accumulate) if part.stop > part.start]
     for number, part in enumerate(parts):
-        some = batch.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
-        some = drop_frames(some, config.frame_dropout, noise)
-        some = drop_regions(some, config.region_dropout, noise)
-        some = move_frame(some, config.mirror, config.reframe, noise)
-        mix = draw_mix(len(part), config.mixup, noise)
+        size = part.stop - part.start
         # Processes exchange gradients once, with the last part.
         last = number == len(parts) - 1
-        with nullcontext() if last else accelerator.no_sync(model):
+        torch.manual_seed(_derived(config.seed, step, "noise"))
+        with (
+            part_of(whole, slice(rows.start + part.start, rows.start + part.stop)),
+            nullcontext() if last else accelerator.no_sync(model),
+        ):
+            some = clips.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
+            some = drop_frames(some, config.frame_dropout)
+            some = drop_regions(some, config.region_dropout)
+            some = move_frame(some, config.mirror, config.reframe)
+            mix = draw_mix(size, config.mixup)
             with torch.autocast(target.device.type, torch.bfloat16, enabled=halved):
                 logits = model(some, labels, mix)
-            own = share * len(part) / len(target)
-            partial = own * _loss(logits, target[part], mix, config.label_smoothing)
+            share = weight * size / len(target)
+            partial = share * _loss(logits, target[part], mix, config.label_smoothing)
             accelerator.backward(partial)
         loss += partial.detach()
     return loss
@@ -315,7 +335,7 @@ def _merit(record: dict[str, float]) -> tuple[float, float]:
     return record["val_top1"], -record["val_loss"]
 
 
-def _derived(seed: int, epoch: int, what: str) -> int:
-    """Derive a seed for one purpose; neighbouring seeds and epochs share nothing."""
-    digest = hashlib.sha256(f"{seed} {epoch} {what}".encode()).digest()
+def _derived(seed: int, number: int, what: str) -> int:
+    """Derive a seed for one purpose; neighbouring seeds and numbers share nothing."""
+    digest = hashlib.sha256(f"{seed} {number} {what}".encode()).digest()
     return int.from_bytes(digest[:6], "big")

@@ -102,6 +102,31 @@ def test_the_class_token_counts_by_its_share() -> None:
     torch.testing.assert_close(with_it - without, token, atol=1e-3, rtol=1e-4)
 
 
+def test_tracks_behind_a_closed_gate_leave_zero_shot_clip() -> None:
+    batch, texts = clips(), labels()
+    model = recogniser(gate=True, class_token=1.0).eval()
+    length = mean_class_token(batch.regions).norm(dim=-1, keepdim=True)  # the same for all labels
+    torch.testing.assert_close(model(batch, texts), length * recogniser("clip")(batch, texts))
+    with torch.no_grad():
+        model.gate.fill_(1.0)
+    opened = recogniser(class_token=1.0).eval()(batch, texts)
+    torch.testing.assert_close(model(batch, texts), opened)
+
+
+def test_a_convolution_lets_frames_change_what_their_neighbours_tell() -> None:
+    torch.manual_seed(0)
+    batch, texts = seeing([[9, 3], [9, 3], [9, 4], [9, 4], [9, 3]]), labels()
+    plain, smooth = (moved(recogniser(convolution=c).eval()) for c in (False, True))
+    plain.load_state_dict(smooth.state_dict(), strict=False)
+    with torch.no_grad():
+        smooth.smooth.weight.zero_()
+        smooth.smooth.bias.zero_()
+    assert torch.equal(smooth(batch, texts), plain(batch, texts))
+    with torch.no_grad():
+        smooth.smooth.weight[:, :, 0] = 1.0  # each frame adds what the one before it was
+    assert not torch.allclose(smooth(batch, texts), plain(batch, texts))
+
+
 @pytest.mark.parametrize("pool", [False, True])
 def test_mixed_clips_lie_between_their_own_scores(pool: bool) -> None:
     batch, texts = clips(2), labels()
@@ -220,7 +245,8 @@ def test_the_same_seed_builds_the_same_weights_and_leaves_the_generator_alone() 
     "shape",
     [
         {"layers": 0}, {"waves": 1}, {"place": False}, {"content": True}, {"align": "none"},
-        {"align": "soft"}, {"pool": True}, {"project": True}, {"tracks": 64}, {"explore": True},
+        {"align": "soft"}, {"pool": True}, {"project": True}, {"tracks": 64}, {"explore": False},
+        {"convolution": True}, {"gate": True},
     ],
 )  # fmt: skip
 def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, object]) -> None:

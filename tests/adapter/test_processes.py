@@ -21,8 +21,10 @@ draw = torch.Generator().manual_seed(3)
 labels = F.normalize(torch.randn(4, 32, generator=draw), dim=-1)
 entities = F.normalize(torch.randn(40, 32, generator=draw), dim=-1)
 clips = open_clips([Path(sys.argv[1])])
-model = build(ModelConfig(explore=False, dropout=0), entities, 5, 100.0)
-config = TrainConfig(epochs=3, batch_size=6, frame_dropout=0, mirror=False, reframe=0, mixup=0)
+model = build(ModelConfig(explore=True, dropout=0.2), entities, 5, 100.0)
+config = TrainConfig(
+    epochs=3, batch_size=7, accumulate=2, mixup=0.4, region_dropout=0.2, frame_dropout=0.2
+)
 history = train(model, clips, labels, config, clips).history
 chances = probabilities(model, clips, labels, 4)
 result = {"history": history, "chances": chances.tolist(), "clips": len(clips)}
@@ -31,7 +33,7 @@ Path(sys.argv[2], os.environ.get("RANK", "alone")).write_text(json.dumps(result)
 
 
 def test_two_processes_train_and_score_as_one_does(write_cache, tmp_path: Path) -> None:
-    # 16 clips in steps of 6: each process has half of each step, and two of the last one.
+    # 16 clips in steps of 7, 7 and 2: parts are not even, and one process has none of the last.
     path = write_cache(per_class=4, noise=4, unlabelled=1)
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
