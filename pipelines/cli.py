@@ -102,7 +102,10 @@ def ablate(
 
 @contextmanager
 def _stages() -> Iterator[Callable[[str, int], Callable[[], None]]]:
-    """Show stages: what is yielded takes a name and a number of steps, and returns one to call."""
+    """Show stages: what is yielded takes a name and a number of steps, and returns one to call.
+
+    Where there is no terminal, a line tells when each begins.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
@@ -110,6 +113,8 @@ def _stages() -> Iterator[Callable[[str, int], Callable[[], None]]]:
 
         def stage(name: str, steps: int) -> Callable[[], None]:
             shown = bar.add_task(name, total=steps)
+            if not notes.is_terminal:
+                notes.print(f"{name}: {steps}", markup=False)
             return lambda: bar.update(shown, advance=1)
 
         yield stage
