@@ -22,7 +22,7 @@ from corpus.labels import load_labels
 from extract.datasets import open_dataset
 from extract.run import Options, extract
 from pipelines.mini.measure import all_texts
-from pipelines.pointing import Alignment, measure
+from pipelines.pointing import SHARES, Alignment, measure
 from pipelines.world.actions import SPLITS
 from pipelines.world.write import write_world
 
@@ -140,12 +140,12 @@ def tables(outcome: Outcome) -> list[Any]:
 
     pointing = Table(title="alignment of regions with entities, by ground truth")
     pointing.title_justify = "left"
-    for heading in ("merged a block", "regions", "pointing", "strict", "precision", "recall"):
+    for heading in ("merged a block", "regions", *SHARES.values()):
         pointing.add_column(heading, justify="right")
     for a in outcome.alignment:
-        shares = (a.pointing, a.strict, a.precision, a.recall)
+        shares = a.model_dump(include=set(SHARES))
         merged = f"{a.merge}" if a.merge else "0 (patches)"
-        pointing.add_row(merged, str(a.regions), *(f"{100 * share:.1f}" for share in shares))
+        pointing.add_row(merged, str(a.regions), *(f"{100 * shares[name]:.1f}" for name in SHARES))
     return [comparison_table(outcome.cells), pointing]
 
 

@@ -62,7 +62,7 @@ def measure(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     if as_json:
         print_json(found.model_dump())
         return
-    out.print(found.describe(), markup=False)
+    out.print(found.describe(), markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from corpus.atomic import atomic_file
 from corpus.backbone import MINI, Backbone
 from pipelines.mini.measure import Recognition, all_texts, recognition
 from pipelines.mini.train import Recipe
-from pipelines.pointing import Alignment, measure
+from pipelines.pointing import SHARES, Alignment, measure
 from pipelines.world.write import write_world
 
 FOLDER = Path(corpus.backbone.__file__).parent / "backbones"
@@ -71,14 +71,13 @@ class Figures(BaseModel):
             "entities of the world (definitions in `pipelines/pointing.py`; nothing merged is "
             "the per-patch argmax):",
             "",
-            "| merged a block | regions | pointing | strict | precision | recall | acting found |",
-            "|---|---|---|---|---|---|---|",
+            f"| merged a block | regions | {' | '.join(SHARES.values())} |",
+            f"|{'---|' * (2 + len(SHARES))}",
         ]
-        lines += [
-            f"| {a.merge} | {a.regions} | {a.pointing:.1%} | {a.strict:.1%} | {a.precision:.1%} "
-            f"| {a.recall:.1%} | {a.acting:.1%} |"
-            for a in self.alignment
-        ]
+        for a in self.alignment:
+            shares = a.model_dump(include=set(SHARES))
+            cells = " | ".join(f"{shares[name]:.1%}" for name in SHARES)
+            lines.append(f"| {a.merge} | {a.regions} | {cells} |")
         return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
-from pipelines.pointing import measure
+from pipelines.pointing import _Tally, measure
 from pipelines.world.clips import listing
 from pipelines.world.truth import read
 from pipelines.world.write import write_world
@@ -33,6 +33,18 @@ def test_regions_that_all_take_the_scene_point_at_the_share_of_it(
     assert 0 < patches.recall < 0.5
     assert patches.strict <= patches.pointing
     assert 0.5 < patches.pointing <= 1
+    assert patches.each == 0  # scenes are left out of it, and there is nothing else
+
+
+def test_entities_of_many_regions_and_of_few_count_alike_in_each() -> None:
+    areas = np.eye(4, dtype=bool).reshape(4, 2, 2)
+    areas = areas.repeat(20, axis=1).repeat(20, axis=2)
+    man, ball = areas[0] | areas[1], areas[3]
+    tally = _Tally()
+    tally.add(["man", "man", "ball", "dog"], areas, {"man": man, "ball": ball}, [])
+    found = tally.result(0, 4)
+    assert found.pointing == pytest.approx(2 / 3)  # the man's two regions; the ball's is off it
+    assert found.each == pytest.approx((1 + 0) / 2)
 
 
 def test_an_entity_that_is_absent_counts_against_precision_only(
