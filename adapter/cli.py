@@ -228,10 +228,10 @@ def flops(
 @app.command(epilog="Example: alt-adapter export --run runs/x --out adapter.pt2")
 def export(
     run_folder: RunFolder,
-    to: Annotated[Path, typer.Option("--out", help="File to write, *.pt2.")],
+    to: Annotated[Path, typer.Option("--out", help="File to write, *.pt2 or *.onnx.")],
     as_json: Json = False,
 ) -> None:
-    """Write a run's adapter and labels for torch.export, checked against the run."""
+    """Write a run's adapter and labels for torch.export or ONNX, checked against the run."""
     from adapter.export import export
     from adapter.runs import Run
 

@@ -1,12 +1,21 @@
-"""A run as one file of torch.export, which PyTorch alone scores region features with.
+"""A run as one file, which scores region features without this package.
+
+With PyTorch alone, from a file of torch.export:
 
 scorer = torch.export.load("adapter.pt2").module()
 probabilities = scorer(regions, place).mean(dim=0)  # over the views of a clip
+
+With ONNX Runtime alone:
+
+session = onnxruntime.InferenceSession("adapter.onnx")
+(probabilities,) = session.run(None, {"regions": regions, "place": place})
 """
 
+import importlib.util
 import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +24,11 @@ from adapter.clips import PLACE, Clips
 from adapter.model import Recogniser
 from adapter.runs import Run
 from corpus.atomic import atomic_file
-from corpus.errors import RunFailed
+from corpus.errors import BadInput, RunFailed
 
 TOLERANCE = 1e-4  # of probabilities
+_NAMES = ("regions", "place")
+Score = Callable[[Tensor, Tensor], Tensor]
 
 
 class Scorer(nn.Module):
@@ -44,7 +55,7 @@ class Exported(NamedTuple):
     """What was written.
 
     Attributes:
-        path: the file; `torch.export.load` reads it.
+        path: the file.
         difference: the largest between its probabilities and the run's, on random features of
             other batch sizes than it was exported with.
     """
@@ -54,35 +65,79 @@ class Exported(NamedTuple):
 
 
 def export(run: Run, path: Path) -> Exported:
-    """Write a run for torch.export, and check that it still says the same.
+    """Write a run for torch.export or ONNX, and check that it still says the same.
 
     Args:
         run: on the CPU; for a GPU see `torch.export.passes.move_to_device_pass`.
-        path: of the file, usually *.pt2.
+        path: of the file: *.pt2 for torch.export, *.onnx for ONNX. Both take any batch of float32
+            features with the run's numbers of frames and regions.
 
     Raises:
+        BadInput: another suffix, or *.onnx without the packages of the extra `onnx`.
         RunFailed: what was written does not agree with the run to `TOLERANCE`.
     """
+    forms = {".pt2": _torch_export, ".onnx": _onnx}
+    if path.suffix not in forms:
+        raise BadInput(path, "an unknown form", "name it *.pt2 for torch.export, or *.onnx")
     scorer = Scorer(run.model, run.labels).eval()
-    any_batch = {0: torch.export.Dim.AUTO}
     with torch.no_grad():
-        program = torch.export.export(
-            scorer, _random(run, 2), dynamic_shapes=(any_batch, any_batch), strict=False
-        )
-    # By way of memory: torch's own writer meets a full disk with a trace of its C++ frames.
-    content = io.BytesIO()
-    torch.export.save(program, content)
-    with atomic_file(path) as draft:
-        draft.write_bytes(content.getvalue())
-    again = torch.export.load(path).module()
-    difference = 0.0
-    with torch.no_grad():
+        content, load = forms[path.suffix](scorer, _random(run, 2))
+        with atomic_file(path) as draft:
+            draft.write_bytes(content)
+        again = load(path)
+        difference = 0.0
         for batch in (1, 3):
             given = _random(run, batch)
             difference = max(difference, float((again(*given) - scorer(*given)).abs().max()))
     if not difference <= TOLERANCE:
         raise RunFailed(path, f"differs from the run by {difference:.2g}", "use the run folder")
     return Exported(path, difference)
+
+
+# By way of memory, both: torch's own writers meet a full disk with a trace of their C++ frames.
+
+
+def _torch_export(
+    scorer: Scorer, given: tuple[Tensor, Tensor]
+) -> tuple[bytes, Callable[[Path], Score]]:
+    any_batch = {0: torch.export.Dim.AUTO}
+    program = torch.export.export(
+        scorer, given, dynamic_shapes=(any_batch, any_batch), strict=False
+    )
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    return content.getvalue(), lambda path: torch.export.load(path).module()
+
+
+def _onnx(scorer: Scorer, given: tuple[Tensor, Tensor]) -> tuple[bytes, Callable[[Path], Score]]:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if not importlib.util.find_spec(package):
+            mend = "install it: pip install 'alt-video[onnx]'"
+            raise BadInput("--out *.onnx", f"{package} is not installed", mend)
+    any_batch = {0: torch.export.Dim.DYNAMIC}
+    program = torch.onnx.export(
+        scorer,
+        given,
+        dynamo=True,
+        dynamic_shapes=(any_batch, any_batch),
+        input_names=_NAMES,
+        output_names=["probabilities"],
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto.SerializeToString(), _onnx_scorer
+
+
+def _onnx_scorer(path: Path) -> Score:
+    from onnxruntime import InferenceSession
+
+    session: Any = InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def score(*given: Tensor) -> Tensor:
+        arrays = {name: one.numpy() for name, one in zip(_NAMES, given, strict=True)}
+        return torch.from_numpy(session.run(None, arrays)[0])
+
+    return score
 
 
 def _random(run: Run, batch: int) -> tuple[Tensor, Tensor]:

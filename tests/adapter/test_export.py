@@ -1,5 +1,7 @@
+import importlib.util
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 
@@ -31,6 +33,35 @@ def test_an_exported_run_scores_as_the_run_does(task, tmp_path: Path, method: st
     torch.testing.assert_close(
         scorer(batch.regions.float(), batch.place.float()), expected, atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize("method", ["alt", "temporal"])
+def test_an_onnx_file_scores_as_the_run_does(task, tmp_path: Path, method: str) -> None:
+    train_run(task, ModelConfig(method=method), TrainConfig(epochs=2, lr=5e-3), tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    assert export(run, tmp_path / "adapter.onnx").difference < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "adapter.onnx")
+    batch, _ = task.clips.fetch(torch.arange(5))
+    given = {"regions": batch.regions.float().numpy(), "place": batch.place.float().numpy()}
+    (scores,) = session.run(["probabilities"], given)
+    expected = probabilities(run.model, task.clips.subset(range(5)), run.labels)
+    torch.testing.assert_close(torch.from_numpy(scores), expected, atol=1e-4, rtol=0)
+
+
+def test_another_suffix_or_a_missing_package_is_told_in_one_line(
+    task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_run(task, ModelConfig(), TrainConfig(epochs=1), tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    with pytest.raises(BadInput, match=r"name it \*.pt2"):
+        export(run, tmp_path / "adapter.pt")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxscript" else found(name)
+    )
+    with pytest.raises(BadInput, match="onnxscript is not installed"):
+        export(run, tmp_path / "adapter.onnx")
+    assert not list(tmp_path.glob("adapter.*"))
 
 
 def test_an_adapter_is_loaded_from_its_run_folder_in_one_line(task, tmp_path: Path) -> None:
