@@ -11,7 +11,7 @@ from corpus.atomic import atomic_file
 
 
 def film(frames: Sequence[np.ndarray], path: Path, fps: int, crf: int) -> None:
-    """Encode frames.
+    """Encode frames; the same ones give the same file, byte for byte, on one kind of machine.
 
     Args:
         frames: (H, W, 3) uint8 RGB, H and W even.
@@ -23,8 +23,11 @@ def film(frames: Sequence[np.ndarray], path: Path, fps: int, crf: int) -> None:
         stream = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = frames[0].shape[:2]
-        # One thread: several workers write films side by side.
-        stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        # One thread: several workers write films side by side. Without macroblock trees, whose
+        # vector code gives other numbers from one run to the next.
+        stream.options = {
+            "crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0",
+        }  # fmt: skip
         for number, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, fps)

@@ -198,6 +198,17 @@ def _grown(mask: np.ndarray, by: int) -> np.ndarray:
     return wide[0, 0].numpy() > 0
 
 
+def test_the_same_frames_make_the_same_film_byte_for_byte(tmp_path: Path) -> None:
+    take = next(Take(clip.label, clip.seed) for clip in listing(200, 0) if clip.split == "val")
+    frames = [image for image, _ in take.frames()]
+    films, others = set(), []
+    for number in range(6):
+        others.append(np.full(10**6 + 4099 * number, 255, np.uint8))  # memory lies otherwise
+        film(frames, tmp_path / f"{number}.mp4", take.fps, take.crf)
+        films.add((tmp_path / f"{number}.mp4").read_bytes())
+    assert len(films) == 1
+
+
 def test_a_film_decodes_to_the_frames_it_was_made_of(tmp_path: Path) -> None:
     take = Take("riding bicycle", 21)
     frames = [image for image, _ in take.frames()]
