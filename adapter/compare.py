@@ -148,9 +148,7 @@ def few_shot(clips: ClipSet, shots: int, seed: int) -> ClipSet:
         members = (clips.labels == label).nonzero()[:, 0]
         order = members[torch.randperm(len(members), generator=generator)]
         if 0 < len(members) < shots:
-            raise BadInput(
-                f"{shots} shots", f"{name!r} has {len(members)} clips", "use fewer shots"
-            )
+            raise BadInput(f"--shots {shots}", f"{name!r} has {len(members)} clips", "use fewer")
         chosen += order[:shots].tolist()
     return clips.subset(sorted(chosen))
 

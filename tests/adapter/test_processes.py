@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,11 @@ def test_two_processes_train_and_score_as_one_does(write_cache, tmp_path: Path) 
     launch += ["--main_process_port", "0"]
     for command in (arguments, [*launch, *arguments]):
         done = subprocess.run(
-            [sys.executable, *command], capture_output=True, text=True, cwd=Path.cwd()
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            cwd=Path.cwd(),
+            env={**os.environ, "TMPDIR": str(tmp_path)},  # for what torch's launcher leaves behind
         )
         assert done.returncode == 0, done.stderr[-2000:]
     alone, first, second = (json.loads((out / name).read_text()) for name in ("alone", "0", "1"))
