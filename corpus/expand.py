@@ -10,7 +10,7 @@ from corpus.parse import Parsed
 from corpus.relations import Found
 from corpus.siblings import Siblings
 from corpus.spelling import DONE_WITH
-from corpus.tags import ordinary
+from corpus.tags import ordinary, rather_verb
 from corpus.units import Unit
 
 # What every action shows: the person and their parts (paper §3.2).
@@ -115,6 +115,8 @@ def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[F
                 unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             ):
                 continue
+            if kinds.is_act(sense.synset) and rather_verb(unit.text):
+                continue  # "climb" says what is done and names no thing
             kind = kinds.kind_of(sense.synset)
             if unit.place and kind == "object" and kinds.is_scene(sense.synset):
                 kind = "scene"

@@ -129,14 +129,19 @@ def _is_object(tokens: list[Token]) -> bool:
 def _is_bare_verb(words: list[str]) -> bool:
     """Tell whether a label starts with a verb in its base form ("shoot bow")."""
     first = words[0]
-    verbs = [s for form, s in wordnet.senses(first, "v") if form == first]
-    if not verbs or first.endswith("ing") or (len(words) == 2 and words[1].endswith("ing")):
+    if first.endswith("ing") or (len(words) == 2 and words[1].endswith("ing")):
         return False
     if any(wordnet.senses(" ".join(words[:n])) for n in range(2, len(words) + 1)):
         return False
-    as_verb = sum(wordnet.frequency(s, first) for s in verbs)
-    as_noun = sum(wordnet.frequency(s, first) for form, s in wordnet.senses(first) if form == first)
-    return as_verb > as_noun or not wordnet.senses(first)
+    return rather_verb(first)
+
+
+def rather_verb(word: str) -> bool:
+    """Tell whether a word as it stands is a verb, and more often that than a noun."""
+    verbs = [s for form, s in wordnet.senses(word, "v") if form == word]
+    as_verb = sum(wordnet.frequency(s, word) for s in verbs)
+    as_noun = sum(wordnet.frequency(s, word) for form, s in wordnet.senses(word) if form == word)
+    return as_verb > as_noun or (bool(verbs) and not wordnet.senses(word))
 
 
 def _checked_tag(token: Token) -> str:

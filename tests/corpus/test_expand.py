@@ -121,3 +121,13 @@ def test_overrides_drop_change_and_add(tmp_path: Path) -> None:
     assert "hand" not in by_unit
     assert by_unit["cello"].synset == "guitar.n.01"
     assert "bow" in {f.unit for f in corrections.apply("x", [])}
+
+
+@pytest.mark.parametrize("label", ["climb", "pick", "throw", "walk"])
+def test_a_bare_verb_names_no_thing_though_a_noun_is_spelled_like_it(label: str) -> None:
+    assert label not in {found.unit for found in entities(label)}
+
+
+@pytest.mark.parametrize(("label", "thing"), [("golf", "golf"), ("drink", "drink")])
+def test_a_word_that_is_a_game_or_a_thing_as_well_stays_one(label: str, thing: str) -> None:
+    assert thing in {found.unit for found in entities(label)}
