@@ -53,7 +53,7 @@ def workshop(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop
     )
     shop.run(
         *("adapter.cli", "train", "--features", "feats.h5", "--val", "feats.h5"),
-        *("--out", "runs/real", "--epochs", 40, "--lr", "2e-3"),
+        *("--out", "runs/real", "--epochs", 120, "--lr", "2e-3"),
     )
     return shop
 
