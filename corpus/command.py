@@ -2,8 +2,11 @@
 
 import errno
 import json
+import signal
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
@@ -18,6 +21,8 @@ notes = Console(stderr=True, highlight=False)
 
 _MEND = "see that it is there and may be read or written, then run the command again"
 _MENDS = {errno.ENOSPC: "free some space, then run the command again"}
+_INTERRUPTED = 130  # exit status of a command that Ctrl-C has ended
+_SAME_WISH = 3.0  # seconds in which Ctrl-C again is no new wish: what the first began goes on
 
 
 def application(about: str) -> typer.Typer:
@@ -38,14 +43,21 @@ def print_json(value: Any) -> None:
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run `app` on the process's arguments and exit: 0 done, 2 bad input or usage, 1 failed.
+    """Run `app` on the process's arguments and exit.
 
-    Errors that a user can mend are one line on stderr. Anything else is a defect of ours and
-    keeps its traceback. Warnings are one line too, without the place in our code.
+    The status is 0 when done, 2 for bad input or usage, 1 for a failure, 130 for Ctrl-C. Errors
+    that a user can mend are one line on stderr. Anything else is a defect of ours and keeps its
+    traceback. Warnings are one line too, without the place in our code.
     """
     warnings.showwarning = _show_warning
+    signal.signal(signal.SIGINT, _interrupt())
     try:
         app()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter is closing down
+            notes.print("stopped; what is finished is kept: run the same command again")
+        raise
     except RunFailed as error:
         _end(str(error), 1)
     except BadInput as error:
@@ -59,6 +71,25 @@ def run(app: typer.Typer) -> NoReturn:
         where = error.filename or "operating system"
         _end(f"{where}: {error.strerror or error}; {_MENDS.get(error.errno or 0, _MEND)}", 1)
     sys.exit(0)
+
+
+def leave_to_caller() -> None:
+    """Ignore Ctrl-C in a worker process: all of its group get it, and the caller alone decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _interrupt() -> Callable[..., None]:
+    """Return a handler of Ctrl-C that lets nothing interrupt the cleaning up after the first."""
+    last = -_SAME_WISH
+
+    def handle(*_: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SAME_WISH:
+            last = now
+            raise KeyboardInterrupt
+
+    return handle
 
 
 def _show_warning(

@@ -174,20 +174,16 @@ def extract(
 
     from extract.progress import Progress
 
-    try:
-        with Progress(len(data.clips)) as progress:
-            report = work.extract(
-                data,
-                backbone,
-                target,
-                options,
-                overwrite=overwrite,
-                watch=progress.watch,
-                engine=crew,
-            )
-    except KeyboardInterrupt:
-        notes.print("stopped; run the same command again to go on from the last finished shard")
-        raise typer.Exit(130) from None
+    with Progress(len(data.clips)) as progress:
+        report = work.extract(
+            data,
+            backbone,
+            target,
+            options,
+            overwrite=overwrite,
+            watch=progress.watch,
+            engine=crew,
+        )
     if json:
         print_json(work.facts(report))
     else:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from corpus.atomic import atomic_file
 from corpus.backbone import MINI, Backbone, load
+from corpus.command import leave_to_caller
 from extract.regions import RegionEncoder
 from pipelines.mini.losses import balance, losses_of, word_loss
 from pipelines.mini.settle import settle
@@ -185,7 +186,7 @@ def _drawers(workers: int) -> Any:
     """Return a context of processes that draw, or of none."""
     if not workers:
         return nullcontext()
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), leave_to_caller)
 
 
 def _optimisers(clip: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from corpus.atomic import atomic_file, write_json
+from corpus.command import leave_to_caller
 from corpus.errors import BadInput
 from pipelines.world.actions import SPLITS, write_labels
 from pipelines.world.clips import SIZE, Listed, Take, listing
@@ -54,7 +55,7 @@ def write_world(
     for _ in range(len(listed) - len(todo)):
         watch()
     if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=leave_to_caller) as pool:
             try:
                 for _ in pool.map(_write_clip, [out] * len(todo), todo, chunksize=4):
                     watch()

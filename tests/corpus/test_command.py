@@ -1,4 +1,8 @@
-import pickle
+import copy
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -34,6 +38,49 @@ def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
 
 
 def test_errors_cross_process_borders() -> None:
-    error = pickle.loads(pickle.dumps(RunFailed("a", "b", "c")))  # noqa: S301
+    error = copy.deepcopy(RunFailed("a", "b", "c"))  # takes the way that pickle does
     assert isinstance(error, RunFailed)
     assert str(error) == "a: b; c"
+
+
+WORKING = """
+import sys, time
+import typer
+from corpus.command import application, run
+
+app = application("x")
+
+@app.command()
+def rest() -> None:
+    pass
+
+@app.command()
+def work() -> None:
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    finally:
+        time.sleep(0.5)
+        print("cleaned up", flush=True)
+
+run(app)
+"""
+
+
+def test_ctrl_c_twice_is_one_clear_line_and_the_cleaning_up_is_not_cut_off() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKING, "work"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    out, err = process.communicate(timeout=30)
+    assert out == "cleaned up\n"
+    assert err.startswith("stopped; ")
+    assert err.count("\n") == 1
+    assert process.returncode == 130
