@@ -251,7 +251,7 @@ def _zero_shot(
 ) -> None:
     from adapter.protocols import zero_shot
     from adapter.runs import Run
-    from adapter.tables import comparison_table, figures_table
+    from adapter.tables import figures_table, fitting_tables
     from corpus.atomic import write_json
 
     result = zero_shot([Run.load(folder, device) for folder in run_folders], name, features, lists)
@@ -261,7 +261,8 @@ def _zero_shot(
         print_json(result.model_dump(mode="json"))
         return
     if len(result.parts) <= _SHOWN:
-        out.print(comparison_table(result.cells))
+        for table in fitting_tables(result.cells, out.width):
+            out.print(table)
     out.print(figures_table(result))
     if result.left_out:
         out.print(f"{result.left_out} rows left out: unlabelled")
@@ -282,7 +283,7 @@ def _finish(
     cells: Sequence["Cell"], record: dict[str, Any], to: Path | None, name: str, as_json: bool
 ) -> None:
     """Write the record and its picture, and print it or its table."""
-    from adapter.tables import comparison_table, draw_comparison
+    from adapter.tables import draw_comparison, fitting_tables
     from corpus.atomic import write_json
 
     if to is not None:
@@ -291,7 +292,8 @@ def _finish(
     if as_json:
         print_json(record)
         return
-    out.print(comparison_table(cells))
+    for table in fitting_tables(cells, out.width):
+        out.print(table)
     for harmonic in record.get("harmonic", ()):
         out.print(
             f"{harmonic['test']}, {harmonic['method']}: harmonic mean of base and novel "

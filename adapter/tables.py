@@ -17,6 +17,8 @@ from corpus.atomic import atomic_file
 
 _TITLES: dict[str, str] = dict(TITLES.items())  # rows that are no method are called by their names
 
+_ROW_NAME = 22  # characters that the name of a row has at the least
+
 
 def comparison_table(
     cells: Sequence[Cell], title: str = "top-1, mean ± std over seeds; * behind the last row"
@@ -31,7 +33,7 @@ def comparison_table(
         title=f"{title}, p < 0.01",
         title_justify="left",
     )
-    table.add_column("")
+    table.add_column("", min_width=_ROW_NAME)
     for shots, test in columns:
         table.add_column(f"{_heading(shots, test)}\nN = {clips[shots, test]}", justify="right")
     for method in dict.fromkeys(cell.method for cell in cells):
@@ -43,6 +45,25 @@ def comparison_table(
             row.append(f"{100 * cell.mean:.1f}{spread}{mark}")
         table.add_row(_TITLES.get(method, method), *row)
     return table
+
+
+def fitting_tables(cells: Sequence[Cell], width: int) -> list[Table]:
+    """Lay cells out as `comparison_table` does, in as many tables as it takes to fit a terminal.
+
+    Args:
+        cells: of a comparison.
+        width: of the terminal, characters.
+    """
+    groups: list[list[tuple[int | None, str]]] = []
+    left = 0
+    for column in _columns(cells):
+        wide = 3 + max(len(_heading(*column)), len("100.0 ± 10.0*"))
+        if not groups or wide > left:
+            groups.append([])
+            left = width - _ROW_NAME - 4
+        groups[-1].append(column)
+        left -= wide
+    return [comparison_table([c for c in cells if (c.shots, c.test) in group]) for group in groups]
 
 
 def figures_table(result: Result) -> Table:

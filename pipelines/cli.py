@@ -62,7 +62,8 @@ def run_demo(
 ) -> None:
     """Run the whole path on the demo world: ALT beside its baselines, and alignment measured."""
     from adapter.settings import counts
-    from pipelines.demo import Setting, run, tables
+    from adapter.tables import fitting_tables
+    from pipelines.demo import Setting, pointing_table, run
 
     draws = [] if shots == "none" else counts(shots)
     few = tuple(n for n in draws if n is not None)
@@ -72,7 +73,7 @@ def run_demo(
     if as_json:
         print_json(outcome.record)
         return
-    for table in tables(outcome):
+    for table in (*fitting_tables(outcome.cells, out.width), pointing_table(outcome)):
         out.print(table)
     out.print(f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}", markup=False)
 
@@ -88,7 +89,7 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Change one part of ALT at a time on the demo's world, its corpus and merging among them."""
-    from adapter.tables import comparison_table
+    from adapter.tables import fitting_tables
     from pipelines.ablation import ablate as compare_parts
 
     with _stages() as stage:
@@ -96,7 +97,8 @@ def ablate(
     if as_json:
         print_json(record)
         return
-    out.print(comparison_table(cells))
+    for table in fitting_tables(cells, out.width):
+        out.print(table)
     out.print(f"{to / 'ablation' / 'ablation.json'}  {to / 'ablation' / 'table.txt'}", markup=False)
 
 

@@ -134,19 +134,19 @@ def run(
     return outcome
 
 
-def tables(outcome: Outcome) -> list[Any]:
-    """Lay out the comparison and the alignment as rich tables."""
+def pointing_table(outcome: Outcome) -> Any:
+    """Lay out the alignment as a rich table, which fits 80 characters."""
     from rich.table import Table
 
-    pointing = Table(title="alignment of regions with entities, by ground truth")
+    pointing = Table(title="alignment of regions with entities, by ground truth, in per cent")
     pointing.title_justify = "left"
-    for heading in ("merged a block", "regions", *SHARES.values()):
+    for heading in ("merged", "regions", *SHARES.values()):
         pointing.add_column(heading, justify="right")
     for a in outcome.alignment:
         shares = a.model_dump(include=set(SHARES))
-        merged = f"{a.merge}" if a.merge else "0 (patches)"
-        pointing.add_row(merged, str(a.regions), *(f"{100 * shares[name]:.1f}" for name in SHARES))
-    return [comparison_table(outcome.cells), pointing]
+        cells = (f"{100 * shares[name]:.1f}" for name in SHARES)
+        pointing.add_row(str(a.merge), str(a.regions), *cells)
+    return pointing
 
 
 def _corpus(
@@ -214,7 +214,10 @@ def _compare(
 def _plain(outcome: Outcome) -> str:
     setting = outcome.record["setting"]
     made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
-    return plain(tables(outcome), f"{made}, commit {outcome.record['commit']}.")
+    return plain(
+        [comparison_table(outcome.cells), pointing_table(outcome)],
+        f"{made}, commit {outcome.record['commit']}.",
+    )
 
 
 def plain(shown: Sequence[Any], last: str) -> str:

@@ -4,7 +4,7 @@ import torch
 from adapter.compare import compare, few_shot, open_tests
 from adapter.data import open_clips
 from adapter.model import ModelConfig
-from adapter.tables import comparison_record, comparison_table, draw_comparison
+from adapter.tables import comparison_record, comparison_table, draw_comparison, fitting_tables
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
@@ -57,6 +57,12 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
     draw_comparison(cells, tmp_path / "comparison.png")
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert comparison_table(cells).row_count == len(METHODS)
+    for width in (40, 80, 200):  # the same columns, in tables that a terminal has room for
+        fitting = fitting_tables(cells, width)
+        headings = [str(column.header) for table in fitting for column in table.columns[1:]]
+        assert headings == [str(c.header) for c in comparison_table(cells).columns[1:]]
+    assert len(fitting_tables(cells, 40)) == len(headings)
+    assert len(fitting_tables(cells, 200)) == 1
     record = comparison_record(task, cells, ModelConfig(), config)
     assert len(record["cells"]) == len(cells)
     assert record["features"]["content_hash"] == task.clips.facts.content_hash
