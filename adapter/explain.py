@@ -15,7 +15,6 @@ from adapter.model import Adapter
 from adapter.predict import Prediction, Predictor
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
-from extract import clip
 from extract.run import encode_video
 
 # Colours that can be told apart (Okabe and Ito's), one for each of the entities that are drawn.
@@ -63,8 +62,7 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
     model = predictor.run.model
     if not isinstance(model, Adapter):
         raise BadInput(predictor.run.folder, "is a baseline without entities", "explain an ALT run")
-    features = encode_video(video, predictor.encoder, predictor.plan)
-    frames = clip.read(video, video.name, predictor.plan).frames
+    pixels, features = encode_video(video, predictor.encoder, predictor.plan)
     clips = predictor.clips(features)
     with torch.inference_mode():
         reading = model.read(clips)
@@ -80,7 +78,7 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
     shots = _shots(
         reading.aligned.entity.flatten(0, 1).cpu().numpy(),
         spoken.flatten(0, 1).cpu().numpy(),
-        frames,
+        pixels.frames,
         features.patch_region,
         features.timestamps,
         names,

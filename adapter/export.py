@@ -28,7 +28,7 @@ from corpus.errors import BadInput, RunFailed
 
 TOLERANCE = 1e-4  # of probabilities
 _NAMES = ("regions", "place")
-Score = Callable[[Tensor, Tensor], Tensor]
+Scoring = Callable[[Tensor, Tensor], Tensor]
 
 
 class Scorer(nn.Module):
@@ -99,7 +99,7 @@ def export(run: Run, path: Path) -> Exported:
 
 def _torch_export(
     scorer: Scorer, given: tuple[Tensor, Tensor]
-) -> tuple[bytes, Callable[[Path], Score]]:
+) -> tuple[bytes, Callable[[Path], Scoring]]:
     any_batch = {0: torch.export.Dim.AUTO}
     program = torch.export.export(
         scorer, given, dynamic_shapes=(any_batch, any_batch), strict=False
@@ -109,7 +109,7 @@ def _torch_export(
     return content.getvalue(), lambda path: torch.export.load(path).module()
 
 
-def _onnx(scorer: Scorer, given: tuple[Tensor, Tensor]) -> tuple[bytes, Callable[[Path], Score]]:
+def _onnx(scorer: Scorer, given: tuple[Tensor, Tensor]) -> tuple[bytes, Callable[[Path], Scoring]]:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if not importlib.util.find_spec(package):
             mend = "install it: pip install 'alt-video[onnx]'"
@@ -128,7 +128,7 @@ def _onnx(scorer: Scorer, given: tuple[Tensor, Tensor]) -> tuple[bytes, Callable
     return program.model_proto.SerializeToString(), _onnx_scorer
 
 
-def _onnx_scorer(path: Path) -> Score:
+def _onnx_scorer(path: Path) -> Scoring:
     from onnxruntime import InferenceSession
 
     session: Any = InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -98,7 +98,7 @@ class Predictor:
     def predict(self, video: Path, top: int = 5) -> Prediction:
         """Recognise one video; one that cannot be read is a prediction with an error."""
         try:
-            features = encode_video(video, self.encoder, self.plan)
+            _, features = encode_video(video, self.encoder, self.plan)
         except BadInput as error:
             return Prediction(video=str(video), error=f"{error.cause}; {error.mend}")
         return self.judge(video, self.clips(features), top)

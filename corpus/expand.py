@@ -111,12 +111,10 @@ def beyond_defaults(found: list[Found]) -> int:
 def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[Found]:
     for unit, sense in named:
         if sense is not None:
-            if kinds.is_act(sense.synset) and not (
-                unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
-            ):
+            # "climb" says what is done and names no thing; nor does an act that is no pastime.
+            named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
+            if kinds.is_act(sense.synset) and (rather_verb(unit.text) or not named_act):
                 continue
-            if kinds.is_act(sense.synset) and rather_verb(unit.text):
-                continue  # "climb" says what is done and names no thing
             kind = kinds.kind_of(sense.synset)
             if unit.place and kind == "object" and kinds.is_scene(sense.synset):
                 kind = "scene"

@@ -8,7 +8,7 @@ from typing import Any
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract import clip
-from extract.clip import Plan
+from extract.clip import Pixels, Plan
 from extract.datasets import Dataset
 from extract.decode import DecodeError
 from extract.encode import Encoder, lanes
@@ -120,8 +120,8 @@ def extract(
     return _report(out, FeatureCache(out), resumed, began, spent)
 
 
-def encode_video(path: Path, encoder: Encoder, plan: Plan) -> Features:
-    """Encode one video as `extract` does, in this process.
+def encode_video(path: Path, encoder: Encoder, plan: Plan) -> tuple[Pixels, Features]:
+    """Read and encode one video as `extract` does, in this process.
 
     Args:
         path: the file.
@@ -139,7 +139,7 @@ def encode_video(path: Path, encoder: Encoder, plan: Plan) -> Features:
     ((_, features),) = encoder.features([(0, pixels)])
     if isinstance(features, str):
         raise BadInput(path, features, "use --precision float32")
-    return features
+    return pixels, features
 
 
 def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) -> CacheManifest:

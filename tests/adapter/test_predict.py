@@ -52,7 +52,7 @@ def test_a_video_has_the_features_and_the_probabilities_that_its_cached_row_has(
     cache, clips = FeatureCache(features), open_clips([features])
     chances = probabilities(predictor.run.model, clips, predictor.run.labels)
     for row, video in enumerate(cache.videos):
-        encoded = predicting.encode_video(videos / video, predictor.encoder, predictor.plan)
+        _, encoded = predicting.encode_video(videos / video, predictor.encoder, predictor.plan)
         # Batches of another size may round otherwise in the last bits of float16.
         np.testing.assert_allclose(
             encoded.regions.astype(np.float32), cache.regions(row), atol=4e-3, rtol=4e-3
@@ -80,7 +80,7 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     predictor: Predictor, videos: Path
 ) -> None:
     video = next(videos.rglob("*.mp4"))
-    encoded = predicting.encode_video(video, predictor.encoder, predictor.plan)
+    _, encoded = predicting.encode_video(video, predictor.encoder, predictor.plan)
     with torch.inference_mode():
         reading = predictor.run.model.read(predictor.clips(encoded))
         spoken = predictor.run.model.spoken(reading, predictor.run.labels[0])
@@ -157,7 +157,9 @@ def test_a_run_on_cut_features_cuts_the_videos_that_it_predicts_and_explains(
     train_run(make_task(clips), ModelConfig(), QUICK, tmp_path / "run")
     monkeypatch.setattr(predicting, "backbone_of", lambda *_: mini)
     predictor = Predictor(Run.load(tmp_path / "run"))
-    encoded = predicting.encode_video(videos / cache.videos[0], predictor.encoder, predictor.plan)
+    _, encoded = predicting.encode_video(
+        videos / cache.videos[0], predictor.encoder, predictor.plan
+    )
     assert encoded.regions.shape == (3, 6, mini.dim)
     assert np.array_equal(encoded.patch_region, cache.patch_region(0))
     # The place of what was kept is that of the cache's row.

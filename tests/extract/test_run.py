@@ -251,7 +251,7 @@ def test_one_video_alone_has_the_cache_s_features(
     whole: Path, videos: Path, dataset: Dataset, mini: Backbone
 ):
     encoder = Encoder(mini, batch=8)
-    alone = encode_video(videos / "singing/6.mp4", encoder, plan_of(mini, OPTIONS))
+    _, alone = encode_video(videos / "singing/6.mp4", encoder, plan_of(mini, OPTIONS))
     cached = FeatureCache(whole).features(6)
     assert cached is not None
     np.testing.assert_allclose(
