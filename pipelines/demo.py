@@ -138,10 +138,11 @@ def pointing_table(outcome: Outcome) -> Any:
     """Lay out the alignment as a rich table, which fits 80 characters."""
     from rich.table import Table
 
-    pointing = Table(title="alignment of regions with entities, by ground truth, in per cent")
+    title = "alignment of regions with entities, by ground truth, in per cent"
+    pointing = Table(title=title)
     pointing.title_justify = "left"
     for heading in ("merged", "regions", *SHARES.values()):
-        pointing.add_column(heading, justify="right")
+        pointing.add_column(heading, justify="right", no_wrap=" " not in heading)
     for a in outcome.alignment:
         shares = a.model_dump(include=set(SHARES))
         cells = (f"{100 * shares[name]:.1f}" for name in SHARES)
