@@ -29,7 +29,7 @@ def by_words(synset: Synset, parsed: Parsed, word: str, verbs: bool) -> float:
     """
     own = set(glosses.stems(word))
     mine = {t: v for t, v in glosses.signature(synset).items() if t not in own}
-    direct = glosses.similarity(mine, _context(parsed, word))
+    direct = glosses.similarity(mine, _context(parsed, word, verbs))
     best = max(
         (
             p * glosses.similarity(mine, glosses.signature(s))
@@ -63,9 +63,11 @@ def by_kind(synset: Synset, parsed: Parsed, word: str) -> float:
 
 
 @cache
-def _context(parsed: Parsed, word: str) -> dict[str, float]:
+def _context(parsed: Parsed, word: str, verbs: bool) -> dict[str, float]:
     """Return the words that surround `word` in its label."""
     own = set(glosses.stems(word))
+    if not verbs:
+        own |= {glosses.stem(verb.split()[0]) for verb in parsed.verbs}
     bag: dict[str, float] = {}
     for text, share in [(w, 1.0) for w in parsed.words] + [(w, 1.5) for w in parsed.context]:
         for token in glosses.stems(text):

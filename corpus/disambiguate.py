@@ -5,7 +5,7 @@ the set that name the same thing (`corpus.siblings`); `corpus.aptness` says what
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nltk.corpus.reader.wordnet import Synset
 
@@ -16,6 +16,8 @@ from corpus.units import Unit
 # Shares of a sense's score; the text space moves it where a backbone has a say (`TextSpace`).
 LESK, PRIOR, KIND, TEXT = 0.5, 0.5, 0.55, 0.5
 _SIBLINGS = 0.8  # what another label's words are worth beside the label's own
+_HABIT = 0.8  # what it is worth that a sense is of the kind that the verb takes elsewhere
+_WHERE = 0.5  # what a verb's word is worth for the place that it is done at
 _UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
 
 # (gloss, label in context) -> agreement in 0..1; see `corpus.textspace`.
@@ -46,6 +48,7 @@ def of_unit(
     parsed: Parsed,
     text_term: TextTerm | None = None,
     siblings: Sequence[Parsed] = (),
+    habits: frozenset[str] = frozenset(),
 ) -> Sense | None:
     """Choose the visible sense, or the sense as an activity, of a label's unit.
 
@@ -54,6 +57,7 @@ def of_unit(
         parsed: the label it stands in.
         text_term: agreement of a gloss with the label in a backbone's text space, if meaningful.
         siblings: other labels of the set that name the same unit.
+        habits: synsets, by name, whose kinds the label's verbs take elsewhere in the set.
 
     Returns:
         The decision; None when no sense of it can be seen or done.
@@ -65,13 +69,20 @@ def of_unit(
     ]
 
     def fits(synset: Synset) -> float:
-        own = agreement.by_words(synset, parsed, unit.text, True)
-        others = [agreement.by_words(synset, p, unit.text, True) for p in siblings]
-        return max(own, _SIBLINGS * max(others, default=0.0))
+        def within(label: Parsed) -> float:
+            told = agreement.by_words(synset, label, unit.text, True)
+            if not unit.place:
+                return told
+            # What is done says less of where: what is laid on a table need be no meal.
+            return max(_WHERE * told, agreement.by_words(synset, label, unit.text, False))
+
+        return max(within(parsed), _SIBLINGS * max(map(within, siblings), default=0.0))
 
     def taken(synset: Synset) -> float:
         object_of = aptness.is_object(unit, parsed)
         own = agreement.by_kind(synset, parsed, unit.text) if object_of else 0.0
+        if object_of and not habits.isdisjoint(wordnet.ancestors(synset)):
+            own = max(own, _HABIT)
         others = [agreement.by_kind(synset, p, unit.text) for p in siblings]
         return max(own, _SIBLINGS * max(others, default=0.0))
 
@@ -97,6 +108,25 @@ def first(word: str, pos: str = "n") -> Sense | None:
         if pos == "v" or kinds.visibility(synset) or kinds.is_act(synset):
             return Sense(form, synset, 1.0)
     return None
+
+
+def as_thing(sense: Sense) -> Sense:
+    """Take what a game is played with where that goes by the game's name: a basketball is seen.
+
+    Args:
+        sense: of a unit.
+
+    Returns:
+        The sense as a thing, whose definition speaks of the game by that name; else `sense`.
+    """
+    if not kinds.is_pastime(sense.synset):
+        return sense
+    own = set(glosses.stems(sense.form))
+    for form, synset in wordnet.senses(sense.form):
+        played = synset.lexname() == "noun.artifact" and form == sense.form
+        if played and own.issubset(glosses.stems(synset.definition())):
+            return replace(sense, synset=synset)
+    return sense
 
 
 def of_word(word: str, context: dict[str, float]) -> Sense | None:

@@ -78,7 +78,8 @@ def entities(
     named = []
     for unit in parsed.units:
         others = siblings.naming(unit.text, label) if siblings else []
-        chosen = disambiguate.of_unit(unit, parsed, text, others)
+        habits = siblings.habits(parsed) if siblings else frozenset()
+        chosen = disambiguate.of_unit(unit, parsed, text, others, habits)
         named.append((unit, disambiguate.first(unit.text) if options.first_sense else chosen))
     meant = [
         disambiguate.first(verb, "v") if options.first_sense else disambiguate.of_verb(verb, parsed)
@@ -111,10 +112,15 @@ def beyond_defaults(found: list[Found]) -> int:
 def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[Found]:
     for unit, sense in named:
         if sense is not None:
-            # "climb" says what is done and names no thing; nor does an act that is no pastime.
+            # "stand" and "climb" say what is done and name no thing; nor does an act that is no
+            # pastime. But a swing and a drink are things.
+            bare = unit.whole and unit.text in parsed.verbs and rather_verb(unit.text)
+            if bare and sense.synset.lexname() not in ("noun.artifact", "noun.food"):
+                continue
             named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             if kinds.is_act(sense.synset) and (rather_verb(unit.text) or not named_act):
                 continue
+            sense = disambiguate.as_thing(sense)
             kind = kinds.kind_of(sense.synset)
             if unit.place and kind == "object" and kinds.is_scene(sense.synset):
                 kind = "scene"

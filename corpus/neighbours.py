@@ -97,7 +97,10 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
                 if not in_gloss and not led:
                     continue
                 value = telling * (0.8 + 0.2 * in_name)
-                value *= 1.3 if phrase.act and in_gloss and entry.purposeful else 1.0
+                # A sailboat is for sailing by its other name, a sailing boat, as well.
+                byname = any(_leads(phrase.modifier, name) for name in entry.names[1:])
+                told = entry.purposeful or (bool(phrase.modifier) and byname)
+                value *= 1.3 if phrase.act and in_gloss and told else 1.0
                 best[hit] = max(best.get(hit, 0.0), value)
         for hit, value in best.items():
             scores[hit] += phrase.weight * value

@@ -38,6 +38,7 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("high fiving", "high five"),
         ("WritingOnBoard", "pen"),
         ("golf chipping", "golf ball"),
+        ("sailing", "sailboat"),  # a sailing boat by its other name
     ],
 )
 def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
@@ -123,7 +124,7 @@ def test_overrides_drop_change_and_add(tmp_path: Path) -> None:
     assert "bow" in {f.unit for f in corrections.apply("x", [])}
 
 
-@pytest.mark.parametrize("label", ["climb", "pick", "throw", "walk"])
+@pytest.mark.parametrize("label", ["climb", "pick", "stand", "throw", "walk"])
 def test_a_bare_verb_names_no_thing_though_a_noun_is_spelled_like_it(label: str) -> None:
     assert label not in {found.unit for found in entities(label)}
 
@@ -131,3 +132,15 @@ def test_a_bare_verb_names_no_thing_though_a_noun_is_spelled_like_it(label: str)
 @pytest.mark.parametrize(("label", "thing"), [("golf", "golf"), ("drink", "drink")])
 def test_a_word_that_is_a_game_or_a_thing_as_well_stays_one(label: str, thing: str) -> None:
     assert thing in {found.unit for found in entities(label)}
+
+
+@pytest.mark.parametrize(
+    ("label", "ball"),
+    [("Basketball", "basketball.n.02"), ("playing volleyball", "volleyball.n.02")],
+)
+def test_a_game_is_seen_by_the_ball_that_it_shares_its_name_with(label: str, ball: str) -> None:
+    assert ball in senses(label).values()
+
+
+def test_what_a_verb_does_to_a_thing_says_less_of_the_place_that_it_is_done_at() -> None:
+    assert senses("Putting something on the table")["table"] == "table.n.02"  # no meal is laid

@@ -67,3 +67,22 @@ def test_another_label_of_the_set_helps_with_a_sense() -> None:
 def test_what_is_done_with_anything_gets_no_tool_of_something() -> None:
     sources = [found.source for found in entities("Unfolding something")]
     assert not any("mentions the action" in source for source in sources)
+
+
+def test_a_sense_is_the_likelier_for_the_kind_of_thing_that_its_verb_takes_in_the_set() -> None:
+    label = "playing recorder"
+    instruments = ["cello", "oboe", "lute", "piano", "trombone", "clarinet"]
+    others = ["washing dishes", "cutting cake", "throwing ball", "riding horse", "opening door"]
+    siblings = Siblings([label, *(f"playing {name}" for name in instruments), *others])
+    assert siblings.habits(parse(label)) == {"musical_instrument.n.01"}
+    assert {f.unit: f.synset for f in entities(label)}["recorder"] == "recorder.n.01"
+    among = {f.unit: f.synset for f in entities(label, siblings=siblings)}
+    assert among["recorder"] == "fipple_flute.n.01"
+
+
+def test_a_verb_has_no_habit_that_takes_few_things_or_takes_what_all_others_do() -> None:
+    few = Siblings(["playing cello", "playing oboe", "washing dishes"])
+    assert not few.habits(parse("playing cello"))
+    things = ["ball", "book", "cup", "shoe", "lamp", "rope"]
+    all_alike = Siblings([f"{verb} {thing}" for verb in ("lifting", "moving") for thing in things])
+    assert not all_alike.habits(parse("lifting ball"))
