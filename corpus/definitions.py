@@ -74,6 +74,9 @@ def _of_clause(clause: str) -> list[tuple[str, bool]]:
         head = doc[at].head
         return head.tag_ == "IN" and head.text.lower() in _MEANS
 
+    for at, token in enumerate(doc):
+        # "arms and legs extended like the spokes of a wheel": of a comparison nothing is there.
+        taken[at] = any(over.tag_ == "IN" and over.lower_ == "like" for over in token.ancestors)
     for start, end in wordnet.ngrams(words, 3):
         if any(taken[start:end]) or not all(
             t.tag_[:2] in ("NN", "JJ", "VB") for t in doc[start:end]

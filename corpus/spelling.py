@@ -66,6 +66,8 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
     bases = dict.fromkeys([sense.form, *(form for form, _ in verbs)])
     for base in bases:
         own = [(f, s) for f, s in wordnet.senses(base) if f == base and s != sense.synset]
+        # A cartwheel is a feat to who cartwheels, and no wheel.
+        own.sort(key=lambda pair: pair[1] not in wordnet.derived(sense.synset))
         with_it = re.compile(rf"\b(?:with|using|by|on)\b[^;,]*\b{re.escape(base)}\b")
         tool_of = [s for _, s in verbs if with_it.search(s.definition())]
         tools = [(f, s) for f, s in own if s.lexname() == "noun.artifact"]

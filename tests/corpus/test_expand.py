@@ -55,6 +55,7 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("Holding something in front of something", "front"),
         ("Putting number of something onto something", "number"),
         ("exercising with an exercise ball", "exercise"),
+        ("cartwheeling", "wheel"),  # arms and legs are only extended like its spokes
     ],
 )
 def test_words_that_name_no_thing_of_the_action_are_no_entities(label: str, unit: str) -> None:
@@ -144,3 +145,7 @@ def test_a_game_is_seen_by_the_ball_that_it_shares_its_name_with(label: str, bal
 
 def test_what_a_verb_does_to_a_thing_says_less_of_the_place_that_it_is_done_at() -> None:
     assert senses("Putting something on the table")["table"] == "table.n.02"  # no meal is laid
+
+
+def test_what_is_called_after_an_action_is_what_wordnet_derives_from_it() -> None:
+    assert senses("cartwheeling")["cartwheel"] == "cartwheel.n.02"  # a feat, and no wheel
