@@ -45,7 +45,9 @@ class Batch:
         """Return some of the stills."""
         at = torch.from_numpy(rows)
         captions = [self.captions[k] for k in rows.tolist()]
-        return Batch(self.images[at], captions, self.entities[at], self.cover[at], self.about[at])
+        return Batch(
+            self.images[at], captions, self.entities[at], self.cover[at], self.about[at]
+        )
 
 
 def one(number: int, size: int, grid: int) -> Row:

@@ -2,10 +2,10 @@
 
 First the text tower alone learns to tell names apart. Then the image tower alone learns what each
 token shows: it is compared with the texts of all entities, and should be like each by as much as
-that covers of its pixels; and the class token, like what the whole still is about. Captions say
-too little about either for that. Last, captions meet class tokens in open_clip's contrastive loss,
-while the other losses go on, and both towers learn. At the end the text tower settles
-(`pipelines.mini.settle`).
+that covers of its pixels; and the class token, like what the whole still is about. Captions say too
+little about either for that. Last, captions meet class
+tokens in open_clip's contrastive loss, while the other losses go on, and both towers learn. At the
+end the text tower settles (`pipelines.mini.settle`).
 """
 
 import math
@@ -117,8 +117,7 @@ def train(
                 _save(checkpoint, clip, optimisers, step + 1, recipe)
             if step % REPORTED == REPORTED - 1:
                 done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-                captions, about, regions, words = (loss.item() for loss in losses)
-                report(Progress(step + 1, captions, about, regions, words, done))
+                report(Progress(step + 1, *(loss.item() for loss in losses), done))
         looked_at = min(SETTLED, recipe.drawn // recipe.batch) * recipe.batch
         settle(
             backbone,
