@@ -2,8 +2,7 @@
 
 First the text tower alone learns to tell names apart. Then the image tower alone learns what each
 token shows: it is compared with the texts of all entities, and should be like each by as much as
-that covers of its pixels; and the class token, like what the whole still is about. Captions say too
-little about either for that. Last, captions meet class
+that covers of its pixels. Captions say too little about patches for that. Last, captions meet class
 tokens in open_clip's contrastive loss, while the other losses go on, and both towers learn. At the
 end the text tower settles (`pipelines.mini.settle`).
 """
@@ -62,7 +61,7 @@ class Recipe:
     matrix_lr: float = 4e-3
     weight_decay: float = 0.02
     drawn: int = 12800
-    passes: int = 3
+    passes: int = 4
     words: int = 400
     settling: int = 300
     seed: int = 0
@@ -74,7 +73,6 @@ class Progress:
 
     step: int
     caption_loss: float
-    about_loss: float
     region_loss: float
     word_loss: float
     rate: float
@@ -117,7 +115,8 @@ def train(
                 _save(checkpoint, clip, optimisers, step + 1, recipe)
             if step % REPORTED == REPORTED - 1:
                 done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-                report(Progress(step + 1, *(loss.item() for loss in losses), done))
+                captions, regions, words = (loss.item() for loss in losses)
+                report(Progress(step + 1, captions, regions, words, done))
         looked_at = min(SETTLED, recipe.drawn // recipe.batch) * recipe.batch
         settle(
             backbone,
