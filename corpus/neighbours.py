@@ -41,6 +41,7 @@ class _Entry:
     names: tuple[str, ...]
     name_stems: frozenset[str]
     gloss_stems: frozenset[str]
+    gerunds: frozenset[str]  # of the definition
     purposeful: bool
 
 
@@ -59,6 +60,7 @@ def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
             names=noun.names,
             name_stems=frozenset(glosses.stems(" ".join(noun.names).replace("_", " "))),
             gloss_stems=noun.stems if same else frozenset(glosses.stems(plain)),
+            gerunds=frozenset(w for w in glosses.words(noun.definition) if w.endswith("ing")),
             purposeful=any(mark in f" {noun.definition} " for mark in _PURPOSE),
         )
         for token in entry.name_stems | entry.gloss_stems:
@@ -97,10 +99,12 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
                 if not in_gloss and not led:
                     continue
                 value = telling * (0.8 + 0.2 * in_name)
-                # A sailboat is for sailing by its other name, a sailing boat, as well.
-                byname = any(_leads(phrase.modifier, name) for name in entry.names[1:])
-                told = entry.purposeful or (bool(phrase.modifier) and byname)
-                value *= 1.3 if phrase.act and in_gloss and told else 1.0
+                # A sailboat, "a small sailing vessel", is for sailing by its other name as well.
+                byname = phrase.modifier in entry.gerunds and any(
+                    _leads(phrase.modifier, name) for name in entry.names[1:]
+                )
+                told = phrase.act and in_gloss and (entry.purposeful or byname)
+                value *= 1.3 if told else 1.0
                 best[hit] = max(best.get(hit, 0.0), value)
         for hit, value in best.items():
             scores[hit] += phrase.weight * value

@@ -10,6 +10,9 @@ from corpus import aptness, glosses, kinds, wordnet
 from corpus.disambiguate import Sense
 
 _PARTS_EACH, _DOMAIN_MOST = 3, 4
+# Uses in WordNet's texts that make a verb an everyday one, and how many of them to each of a thing
+# leave the thing in its shadow.
+_EVERYDAY, _OVERSHADOWED = 20, 8
 _OF_KIND = 0.4  # score of what an activity's kinds are called after
 
 
@@ -65,6 +68,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     or aptness.is_slang(target)
                     or (roles_only and not role)
                     or (same and not is_handled(target, form.name(), act))
+                    or (not role and is_overshadowed(form.name(), target))
                 ):
                     continue
                 # Of several of one name (bowlers) the one nearest to the act goes first.
@@ -89,6 +93,16 @@ def is_handled(target: Synset, name: str, act: Synset) -> bool:
         return True
     told = set(glosses.stems(act.definition()))
     return any(told.issuperset(glosses.stems(n.replace("_", " "))) for n in target.lemma_names())
+
+
+def is_overshadowed(name: str, target: Synset) -> bool:
+    """Tell whether a name is an everyday verb that hardly ever means this thing.
+
+    "Lift" is said of what is done, and next to never of a device worn in a shoe.
+    """
+    word = name.replace("_", " ").lower()
+    done = sum(wordnet.frequency(s, word) for form, s in wordnet.senses(word, "v") if form == word)
+    return done >= _EVERYDAY and done > _OVERSHADOWED * wordnet.frequency(target, word)
 
 
 def _likely(name: str, synset: Synset, act: Synset) -> float:

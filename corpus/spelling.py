@@ -65,7 +65,13 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
     verbs = wordnet.senses(verb, "v")
     bases = dict.fromkeys([sense.form, *(form for form, _ in verbs)])
     for base in bases:
-        own = [(f, s) for f, s in wordnet.senses(base) if f == base and s != sense.synset]
+        own = [
+            (form, synset)
+            for form, synset in wordnet.senses(base)
+            if form == base
+            and synset != sense.synset
+            and not relations.is_overshadowed(form, synset)
+        ]
         # A cartwheel is a feat to who cartwheels, and no wheel.
         own.sort(key=lambda pair: pair[1] not in wordnet.derived(sense.synset))
         with_it = re.compile(rf"\b(?:with|using|by|on)\b[^;,]*\b{re.escape(base)}\b")

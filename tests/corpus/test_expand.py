@@ -38,6 +38,7 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("high fiving", "high five"),
         ("WritingOnBoard", "pen"),
         ("golf chipping", "golf ball"),
+        ("brushing hair", "brush"),  # an everyday verb, and an everyday thing
         ("sailing", "sailboat"),  # a sailing boat by its other name
     ],
 )
@@ -55,6 +56,8 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("Holding something in front of something", "front"),
         ("Putting number of something onto something", "number"),
         ("exercising with an exercise ball", "exercise"),
+        ("lifting barbell", "lift"),  # next to never is that a thing
+        ("pulling rope (game)", "pull"),
         ("cartwheeling", "wheel"),  # arms and legs are only extended like its spokes
     ],
 )
