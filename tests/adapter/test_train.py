@@ -47,7 +47,7 @@ def same(one: Progress, other: Progress) -> bool:
 def test_sixteen_clips_are_learned_by_heart(clips: ClipSet, method: str) -> None:
     # Labels far from their clips: nothing is right before training.
     config = TrainConfig(
-        epochs=100, batch_size=16, lr=5e-3, label_smoothing=0, weight_decay=0,
+        epochs=200, batch_size=16, lr=5e-3, label_smoothing=0, weight_decay=0,
         frame_dropout=0, mirror=False, reframe=0, mixup=0,
     )  # fmt: skip
     model = recogniser(method)
