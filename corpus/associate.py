@@ -18,7 +18,7 @@ from corpus.relations import Found
 # Where an action of which nothing is known may be seen.
 _ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
 _OTHER_SENSES = 3  # of a verb, read where the likeliest says little
-_EVERYDAY = 12  # senses of a verb from which it says little of what it is done with
+_VAGUE = 12  # senses of a verb from which it says little of what it is done with
 _ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
 # Of what a definition mentions, words that people use are seen more often than rare ones.
 _KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
@@ -131,7 +131,7 @@ def _mentioning(
     for act in acts:
         # An everyday verb alone points everywhere; a named activity points home.
         named = act.synset.pos() == "n"
-        everyday = not named and len(wordnet.senses(act.form, "v")) > _EVERYDAY
+        everyday = not named and len(wordnet.senses(act.form, "v")) > _VAGUE
         if everyday and not all(unit.known for unit in parsed.units):
             continue
         lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
