@@ -7,7 +7,7 @@ flute.
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from corpus import aptness, glosses, kinds, wordnet
@@ -55,7 +55,10 @@ def _heads(parsed: Parsed) -> list[str]:
 def _habits(taken: dict[str, set[str]]) -> dict[str, str]:
     """Find for each verb the kind that is most of what it takes, and little of what others do."""
     counts = {verb: _kinds_of(objects) for verb, objects in taken.items()}
-    every: Counter[str] = sum(counts.values(), Counter())
+    every: dict[str, float] = defaultdict(float)
+    for count_of in counts.values():
+        for kind, count in count_of.items():
+            every[kind] += count
     total = sum(map(len, taken.values()))
     found: dict[str, str] = {}
     for verb, objects in taken.items():
@@ -72,13 +75,14 @@ def _habits(taken: dict[str, set[str]]) -> dict[str, str]:
     return found
 
 
-def _kinds_of(things: Iterable[str]) -> Counter[str]:
+def _kinds_of(things: Iterable[str]) -> dict[str, float]:
     """Count the kinds of things, a word's senses as often as they are meant."""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for thing in sorted(things):
         pairs = [(form, s) for form, s in wordnet.senses(thing) if kinds.visibility(s) >= 0.5]
         priors = wordnet.priors(pairs, thing)
+        total = sum(priors)
         for (_, synset), prior in zip(pairs, priors, strict=True):
             for kind in wordnet.ancestors(synset):
-                found[kind] += prior / sum(priors)  # type: ignore[assignment]
+                found[kind] += prior / total
     return found
