@@ -86,7 +86,7 @@ def entities(
         for verb in parsed.verbs
     ]
     verbs = [sense for sense in meant if sense is not None]
-    direct = list(_named(named, parsed))
+    direct = list(_named(named, parsed, options))
     senses = [sense for _, sense in named if sense is not None]
     more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
     kept = _distinct(direct, more, parsed)
@@ -109,7 +109,9 @@ def beyond_defaults(found: list[Found]) -> int:
     return sum(entity.source != "default" for entity in found)
 
 
-def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[Found]:
+def _named(
+    named: list[tuple[Unit, Sense | None]], parsed: Parsed, options: Options
+) -> Iterator[Found]:
     for unit, sense in named:
         if sense is not None:
             # "stand" and "climb" say what is done and name no thing; nor does an act that is no
@@ -120,7 +122,8 @@ def _named(named: list[tuple[Unit, Sense | None]], parsed: Parsed) -> Iterator[F
             named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             if kinds.is_act(sense.synset) and (rather_verb(unit.text) or not named_act):
                 continue
-            sense = disambiguate.as_thing(sense)
+            if not options.first_sense:
+                sense = disambiguate.as_thing(sense)
             kind = kinds.kind_of(sense.synset)
             if unit.place and kind == "object" and kinds.is_scene(sense.synset):
                 kind = "scene"
