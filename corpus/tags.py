@@ -161,6 +161,8 @@ def _checked_tag(token: Token) -> str:
         return "VBG"
     if tag[:2] == "NN" and word.endswith("ing") and not noun and verb:
         return "VBG"
+    if tag[:2] == "NN" and not (noun or verb) and wordnet.reader().synsets(word, "r"):
+        return "RB"  # "downwards"
     return tag
 
 
@@ -191,12 +193,19 @@ def _unite_chunks(tokens: list[Token]) -> None:
 
 
 def ordinary(word: str) -> bool:
-    """Tell whether a word is in WordNet as anything, or is one of those that join words."""
+    """Tell whether a word is in WordNet, or made of a verb that is, or only joins words."""
     return (
         word in function_words()
         or bool(wordnet.reader().synsets(word))
         or bool(wordnet.senses(word) or wordnet.senses(word, "v"))
+        or _is_of_verb(word)
     )
+
+
+def _is_of_verb(word: str) -> bool:
+    """Tell whether a word says what can be done to a thing: "tearable"."""
+    stem = word.removesuffix("able").removesuffix("ible")
+    return stem != word and any(wordnet.senses(base, "v") for base in (stem, f"{stem}e"))
 
 
 @cache

@@ -74,14 +74,17 @@ def read(tokens: list[Token], draft: Draft) -> None:
         if inner[0].tag[:2] in ("DT", "IN", "CC", "TO", "PR", "PO") or inner[-1].tag == "POS":
             continue
         phrase = _entry(phrase, inner)
-        if _is_noun_phrase(inner) and wordnet.senses(phrase):
+        to_noun = inner[-1].tag == "IN" and any(t.governed for t in tokens[end : end + 2])
+        if not to_noun and _is_noun_phrase(inner) and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
             last = inner[-1]
             found.append((start, Unit(phrase, True, last.at_place, whole, governed=last.governed)))
             _spend(phrase, draft)
             found += _object_within(inner, start)
-        elif inner[-1].tag == "IN" and any(t.governed for t in tokens[end : end + 2]):
+        elif to_noun:
             continue  # "writing on board": the preposition is the noun's
+        elif _is_adverb(inner):
+            pass
         elif _is_verb_phrase(inner) and wordnet.senses(phrase, "v"):
             draft.verbs.append(phrase)
             draft.spent.update(phrase.split())
@@ -111,12 +114,22 @@ def _is_noun_phrase(tokens: list[Token]) -> bool:
 
     A bare verb with its particle is the verb ("sit down"), unless it is a sport ("push up").
     """
+    if tokens[0].tag == "CD" and tokens[-1].tag == "NNS":
+        return False  # "into two pieces" counts them and is about no two-piece
+    if all(token.tag[:2] in _PARTICLE for token in tokens):
+        return False  # "rolls back down"
     if tokens[-1].tag[:2] in _PARTICLE and tokens[0].tag[:2] == "VB":
         phrase = " ".join(token.text for token in tokens)
         sports = any(kinds.is_pastime(synset) for _, synset in wordnet.senses(phrase))
         if tokens[0].tag == "VBG" or (wordnet.senses(phrase, "v") and not sports):
             return False
     return tokens[-1].tag[:2] in ("NN", "VB", "FW", "JJ", "CD", "UH", *_PARTICLE)
+
+
+def _is_adverb(tokens: list[Token]) -> bool:
+    """Tell whether a run says how or where to, and its words no things: "upside down"."""
+    entry = "_".join(token.text for token in tokens)
+    return tokens[-1].tag[:2] in _PARTICLE and bool(wordnet.reader().synsets(entry, "r"))
 
 
 def _is_verb_phrase(tokens: list[Token]) -> bool:
@@ -245,7 +258,7 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
     cuts = []
     for cut in range(3, len(base) - 1):
         first, last = wordnet.senses(word[:cut]), wordnet.senses(word[cut:], "v")
-        seen = [wordnet.frequency(s, f) for f, s in first[:3] if _is_seen(s)]
+        seen = [wordnet.frequency(s, f) for f, s in first[:3] if _is_seen(s) and not _is_person(s)]
         often = [wordnet.frequency(s, f) for f, s in last]
         if seen and often and (cut > 3 or any(seen)):
             cuts.append((min(sum(seen), sum(often)), cut))
@@ -294,6 +307,8 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
         senses = wordnet.senses(word)
         if not free[at] or word in draft.spent or not senses or not _says_something(word):
             continue
+        if tokens[at].tag == "IN" and any(t.governed for t in tokens[at + 1 : at + 3]):
+            continue  # "inside something"
         if at and tokens[at - 1].text in _BETWEEN and _is_direction(word):
             continue
         if word in function_words() or (at < len(tokens) - 1 and _rather_adjective(word)):
@@ -350,6 +365,10 @@ def _seen(word: str) -> int:
 
 def _is_seen(synset: Synset) -> bool:
     return kinds.visibility(synset) > 0.5
+
+
+def _is_person(synset: Synset) -> bool:
+    return synset.lexname() == "noun.person"
 
 
 def _end_of_unknown(tokens: list[Token], at: int) -> int:
