@@ -20,7 +20,7 @@ _PRODUCT, _MASS = 0.4, 0.4
 _MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
 # rather than a place, a ship or a person.
-_PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT = 0.5, 0.6, 0.5
+_PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT, _BODY_OBJECT = 0.5, 0.6, 0.5, 1.2
 # WordNet's sentence frames in which a verb has an object, and what is left of a sense without.
 _TRANSITIVE = frozenset((8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 21, 24, 25, 30, 31))
 _NO_OBJECT = 0.6
@@ -114,6 +114,8 @@ def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:
             rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
             if synset.lexname() == "noun.person" and is_object(unit, parsed):
                 rate *= _PERSON_OBJECT
+            if synset.lexname() == "noun.body" and is_object(unit, parsed):
+                rate *= _BODY_OBJECT
             large = kinds.is_scene(synset) or "craft.n.02" in wordnet.ancestors(synset)
             rate *= _PLACE_OBJECT if large else 1.0
         return rate

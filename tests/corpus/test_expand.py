@@ -152,3 +152,8 @@ def test_what_a_verb_does_to_a_thing_says_less_of_the_place_that_it_is_done_at()
 
 def test_what_is_called_after_an_action_is_what_wordnet_derives_from_it() -> None:
     assert senses("cartwheeling")["cartwheel"] == "cartwheel.n.02"  # a feat, and no wheel
+
+
+def test_what_is_done_to_a_thing_of_a_body_s_name_is_done_to_the_body() -> None:
+    assert senses("cutting nails")["nail"] == "nail.n.01"
+    assert senses("hammering nails")["nail"] == "nail.n.02"
