@@ -19,7 +19,7 @@ _INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
 _PRODUCT, _MASS = 0.4, 0.4
 _MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
-# rather than a place, a ship or a person.
+# rather than a place, a ship or a person, and a part of the body more than any: "cutting nails".
 _PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT, _BODY_OBJECT = 0.5, 0.6, 0.5, 1.2
 # WordNet's sentence frames in which a verb has an object, and what is left of a sense without.
 _TRANSITIVE = frozenset((8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 21, 24, 25, 30, 31))
@@ -112,10 +112,9 @@ def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:
         rate = kinds.visibility(synset)
         if parsed.verbs and not unit.place:
             rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
-            if synset.lexname() == "noun.person" and is_object(unit, parsed):
-                rate *= _PERSON_OBJECT
-            if synset.lexname() == "noun.body" and is_object(unit, parsed):
-                rate *= _BODY_OBJECT
+            if is_object(unit, parsed):
+                rate *= _PERSON_OBJECT if synset.lexname() == "noun.person" else 1.0
+                rate *= _BODY_OBJECT if synset.lexname() == "noun.body" else 1.0
             large = kinds.is_scene(synset) or "craft.n.02" in wordnet.ancestors(synset)
             rate *= _PLACE_OBJECT if large else 1.0
         return rate

@@ -129,13 +129,13 @@ def _mentioning(
     """
     phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
     for act in acts:
-        # An everyday verb alone points everywhere; a named activity points home.
+        # A vague verb alone points everywhere; a named activity points home.
         named = act.synset.pos() == "n"
-        everyday = not named and len(wordnet.senses(act.form, "v")) > _VAGUE
-        if everyday and not all(unit.known for unit in parsed.units):
+        vague = not named and len(wordnet.senses(act.form, "v")) > _VAGUE
+        if vague and not all(unit.known for unit in parsed.units):
             continue
         lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
-        weight = 0.6 if everyday and things else 1.0
+        weight = 0.6 if vague and things else 1.0
         phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True))
     chosen = {sense.synset.name() for sense in (*things, *acts)}
     # A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.

@@ -74,14 +74,14 @@ def read(tokens: list[Token], draft: Draft) -> None:
         if inner[0].tag[:2] in ("DT", "IN", "CC", "TO", "PR", "PO") or inner[-1].tag == "POS":
             continue
         phrase = _entry(phrase, inner)
-        to_noun = inner[-1].tag == "IN" and any(t.governed for t in tokens[end : end + 2])
-        if not to_noun and _is_noun_phrase(inner) and wordnet.senses(phrase):
+        leads_on = _leads_to_noun(tokens, end - 1)
+        if not leads_on and _is_noun_phrase(inner) and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
             last = inner[-1]
             found.append((start, Unit(phrase, True, last.at_place, whole, governed=last.governed)))
             _spend(phrase, draft)
             found += _object_within(inner, start)
-        elif to_noun:
+        elif leads_on:
             continue  # "writing on board": the preposition is the noun's
         elif _is_adverb(inner):
             pass
@@ -124,6 +124,11 @@ def _is_noun_phrase(tokens: list[Token]) -> bool:
         if tokens[0].tag == "VBG" or (wordnet.senses(phrase, "v") and not sports):
             return False
     return tokens[-1].tag[:2] in ("NN", "VB", "FW", "JJ", "CD", "UH", *_PARTICLE)
+
+
+def _leads_to_noun(tokens: list[Token], at: int) -> bool:
+    """Tell whether a word is the preposition of a noun after it, and no particle of a verb."""
+    return tokens[at].tag == "IN" and any(t.governed for t in tokens[at + 1 : at + 3])
 
 
 def _is_adverb(tokens: list[Token]) -> bool:
@@ -258,7 +263,8 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
     cuts = []
     for cut in range(3, len(base) - 1):
         first, last = wordnet.senses(word[:cut]), wordnet.senses(word[cut:], "v")
-        seen = [wordnet.frequency(s, f) for f, s in first[:3] if _is_seen(s) and not _is_person(s)]
+        things = [p for p in first[:3] if _is_seen(p[1]) and p[1].lexname() != "noun.person"]
+        seen = [wordnet.frequency(s, f) for f, s in things]
         often = [wordnet.frequency(s, f) for f, s in last]
         if seen and often and (cut > 3 or any(seen)):
             cuts.append((min(sum(seen), sum(often)), cut))
@@ -307,7 +313,7 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
         senses = wordnet.senses(word)
         if not free[at] or word in draft.spent or not senses or not _says_something(word):
             continue
-        if tokens[at].tag == "IN" and any(t.governed for t in tokens[at + 1 : at + 3]):
+        if _leads_to_noun(tokens, at):
             continue  # "inside something"
         if at and tokens[at - 1].text in _BETWEEN and _is_direction(word):
             continue
@@ -365,10 +371,6 @@ def _seen(word: str) -> int:
 
 def _is_seen(synset: Synset) -> bool:
     return kinds.visibility(synset) > 0.5
-
-
-def _is_person(synset: Synset) -> bool:
-    return synset.lexname() == "noun.person"
 
 
 def _end_of_unknown(tokens: list[Token], at: int) -> int:
