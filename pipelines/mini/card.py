@@ -33,8 +33,9 @@ no download. For real videos take a real CLIP.
   not have, which no picture is to be like.
 - **Loss** open_clip's contrastive loss, of captions with class tokens and of two texts of one
   entity, or of one company of words; and for every token the cross-entropy of its likeness with
-  all entities' texts against what covers its pixels, with 0, 4 and 8 tokens merged in each block
-  in turn. Muon and AdamW.
+  all entities' texts, of regions against what covers their pixels and of the class token against
+  what the still is about (what the figure has near it, or the things that are there), with 0, 4
+  and 8 tokens merged in each block in turn. Muon and AdamW.
 
 ## Figures
 

@@ -31,11 +31,13 @@ def losses_of(
     weights: Tensor,
     rng: np.random.Generator,
     alone: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the losses of captions, of regions, and of words among themselves.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the losses of captions, of what stills are about, of regions, and of words.
 
-    Without the last one the text tower would give in to images that say little yet, and forget
-    what tells words apart.
+    A caption names what is there, in many words, and says little about each. So the class token
+    is also compared with the texts of all entities, as the regions are, and should be like what
+    one would say that the still shows. Without the loss of words among themselves the text tower
+    would give in to images that say little yet, and forget what tells words apart.
     """
     with fast():
         seen = encoder(normalise(batch.images, backbone.preprocess))
@@ -45,11 +47,12 @@ def losses_of(
     if alone:
         with torch.no_grad(), fast():
             entities = encode(backbone, [text_of(name, rng) for name in NAMES])
-        regions = region_loss(tokens[:, 1:], entities, shown, scale)
-        return torch.zeros(()), regions, torch.zeros(())
+        none = torch.zeros(())
+        return none, none, region_loss(tokens[:, 1:], entities, shown, scale), none
     words, entities, captions = word_loss(backbone, rng, batch.captions)
+    about = region_loss(tokens[:, :1], entities, batch.about[:, None], scale)
     regions = region_loss(tokens[:, 1:], entities, shown, scale)
-    return ClipLoss()(tokens[:, 0], captions, scale), REGIONS * regions, words
+    return ClipLoss()(tokens[:, 0], captions, scale), about, REGIONS * regions, words
 
 
 def word_loss(

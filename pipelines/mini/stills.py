@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from corpus.backbone import Preprocess
-from pipelines.mini.texts import INDEX, text_of
+from pipelines.mini.texts import INDEX, NAMES, text_of
 from pipelines.world.stills import FIRST_SEED, Still, still
 
 MOST_ENTITIES = 20  # seen in one still: scene, role, six body parts, things; a few to spare
 # Seeds of stills: training counts up from FIRST_SEED, held-out stills from here.
 HELD_OUT = FIRST_SEED + 2**38
 NAMED = 0.5  # share of single things whose caption is one of the ways to write their name
-Row = tuple[np.ndarray, str, np.ndarray, np.ndarray]
+Row = tuple[np.ndarray, str, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,14 @@ class Batch:
         captions: B texts.
         entities: (B, E) int64, indices into `texts.NAMES`, −1 where there are fewer.
         cover: (B, E, P) uint8, how much of each patch shows the entity, 255 for all of it.
+        about: (B, K) float32, how much each still is about each entity of NAMES; rows sum to one.
     """
 
     images: Tensor
     captions: list[str]
     entities: Tensor
     cover: Tensor
+    about: Tensor
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -43,7 +45,7 @@ class Batch:
         """Return some of the stills."""
         at = torch.from_numpy(rows)
         captions = [self.captions[k] for k in rows.tolist()]
-        return Batch(self.images[at], captions, self.entities[at], self.cover[at])
+        return Batch(self.images[at], captions, self.entities[at], self.cover[at], self.about[at])
 
 
 def one(number: int, size: int, grid: int) -> Row:
@@ -55,14 +57,17 @@ def one(number: int, size: int, grid: int) -> Row:
         grid: patches to a side.
 
     Returns:
-        (size, size, 3) uint8 pixels, the caption, and the entities and their `coverage`.
+        (size, size, 3) uint8 pixels, the caption, the entities and their `coverage`, and (K,)
+        float32, what the still is about.
     """
     shot = still(FIRST_SEED + number, size)
     rng = np.random.default_rng((FIRST_SEED, number))
     caption = shot.caption
     if shot.subject and rng.random() < NAMED:
         caption = text_of(shot.subject, rng)
-    return shot.image, caption, *coverage(shot, grid)
+    about = np.zeros(len(NAMES), np.float32)
+    about[[INDEX[name] for name in shot.about]] = 1 / len(shot.about)
+    return shot.image, caption, *coverage(shot, grid), about
 
 
 def draw(numbers: range, size: int, grid: int, workers: Executor | None) -> Batch:
@@ -92,13 +97,14 @@ def coverage(shot: Still, grid: int) -> tuple[np.ndarray, np.ndarray]:
 
 def collate(rows: Sequence[Row]) -> Batch:
     """Stack stills."""
-    images, captions, entities, cover = zip(*rows, strict=True)
+    images, captions, entities, cover, about = zip(*rows, strict=True)
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return Batch(
         pixels,
         list(captions),
         torch.from_numpy(np.stack(entities)),
         torch.from_numpy(np.stack(cover)),
+        torch.from_numpy(np.stack(about)),
     )
 
 

@@ -1,10 +1,11 @@
 """Training of the mini backbone: words, then regions, then captions.
 
 First the text tower alone learns to tell names apart. Then the image tower alone learns what each
-token shows: it is compared with the texts of all entities, and should be like each by as much as
+region shows: it is compared with the texts of all entities, and should be like each by as much as
 that covers of its pixels. Captions say too little about patches for that. Last, captions meet class
-tokens in open_clip's contrastive loss, while the other losses go on, and both towers learn. At the
-end the text tower settles (`pipelines.mini.settle`).
+tokens in open_clip's contrastive loss, class tokens learn what the whole still is about in the same
+way as regions, the other losses go on, and both towers learn. At the end the text tower settles
+(`pipelines.mini.settle`).
 """
 
 import math
@@ -73,6 +74,7 @@ class Progress:
 
     step: int
     caption_loss: float
+    about_loss: float
     region_loss: float
     word_loss: float
     rate: float
@@ -115,8 +117,8 @@ def train(
                 _save(checkpoint, clip, optimisers, step + 1, recipe)
             if step % REPORTED == REPORTED - 1:
                 done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-                captions, regions, words = (loss.item() for loss in losses)
-                report(Progress(step + 1, captions, regions, words, done))
+                captions, about, regions, words = (loss.item() for loss in losses)
+                report(Progress(step + 1, captions, about, regions, words, done))
         looked_at = min(SETTLED, recipe.drawn // recipe.batch) * recipe.batch
         settle(
             backbone,

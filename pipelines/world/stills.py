@@ -34,6 +34,8 @@ class Still:
         names: entities of each id.
         caption: what is there and where.
         subject: the entity the image is about when it is a picture of one entity, else "".
+        about: what one would say it shows: that one entity; else what is near the figure, if it
+            can be made out; else all things; else the scene.
     """
 
     image: np.ndarray
@@ -41,6 +43,7 @@ class Still:
     names: dict[int, tuple[str, ...]]
     caption: str
     subject: str = ""
+    about: tuple[str, ...] = ()
 
 
 def still(seed: int, size: int, levels: Nuisance = NUISANCE, alone: float = 0.25) -> Still:
@@ -95,6 +98,7 @@ def group(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> S
     around = scatter(rng, int(rng.integers(2, 5)))
     shot = _shot(rng, Stage(rng, scene, None, around, size, levels), Moment(Pose()), "")
     seen = [(n, at) for n, at in _centres(shot).items() if n != scene]
+    shot = replace(shot, about=tuple(n for n, _ in seen) or (scene,))
     caption = f"{_list([n for n, _ in seen])} {_in(scene)}" if seen else f"a {scene}"
     if len(seen) > 1 and rng.random() < 0.6:
         (a, at_a), (b, at_b) = seen[0], seen[1]
@@ -117,6 +121,7 @@ def crowd(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> S
     stage = Stage(rng, scene, None, (), size, levels)
     shot = _shot(rng, stage, Moment(Pose(), tuple(placed)), "")
     seen = [(n, at) for n, at in _centres(shot).items() if n != scene]
+    shot = replace(shot, about=tuple(n for n, _ in seen) or (scene,))
     if len(seen) < 2:
         return replace(shot, caption=f"a {scene}")
     some = [seen[k] for k in rng.permutation(len(seen))[: int(rng.integers(2, 5))]]
@@ -151,7 +156,8 @@ def company(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) ->
         caption = f"a {role}{words}, {_an('a ' + says[0])}, {_list(beside)}"
     else:
         caption = f"{_an('a ' + says[-1])} by a {role}{words}"
-    return replace(shot, caption=caption)
+    about = [name for name in near if name in seen] or seen or [scene]
+    return replace(shot, caption=caption, about=tuple(about))
 
 
 def _near(name: str, pose: Pose, rng: np.random.Generator) -> tuple[Placed, str]:
@@ -222,7 +228,8 @@ def _shot(
         file = io.BytesIO()
         Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(35, 92)))
         image = np.asarray(Image.open(file))
-    return Still(image, ids, stage.ids(moment.things), caption, subject)
+    about = (subject,) if subject else ()
+    return Still(image, ids, stage.ids(moment.things), caption, subject, about)
 
 
 def _breadth(name: str) -> float:

@@ -26,8 +26,8 @@ from pipelines.mini.texts import (
 from pipelines.mini.train import Progress, Recipe, rate_at, train
 from pipelines.world.actions import ACTIONS
 from pipelines.world.clips import MOST_SEEDS, listing
-from pipelines.world.entities import ENTITIES
-from pipelines.world.stills import FIRST_SEED, still
+from pipelines.world.entities import ENTITIES, THINGS
+from pipelines.world.stills import FIRST_SEED, company, still
 
 TINY = Recipe(steps=4, batch=3, words=1, warmup=2, drawn=6, passes=1, settling=2)
 
@@ -84,6 +84,34 @@ def test_a_caption_names_things_that_are_there() -> None:
             if word in ENTITIES and ENTITIES[word].kind in ("object", "animal", "role", "scene")
         }
         assert said <= present, shot.caption
+
+
+def test_what_a_still_is_about_is_in_it_and_the_shares_sum_to_one() -> None:
+    for k in range(120):
+        shot = still(FIRST_SEED + k, 60)
+        assert shot.about
+        assert set(shot.about) <= {name for names in shot.names.values() for name in names}
+        share = one(k, 60, 5)[-1]
+        assert share.sum() == pytest.approx(1)
+        assert {NAMES[at] for at in np.nonzero(share)[0]} == set(shot.about)
+
+
+def test_a_still_with_the_figure_is_about_what_is_near_it_and_not_what_stands_around() -> None:
+    said = left_out = 0
+    for seed in range(80):
+        shot = company(np.random.default_rng(seed), 60)
+        if " with a" not in shot.caption:  # "a chef of low arms with a ball at the feet in a park"
+            continue
+        near = shot.caption.split(" with a")[1].split()
+        things = {name for names in shot.names.values() for name in names} & set(THINGS)
+        assert set(shot.about) <= things
+        if shot.about[0] in near:
+            said += 1
+            left_out += len(things) > len(shot.about)
+        else:
+            assert not set(shot.about) & set(near)  # it cannot be made out
+    assert said > 20
+    assert left_out > 10
 
 
 def test_cover_is_the_share_of_each_patch_that_shows_an_entity() -> None:
