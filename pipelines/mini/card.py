@@ -35,7 +35,8 @@ no download. For real videos take a real CLIP.
   entity, or of one company of words; and for every token the cross-entropy of its likeness with
   all entities' texts, of regions against what covers their pixels and of the class token against
   what the still is about (what the figure has near it, or the things that are there), with 0, 4
-  and 8 tokens merged in each block in turn. Muon and AdamW.
+  and 8 tokens merged in each block in turn. At the end, for the text tower alone, the
+  cross-entropy of names in company with all entities' texts and strangers'. Muon and AdamW.
 
 ## Figures
 

@@ -1,9 +1,10 @@
 """The last stage of the mini backbone's training, in which its text tower alone settles.
 
-A name in company comes near the name alone: an action's label should find the thing that it is
-about, and its verb is a word that no picture has shown. And things that the world does not have
-become strangers to its pictures. A text corpus is full of words that the tower has never met; left
-as they are they lie anywhere, and take regions from the things that are there.
+A name in company comes near the name alone, and nearer to its texts than to those of anything else:
+an action's label should find the thing that it is about, and its verb is a word that no picture has
+shown. And things that the world does not have become strangers to its pictures. A text corpus is
+full of words that the tower has never met; left as they are they lie anywhere, and take regions
+from the things that are there.
 """
 
 import copy
@@ -20,7 +21,7 @@ from corpus.backbone import Backbone
 from extract.regions import RegionEncoder
 from pipelines.mini.losses import COMPANY, balance, encode, fast, region_loss, shown_by
 from pipelines.mini.stills import Batch, normalise
-from pipelines.mini.texts import NAMES, pairs_in_company, strangers, text_of
+from pipelines.mini.texts import NAMES, in_company, pairs_in_company, strangers, text_of
 
 # A name in company is to be at least so near the name alone, and companies are told apart at the
 # scale at which smaller differences do.
@@ -61,20 +62,22 @@ def settle(
         first, second = pairs_in_company(*COMPANY, rng)
         alone = [f"a {text.split()[-1]}" for text in first]
         others = strangers(STRANGERS, rng)
+        companies = [in_company(name, rng) for name in NAMES]
         with fast():
             with torch.no_grad():
                 wanted, names = encode(teacher, [*known, *alone]).split((len(known), len(alone)))
-            rows = encode(backbone, [*known, *first, *second, *others])
-        kept, one, other, strange = rows.split((len(known), len(first), len(second), len(others)))
+            texts = [known, first, second, others, companies]
+            rows = encode(backbone, [text for some in texts for text in some])
+        kept, one, other, strange, company = rows.split([len(some) for some in texts])
         moved = 1 - (kept * wanted).sum(dim=-1).mean()
         away = functional.relu(CLOSE - (torch.stack([one, other]) * names).sum(dim=-1)).mean()
+        entities = torch.cat([kept[: len(NAMES)], strange])
+        named = functional.cross_entropy(likeness * company @ entities.T, torch.arange(len(NAMES)))
         tokens, shown = seen[step % len(seen)]
         some = torch.from_numpy(rng.choice(batch, min(batch, LOOKED_AT), replace=False))
         nowhere = functional.pad(shown[some], (0, len(others)))  # no token shows a stranger
-        told = region_loss(
-            tokens[some], torch.cat([kept[: len(NAMES)], strange]), nowhere, likeness
-        )
-        total = 10 * (moved + away) + loss(one, other, scale) + 2 * told
+        told = region_loss(tokens[some], entities, nowhere, likeness)
+        total = 10 * (moved + away) + loss(one, other, scale) + 2 * (named + told)
         update(total, SHARE * (1 - step / steps))
 
 

@@ -71,10 +71,20 @@ def pairs_in_company(
     first, second = [], []
     for k in rng.choice(len(NAMES), names, replace=False):
         for _ in range(each):
-            words = " ".join(filler(rng) for _ in range(int(rng.integers(1, 3))))
+            words = _company(rng)
             first.append(f"{words} {NAMES[k]}")
             second.append(str(rng.choice(_IN_COMPANY)).format(NAMES[k], words))
     return first, second
+
+
+def in_company(name: str, rng: np.random.Generator) -> str:
+    """Write a name in the company of one or two words."""
+    return str(rng.choice(("{1} {0}", *_IN_COMPANY))).format(name, _company(rng))
+
+
+def _company(rng: np.random.Generator) -> str:
+    """Draw one or two words."""
+    return " ".join(filler(rng) for _ in range(int(rng.integers(1, 3))))
 
 
 def filler(rng: np.random.Generator) -> str:

@@ -64,7 +64,7 @@ class Recipe:
     drawn: int = 12800
     passes: int = 4
     words: int = 400
-    settling: int = 300
+    settling: int = 600
     seed: int = 0
 
 

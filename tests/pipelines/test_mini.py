@@ -19,6 +19,7 @@ from pipelines.mini.texts import (
     every_text,
     filler,
     fillers,
+    in_company,
     pairs_in_company,
     strangers,
     text_of,
@@ -36,6 +37,7 @@ def test_no_action_label_is_in_any_text_the_backbone_is_trained_on() -> None:
     rng = np.random.default_rng(0)
     names = [text_of(name, rng) for name in NAMES for _ in range(30)]
     names += [text for _ in range(30) for texts in pairs_in_company(40, 4, rng) for text in texts]
+    names += [in_company(name, rng) for name in NAMES for _ in range(30)]
     names += strangers(3000, rng)
     captions = [still(FIRST_SEED + k, 24).caption for k in range(500)]
     for action in ACTIONS:
