@@ -59,7 +59,7 @@ def probabilities(
     Args:
         model: on any device.
         clips: N of them.
-        labels: (C, D) unit rows.
+        labels: (C, 2, D) unit rows (`adapter.text`).
         batch_size: views to a forward pass.
 
     Returns:

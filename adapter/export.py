@@ -36,7 +36,7 @@ class Scorer(nn.Module):
 
     Args:
         model: in eval mode.
-        labels: (C, D) unit rows.
+        labels: (C, 2, D) unit rows (`adapter.text`).
     """
 
     labels: Tensor

@@ -21,7 +21,7 @@ class Labelling:
 
     Attributes:
         names: C of them.
-        text: (C, D) unit rows.
+        text: (C, 2, D) unit rows (`adapter.text`).
         source: "run", "features", or the file they were read from.
         new: how many of them were not trained on.
     """
@@ -43,7 +43,7 @@ class Vocabulary:
 
     Attributes:
         names: of the labels trained on.
-        text: (C, D) unit rows.
+        text: (C, 2, D) unit rows (`adapter.text`).
         prompts: that they were put into, and others will be.
         backbone: opens the text tower; called only when a label is new.
     """

@@ -3,10 +3,10 @@
 A clip is a few tracks: entities that its regions are aligned with, followed through the frames.
 A track has a *word*, the entity's text; a *way*, a direction in the joint space that is read from
 its path and from the other tracks' company; and a weight. A label's text is compared with each
-track by itself: with its word, and its way with what the label says beyond its nearest entity. It
-is enough that one track says the label: all together say it as a mixture does, by the log of the
-weighted sum of exponentials. So nothing that is learned from some things' motion can change which
-thing is there, and an entity that no training clip held is told by its text alone.
+track by itself: with its word, and its way with what the label says besides the things that it
+names. It is enough that one track says the label: all together say it as a mixture does, by the log
+of the weighted sum of exponentials. So nothing that is learned from some things' motion can change
+which thing is there, and an entity that no training clip held is told by its text alone.
 
 In three points this is not the paper's adapter. There, the texts of all regions' entities are
 queries on what regions look like; here looks are left out unless `content` asks for them, since
@@ -108,32 +108,35 @@ class Reading(NamedTuple):
 
 
 def score(video: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
-    """Logits of clips for labels.
+    """Logits of clips for labels as they are, whole.
 
     Args:
         video: (batch, dim).
-        labels: (C, dim) unit rows, texts of the labels.
+        labels: (C, 2, dim) unit rows.
         scale: of cosines.
 
     Returns:
         (batch, C) float32 scale · cos(video, label), in full precision whatever autocast says.
     """
     with torch.autocast(video.device.type, enabled=False):
-        return scale * F.normalize(video.float(), dim=-1) @ labels.T
+        return scale * F.normalize(video.float(), dim=-1) @ labels[:, 0].T
 
 
-def beyond(labels: Tensor, entities: Tensor) -> Tensor:
-    """Return what labels say beyond their nearest entity: their part at right angles to its text.
+def beyond(predicates: Tensor, entities: Tensor) -> Tensor:
+    """Return what predicates say beyond their nearest entity: their part at right angles to it.
+
+    It is the same for all labels of one predicate. Little is left of a label that is all entity
+    and its own predicate ("archery").
 
     Args:
-        labels: (C, dim) unit rows.
+        predicates: (C, dim) unit rows.
         entities: (K, dim) unit rows.
 
     Returns:
         (C, dim), the shorter the more the entity says it all.
     """
-    nearest = entities[(labels @ entities.T).argmax(dim=-1)]
-    return labels - (labels * nearest).sum(dim=-1, keepdim=True) * nearest
+    nearest = entities[(predicates @ entities.T).argmax(dim=-1)]
+    return predicates - (predicates * nearest).sum(dim=-1, keepdim=True) * nearest
 
 
 class Recogniser(nn.Module, ABC):
@@ -155,7 +158,7 @@ class Recogniser(nn.Module, ABC):
 
         Args:
             clips: the batch.
-            labels: (C, dim) unit rows.
+            labels: (C, 2, dim) unit rows, each label whole and its predicate (`adapter.text`).
             mix: for MixUp, a permutation of the batch and the share of each clip's own content.
 
         Returns:
@@ -218,7 +221,7 @@ class Adapter(Recogniser):
         """Score clips against labels; mixed clips have the tracks of both."""
         reading = self.read(clips)
         with torch.autocast(clips.regions.device.type, enabled=False):
-            tracks, glance = self._said(reading, labels), reading.glance @ labels.T
+            tracks, glance = self._said(reading, labels), reading.glance @ labels[:, 0].T
             if mix is not None:
                 other, share = mix
                 tracks = torch.logaddexp(
@@ -256,7 +259,7 @@ class Adapter(Recogniser):
 
         Args:
             reading: of (batch) clips.
-            label: (dim,) unit text.
+            label: (2, dim) unit rows, whole and predicate.
 
         Returns:
             (batch, frames, regions), summing to one: each track's share in saying the label,
@@ -276,13 +279,14 @@ class Adapter(Recogniser):
             what, how = (
                 torch.einsum("be,bed->bd", weights, some) for some in (reading.words, reading.ways)
             )
-            rest = beyond(labels, self.align.words())
-            return SHARPNESS * (F.normalize(what, dim=-1) @ labels.T + how @ rest.T)
+            rest = beyond(labels[:, 1], self.align.words())
+            return SHARPNESS * (F.normalize(what, dim=-1) @ labels[:, 0].T + how @ rest.T)
         return self._each(reading, labels).logsumexp(dim=1)
 
     def _each(self, reading: Reading, labels: Tensor) -> Tensor:
         """Return (batch, tracks, C): how near each track is to each label, and its weight."""
-        near = reading.words @ labels.T + reading.ways @ beyond(labels, self.align.words()).T
+        rest = beyond(labels[:, 1], self.align.words())
+        near = reading.words @ labels[:, 0].T + reading.ways @ rest.T
         return reading.importance[..., None] + SHARPNESS * near
 
     def _text(self, tracks: Tracks, aligned: Aligned, clips: Clips) -> Tensor:

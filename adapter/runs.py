@@ -27,7 +27,7 @@ from adapter.train import TrainConfig
 from corpus.errors import BadInput
 from extract.store import CacheManifest
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LABELS = "label_text"
 
 
@@ -82,7 +82,7 @@ class Run:
         folder: where it was read from.
         config: what decided it.
         model: in eval mode.
-        labels: (C, D) unit rows, texts of `config.labels`.
+        labels: (C, 2, D) unit rows, texts of `config.labels` (`adapter.text`).
         entities: names of the K rows of the corpus.
     """
 

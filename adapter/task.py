@@ -33,7 +33,7 @@ class Task:
         backbone: that made the features; frozen.
         corpus: text corpus in the backbone's joint space.
         prompts: that labels were put into.
-        labels: (C, D) unit rows, the text of each of `clips.classes`.
+        labels: (C, 2, D) unit rows, the texts of each of `clips.classes`.
     """
 
     clips: ClipSet

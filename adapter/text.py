@@ -1,4 +1,9 @@
-"""Labels as points in the joint space: each label in every prompt, averaged (frozen)."""
+"""Labels as points in the joint space, in every prompt, averaged (frozen).
+
+A label is two points: all that it says, and what it says besides the things that it names. What is
+learned from how things move is compared with the second alone. The text of "riding horse" less
+its part along that of a horse would still say horse.
+"""
 
 from collections.abc import Sequence
 
@@ -9,6 +14,7 @@ from torch.nn import functional as F
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from corpus.labels import readable
+from corpus.parse import predicate
 
 DEFAULT_PROMPTS = ("a video of a person {}.",)
 
@@ -24,7 +30,8 @@ def label_text(
         prompts: each with one "{}", where the readable label goes.
 
     Returns:
-        (C, D) float32 unit rows: the normalised mean over prompts of the unit text embeddings.
+        (C, 2, D) float32 unit rows, of the label and of its predicate (`corpus.parse.predicate`):
+        the normalised mean over prompts of the unit text embeddings.
 
     Raises:
         BadInput: a prompt without its one "{}".
@@ -34,8 +41,8 @@ def label_text(
             raise BadInput(
                 f"prompt {prompt!r}", "has not exactly one {}", "put {} where the label goes"
             )
-    names = [readable(label) for label in labels]
+    said = [text for label in labels for text in (readable(label), predicate(label))]
     rows = [
-        backbone.encode_text([prompt.replace("{}", name) for name in names]) for prompt in prompts
+        backbone.encode_text([prompt.replace("{}", text) for text in said]) for prompt in prompts
     ]
-    return F.normalize(torch.stack(rows).mean(dim=0), dim=-1)
+    return F.normalize(torch.stack(rows).mean(dim=0), dim=-1).unflatten(0, (-1, 2))

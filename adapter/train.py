@@ -123,7 +123,7 @@ def fit(
     Args:
         model: untrained, or to go on from `progress`. It is trained in place.
         clips: to train on; their labels are indices into `labels`.
-        labels: (C, D) unit rows.
+        labels: (C, 2, D) unit rows (`adapter.text`).
         config: how.
         val: clips to choose the best epoch by, with the same labels.
         device: "cpu", "cuda" or "auto".

@@ -6,10 +6,11 @@ from functools import cache
 
 from corpus import glosses, wordnet
 from corpus.labels import readable
-from corpus.tags import tokens_of
+from corpus.tags import function_words, tokens_of
 from corpus.units import PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
+_ARTICLES = ("a", "an", "the")
 _NEGATION = re.compile(r"^(?:not|no|without|except|excluding|but not)\b\s*")
 
 
@@ -73,6 +74,23 @@ def parse(label: str) -> Parsed:
         spent=frozenset(draft.spent),
         placeholders=any(bool(PLACEHOLDER.fullmatch(word)) for word in words),
     )
+
+
+def predicate(label: str) -> str:
+    """Return what a label says besides the things that it names: "kicking", of "KickingBall".
+
+    Parentheses and articles are left out as well. Where nothing but function words would remain
+    ("archery"), it is the whole label.
+
+    Args:
+        label: in any naming style.
+    """
+    named = {word for unit in parse(label).units for word in unit.text.split()}
+    words = _parentheses(readable(label))[0].split()
+    kept = [word for word in words if word not in named and word not in _ARTICLES]
+    if all(word in function_words() or not word[0].isalpha() for word in kept):
+        return readable(label)
+    return " ".join(kept)
 
 
 def _doers_words(draft: Draft) -> list[str]:

@@ -122,7 +122,7 @@ class _Step:
     ) -> None:
         texts = F.normalize(torch.randn(entities, dim), dim=-1)
         self.model: nn.Module = build(ModelConfig(), texts, regions, 100.0).to(device)
-        self.labels = F.normalize(torch.randn(labels, dim, device=device), dim=-1)
+        self.labels = F.normalize(torch.randn(labels, 2, dim, device=device), dim=-1)
         self.optimizer = torch.optim.AdamW(self.model.parameters())
 
     def __call__(self, clips: Clips) -> None:

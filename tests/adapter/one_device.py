@@ -88,7 +88,7 @@ def test_a_training_step_keeps_to_one_device(
     device = request.getfixturevalue("fake_gpu")
     clips = drop_regions(drop_frames(on_gpu(looked_up), 0.3), 0.3)
     clips = move_frame(clips, mirror=True, spread=0.1)
-    labels = torch.randn(5, DIM, device=device)
+    labels = torch.randn(5, 2, DIM, device=device)
     target = torch.zeros(BATCH, dtype=torch.int64, device=device)
     logits = moved(model).train()(clips, labels, mix)
     assert logits.shape == (BATCH, 5)

@@ -13,7 +13,7 @@ ENTITIES = F.normalize(torch.randn(9, 32, generator=torch.Generator().manual_see
 def test_probabilities_are_the_mean_over_views_of_each_views_softmax(write_cache) -> None:
     clips = open_clips([write_cache(views="2x1", noise=3)])
     model = build(ModelConfig(), ENTITIES, 5, 20.0)
-    labels = F.normalize(torch.randn(4, 32), dim=-1)
+    labels = F.normalize(torch.randn(4, 2, 32), dim=-1)
     chances = probabilities(model, clips, labels, batch_size=5)
     model.eval()
     one = model(clips.fetch(torch.tensor([6]))[0], labels).softmax(-1)
@@ -25,7 +25,7 @@ def test_probabilities_are_the_mean_over_views_of_each_views_softmax(write_cache
 def test_every_clip_is_scored_once_whatever_the_batch_size(write_cache) -> None:
     clips = open_clips([write_cache(per_class=5, noise=3)])
     model = build(ModelConfig(method="clip"), ENTITIES, 5, 20.0)
-    labels = F.normalize(torch.randn(4, 32), dim=-1)
+    labels = F.normalize(torch.randn(4, 2, 32), dim=-1)
     whole = probabilities(model, clips, labels, batch_size=100)
     assert whole.shape == (20, 4)
     for size in (1, 7, 20):
@@ -53,7 +53,9 @@ def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) 
     clips, decoded = open_clips([path], scored=True), open_clips([path])
     model = build(ModelConfig(method="clip"), ENTITIES, 5, 20.0)
     directions = torch.randn(4, 32, generator=torch.Generator().manual_seed(9))
-    chances = probabilities(model, clips, F.normalize(directions, dim=-1))
+    chances = probabilities(
+        model, clips, F.normalize(directions, dim=-1)[:, None].expand(-1, 2, -1)
+    )
     scores = measure(chances, clips)
     assert (scores.clips, scores.failed) == (10, 2)
     # All of the eight are right: the first class has two of four.

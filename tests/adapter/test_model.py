@@ -30,7 +30,13 @@ def recogniser(method: str = "alt", **shape: object):
 
 
 def labels(count: int = 7) -> torch.Tensor:
-    return F.normalize(torch.randn(count, DIM), dim=-1)
+    """(count, 2, DIM): each label whole, and its predicate."""
+    return F.normalize(torch.randn(count, 2, DIM), dim=-1)
+
+
+def all_entity(*which: int) -> torch.Tensor:
+    """Labels that are entities themselves, and their own predicates."""
+    return ENTITIES[list(which), None].expand(-1, 2, -1)
 
 
 def moved(model: torch.nn.Module) -> torch.nn.Module:
@@ -58,7 +64,7 @@ def test_an_untrained_baseline_is_mean_pooled_clip_bit_for_bit(method: str, trai
 def test_mean_pooled_clip_is_the_cosine_of_the_mean_unit_class_token() -> None:
     batch, texts = clips(), labels()
     tokens = F.normalize(batch.regions[:, :, 0].float(), dim=-1)
-    by_hand = 100 * F.cosine_similarity(tokens.mean(1)[:, None], texts[None], dim=-1)
+    by_hand = 100 * F.cosine_similarity(tokens.mean(1)[:, None], texts[None, :, 0], dim=-1)
     torch.testing.assert_close(recogniser("clip")(batch, texts), by_hand, atol=1e-4, rtol=1e-5)
 
 
@@ -70,7 +76,7 @@ def test_untrained_alt_is_recognition_through_the_entities_that_were_seen() -> N
     torch.testing.assert_close(reading.words[0], ENTITIES[[7, 8]])
     torch.testing.assert_close(reading.importance.exp(), torch.tensor([[0.8, 0.2]]))
     assert not reading.ways.any()
-    near = (SHARPNESS * ENTITIES[[7, 8]] @ texts.T).exp()
+    near = (SHARPNESS * ENTITIES[[7, 8]] @ texts[:, 0].T).exp()
     by_hand = 100 * (0.8 * near[0] + 0.2 * near[1]).log() / SHARPNESS
     torch.testing.assert_close(model(batch, texts)[0], by_hand, atol=1e-3, rtol=1e-4)
 
@@ -89,7 +95,7 @@ def test_one_track_that_says_a_label_is_enough() -> None:
     lead = {}
     for pool in (True, False):
         model = recogniser(class_token=0.0, pool=pool).eval()
-        logits = [model(seeing(seen), ENTITIES[[7, 8, 9, 10, 11]]) for seen in (alone, crowded)]
+        logits = [model(seeing(seen), all_entity(7, 8, 9, 10, 11)) for seen in (alone, crowded)]
         lead[pool] = [(one[0, 0] - one[0, 4]).item() for one in logits]
     kept = {pool: crowd / clear for pool, (clear, crowd) in lead.items()}
     assert kept[False] > kept[True]
@@ -98,7 +104,7 @@ def test_one_track_that_says_a_label_is_enough() -> None:
 def test_the_class_token_counts_by_its_share() -> None:
     batch, texts = clips(), labels()
     with_it, without = (recogniser(class_token=share).eval()(batch, texts) for share in (0.5, 0.0))
-    token = 100 * 0.5 * mean_class_token(batch.regions) @ texts.T
+    token = 100 * 0.5 * mean_class_token(batch.regions) @ texts[:, 0].T
     torch.testing.assert_close(with_it - without, token, atol=1e-3, rtol=1e-4)
 
 
@@ -182,7 +188,7 @@ def test_a_tracks_share_in_a_label_is_divided_among_its_regions() -> None:
 def test_a_label_is_spoken_by_the_entity_that_it_is() -> None:
     model, seen = recogniser().eval(), seeing([[0, 7, 7, 8, 8]])
     reading = model.read(seen)
-    shares = [model.spoken(reading, ENTITIES[entity])[0, 0] for entity in (7, 8)]
+    shares = [model.spoken(reading, label)[0, 0] for label in all_entity(7, 8)]
     assert shares[0][1] > shares[0][3]
     assert shares[1][1] < shares[1][3]
 
@@ -190,11 +196,12 @@ def test_a_label_is_spoken_by_the_entity_that_it_is() -> None:
 def test_pooled_tracks_have_the_same_share_in_every_label() -> None:
     model, seen = recogniser(pool=True).eval(), seeing([[0, 7, 7, 8, 8]])
     reading = model.read(seen)
-    assert torch.equal(model.spoken(reading, ENTITIES[7]), model.spoken(reading, ENTITIES[8]))
+    first, second = all_entity(7, 8)
+    assert torch.equal(model.spoken(reading, first), model.spoken(reading, second))
 
 
-def test_what_a_label_says_beyond_its_nearest_entity_is_at_right_angles_to_it() -> None:
-    texts = F.normalize(ENTITIES[:7] + 0.3 * labels(), dim=-1)
+def test_what_a_predicate_says_beyond_its_nearest_entity_is_at_right_angles_to_it() -> None:
+    texts = F.normalize(ENTITIES[:7] + 0.3 * labels()[:, 0], dim=-1)
     rest = beyond(texts, ENTITIES)
     torch.testing.assert_close((rest * ENTITIES[:7]).sum(-1), torch.zeros(7), atol=1e-6, rtol=0)
     assert beyond(ENTITIES[:3], ENTITIES).abs().max() < 1e-6  # an entity says itself whole
@@ -202,7 +209,7 @@ def test_what_a_label_says_beyond_its_nearest_entity_is_at_right_angles_to_it() 
 
 def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
     """Two labels that are entities themselves: however trained, ways cannot tell them apart."""
-    batch, texts = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), ENTITIES[[7, 8]]
+    batch, texts = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), all_entity(7, 8)
     model = moved(recogniser().eval())
     with_ways = model(batch, texts)
     assert model.read(batch).ways.any()

@@ -19,7 +19,7 @@ from adapter.train import TrainConfig, train
 
 torch.set_num_threads(1)
 draw = torch.Generator().manual_seed(3)
-labels = F.normalize(torch.randn(4, 32, generator=draw), dim=-1)
+labels = F.normalize(torch.randn(4, 2, 32, generator=draw), dim=-1)
 entities = F.normalize(torch.randn(40, 32, generator=draw), dim=-1)
 clips = open_clips([Path(sys.argv[1])])
 model = build(ModelConfig(explore=True, dropout=0.2), entities, 5, 100.0)

@@ -102,7 +102,7 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
     with pytest.raises(BadInput, match="the run is damaged"):
         Run.load(tmp_path / "run")
     config = tmp_path / "run" / "config.json"
-    config.write_text(config.read_text().replace('"schema_version": 2', '"schema_version": 9'))
+    config.write_text(config.read_text().replace('"schema_version": 3', '"schema_version": 9'))
     with pytest.raises(BadInput, match="schema 9"):
         Run.load(tmp_path / "run")
 

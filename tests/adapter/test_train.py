@@ -15,7 +15,7 @@ from corpus.errors import BadInput
 
 DIM = 32
 CLASSES = ("archery", "hugging", "singing", "cleaning pool")
-LABELS = F.normalize(torch.randn(4, DIM, generator=torch.Generator().manual_seed(3)), dim=-1)
+LABELS = F.normalize(torch.randn(4, 2, DIM, generator=torch.Generator().manual_seed(3)), dim=-1)
 ENTITIES = F.normalize(torch.randn(40, DIM, generator=torch.Generator().manual_seed(1)), dim=-1)
 QUICK = TrainConfig(epochs=4, batch_size=6, mixup=0.4)
 

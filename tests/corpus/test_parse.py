@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.parse import parse
+from corpus.parse import parse, predicate
 
 
 def units(label: str) -> list[str]:
@@ -68,6 +68,25 @@ def test_parentheses_exclude_or_give_context() -> None:
     assert parse("shooting goal (soccer)").context == ("soccer",)
 
 
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("KickingBall", "kicking"),
+        ("playing the bass guitar", "playing"),
+        ("looking at phone", "looking at"),
+        ("riding or walking with horse", "riding or walking with"),
+        ("changing wheel (not on bike)", "changing"),
+        ("golf swing", "swing"),
+        ("Putting [something] on a table", "putting something on"),
+        ("archery", "archery"),
+        ("PommelHorse", "pommel horse"),
+        ("ball on a table", "ball on a table"),
+    ],
+)
+def test_a_predicate_is_a_label_less_the_things_that_it_names(label: str, said: str) -> None:
+    assert predicate(label) == said
+
+
 def test_placeholders_name_nothing() -> None:
     parsed = parse("Pushing [something] off of [something]")
     assert parsed.units == ()
@@ -93,5 +112,6 @@ def test_labels_that_are_hardly_labels_are_read_without_an_error(label: str) -> 
 @settings(max_examples=25, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_can_be_read(label: str) -> None:
+    predicate(label)
     for unit in parse(label).units:
         assert any(char.isalpha() for char in unit.text)
