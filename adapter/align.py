@@ -18,8 +18,9 @@ class Aligned(NamedTuple):
     """What regions were aligned with; `...` is the regions' leading shape.
 
     Attributes:
-        text: (..., D) float32, the embedding of the entity that each region takes; None where that
-            is a word of the corpus as it is, which `entity` names.
+        text: (..., D) float32, the embedding of the entity that each region takes; of learned
+            words (..., k), their shares in it (`Align.spell`). None where it is a word of the
+            corpus as it is, which `entity` names.
         entity: (...) int64, which entity that is.
         similarity: (...) float32, cosine of region and entity after their projections.
     """
@@ -136,6 +137,10 @@ class Align(nn.Module):
         """Return (K, D) unit rows, what regions are aligned with."""
         return self.entities
 
+    def spell(self, text: Tensor) -> Tensor:
+        """Return as embeddings (..., D) what `Aligned.text` said, or any mean of it."""
+        return text
+
     def _nearest(self, regions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosines and numbers (N, k) of the (K, D) unit keys nearest to (N, D) regions."""
         cosines = F.normalize(self.region_side(regions.float()), dim=-1) @ keys.T  # (N, K)
@@ -192,4 +197,8 @@ class LearnedWords(Align):
         cosines = F.normalize(regions.float(), dim=-1) @ words.T  # (..., K)
         weights = straight_through((self.scale * cosines).softmax(dim=-1))
         similarity, entity = cosines.detach().max(dim=-1)
-        return Aligned(weights @ words, entity, similarity)
+        return Aligned(weights, entity, similarity)
+
+    def spell(self, text: Tensor) -> Tensor:
+        """Mix the vectors: far fewer of a clip's tracks than of its regions."""
+        return text @ self.words()

@@ -295,7 +295,7 @@ class Adapter(Recogniser):
             return _mean(tracks.member, F.normalize(clips.regions[:, :, 1:].float(), dim=-1))
         if aligned.text is None:
             return self.align.words()[self.align.order[tracks.entity]]
-        return _mean(tracks.member, aligned.text[:, :, 1:])
+        return self.align.spell(_mean(tracks.member, aligned.text[:, :, 1:]))
 
     def _looks(self, tracks: Tracks, clips: Clips) -> Tensor | None:
         """Return (batch, tracks, width) of what regions look like, where that may be known."""
