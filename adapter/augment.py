@@ -37,7 +37,7 @@ def drop_regions(clips: Clips, rate: float) -> Clips:
     Returns:
         (batch, frames, R', ·) with R' = 1 + round((R − 1)(1 − rate)), at least 2.
     """
-    batch, frames, regions = clips.regions.shape[:3]
+    batch, frames, regions = clips.place.shape[:3]
     kept = max(1, round((regions - 1) * (1 - rate)))
     if rate <= 0 or kept >= regions - 1:
         return clips
@@ -45,7 +45,10 @@ def drop_regions(clips: Clips, rate: float) -> Clips:
     chosen = draw.argsort(dim=-1)[..., :kept].sort(dim=-1).values + 1
     chosen = torch.cat([torch.zeros(batch, frames, 1, dtype=torch.int64), chosen], dim=-1)
     clip, frame = torch.arange(batch)[:, None, None], torch.arange(frames)[None, :, None]
-    return _take(clips, clip, frame, chosen)
+    if clips.regions.shape[2] > 1:
+        return _take(clips, clip, frame, chosen)
+    taken = _take(clips._replace(regions=clips.place), clip, frame, chosen)
+    return taken._replace(regions=clips.regions)  # class tokens are all there is, and they stay
 
 
 def move_frame(clips: Clips, mirror: bool, spread: float) -> Clips:

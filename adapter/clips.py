@@ -14,7 +14,8 @@ class Clips(NamedTuple):
     """A batch of clips, as a backbone's region encoder saw them.
 
     Attributes:
-        regions: (batch, frames, regions, dim), token 0 of a frame is the class token.
+        regions: (batch, frames, regions, dim), token 0 of a frame is the class token; it may be
+            the only one here, where nothing else of regions is read than their nearest entities.
         place: (batch, frames, regions, 3), where each region is: its centre from −1 to 1 across
             and down, and the square root of the share of the frame it covers.
         nearest: (batch, frames, regions, k) int64, the k entities nearest to each region, nearest

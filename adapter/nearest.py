@@ -54,6 +54,10 @@ class WithNearest:
         """Pass on what is fetched soon; the table is read through the page cache."""
         self.store.expect(rows)
 
+    def class_tokens(self) -> "WithNearest":
+        """Leave out what regions look like."""
+        return replace(self, store=self.store.class_tokens())
+
     def to(self, device: torch.device) -> "WithNearest":
         """Move the features; the table stays where it is."""
         return replace(self, store=self.store.to(device))
@@ -93,15 +97,22 @@ def with_nearest(
 
 
 def looked_up(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:
-    """Return a task's clips, with their nearest entities where the method's never change."""
+    """Return a task's clips as a method reads them.
+
+    They know their regions' nearest entities where those never change, and leave out what regions
+    look like where nothing reads it but the look-up.
+    """
+    clips = task.clips
     entities = model.method in ("alt", "alt-shuffled") and model.align != "none"
-    if model.project or not entities:
-        return task.clips
-    where = processes("cpu" if device == "auto" else device)
-    with where.main_process_first():
-        return with_nearest(
-            task.clips, task.entities, task.corpus.id, model.top_k, str(where.device)
-        )
+    if entities and not model.project:
+        where = processes("cpu" if device == "auto" else device)
+        with where.main_process_first():
+            clips = with_nearest(
+                clips, task.entities, task.corpus.id, model.top_k, str(where.device)
+            )
+    elif model.method in ("alt", "alt-shuffled", "alt-learned"):
+        return clips
+    return clips if model.content else replace(clips, store=clips.store.class_tokens())
 
 
 def nearest(regions: Tensor, entities: Tensor, top_k: int) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,10 @@ class Store(Protocol):
         """Take note that these rows are fetched soon."""
         ...
 
+    def class_tokens(self) -> "Store":
+        """Leave out what regions look like, if it is in memory; where they are stays."""
+        ...
+
     def to(self, device: torch.device) -> "Store":
         """Move features that are in memory to a device, if it has room; else return self."""
         ...
@@ -50,6 +54,10 @@ class InMemory:
 
     def expect(self, rows: Tensor) -> None:
         """Do nothing: all is at hand."""
+
+    def class_tokens(self) -> "InMemory":
+        """Show the class tokens alone; nothing is copied."""
+        return InMemory(self.clips._replace(regions=self.clips.regions[..., :1, :]))
 
     def to(self, device: torch.device) -> "InMemory":
         """Move both tensors, if that leaves half of the GPU's free memory to others."""
@@ -97,6 +105,10 @@ class Streamed:
         cache.read_regions(row, first, regions.numpy())
         where = place(cache.patch_region(row)[first:last], facts.grid, facts.regions)
         out.place.flatten(0, 1).copy_(torch.from_numpy(where))
+
+    def class_tokens(self) -> "Streamed":
+        """Return self: a frame is read whole, or not at all."""
+        return self
 
     def to(self, device: torch.device) -> "Streamed":
         """Return self: what is streamed is not in memory."""

@@ -6,7 +6,7 @@ from adapter.align import Align
 from adapter.baselines import build
 from adapter.data import open_clips
 from adapter.model import ModelConfig
-from adapter.nearest import looked_up, nearest
+from adapter.nearest import looked_up, nearest, with_nearest
 from adapter.train import TrainConfig, train
 
 FROZEN = ModelConfig(project=False, top_k=4)
@@ -18,14 +18,15 @@ def task(write_cache, make_task, mini):
 
 
 def test_what_was_looked_up_is_what_alignment_would_find(task) -> None:
-    batch, _ = looked_up(task, FROZEN).fetch(torch.tensor([3, 0, 30]))
+    items = torch.tensor([3, 0, 30])
+    (batch, _), (whole, _) = looked_up(task, FROZEN).fetch(items), task.clips.fetch(items)
     align = Align(task.entities, scale=100.0, top_k=4, project=False).eval()
     found = align(batch.regions.float(), batch.nearest, batch.cosine)
-    plain = align(batch.regions.float())
+    plain = align(whole.regions.float())
     assert torch.equal(found.entity, plain.entity)
     assert found.text is plain.text is None  # words as they are
     torch.testing.assert_close(found.similarity, plain.similarity, atol=1e-3, rtol=0)
-    cosines, entities = nearest(batch.regions, task.entities, 4)
+    cosines, entities = nearest(whole.regions, task.entities, 4)
     assert torch.equal(batch.nearest, entities)
     torch.testing.assert_close(batch.cosine, cosines, atol=1e-3, rtol=0)
 
@@ -56,6 +57,26 @@ def test_learned_projections_and_vectors_look_nothing_up(task) -> None:
         assert looked_up(task, FROZEN.model_copy(update=other)) is task.clips
 
 
+@pytest.mark.parametrize(
+    ("settings", "alone"),
+    [
+        ({"method": "linear"}, True),
+        ({"method": "temporal"}, True),
+        ({"method": "alt"}, True),
+        ({"method": "alt-shuffled"}, True),
+        ({"method": "alt", "content": True}, False),
+        ({"method": "alt", "project": True}, False),
+        ({"method": "alt-learned"}, False),
+    ],
+    ids=str,
+)
+def test_what_regions_look_like_is_left_out_where_nothing_reads_it(task, settings, alone) -> None:
+    items, model = torch.tensor([2, 5]), ModelConfig.model_validate(settings)
+    (batch, _), (whole, _) = looked_up(task, model).fetch(items), task.clips.fetch(items)
+    assert torch.equal(batch.regions, whole.regions[:, :, :1] if alone else whole.regions)
+    assert torch.equal(batch.place, whole.place)
+
+
 def test_training_from_looked_up_alignment_is_training_without(task) -> None:
     config = TrainConfig(epochs=2, batch_size=8)
     runs = []
@@ -64,3 +85,13 @@ def test_training_from_looked_up_alignment_is_training_without(task) -> None:
         runs.append(train(model, clips, task.labels, config))
     for one, other in zip(runs[0].history, runs[1].history, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
+
+
+def test_training_on_class_tokens_alone_is_training_beside_what_regions_look_like(task) -> None:
+    config = TrainConfig(epochs=2, batch_size=8, region_dropout=0.5)
+    whole = with_nearest(task.clips, task.entities, task.corpus.id, FROZEN.top_k)
+    runs = [
+        train(build(FROZEN, task.entities, 5, 100.0), clips, task.labels, config).history
+        for clips in (whole, looked_up(task, FROZEN))
+    ]
+    assert runs[0] == runs[1]
