@@ -58,10 +58,10 @@ class TrainConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    epochs: int = Field(default=30, ge=1)
-    batch_size: int = Field(default=32, ge=1)
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=64, ge=1)
     lr: float = Field(default=1e-3, gt=0)
-    fast: float = Field(default=10.0, gt=0)
+    fast: float = Field(default=30.0, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
