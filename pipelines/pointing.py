@@ -27,7 +27,7 @@ VISIBLE = 0.004  # share of the frame's pixels below which an entity does not co
 SHARES = {
     "pointing": "pointing",
     "each": "of each entity",
-    "strict": "strict",
+    "strict": "by pixel",
     "precision": "precision",
     "recall": "recall",
     "acting": "acting found",
@@ -46,8 +46,8 @@ class Alignment(BaseModel):
         each: the same share, taken for each entity of a frame and then averaged; scenes are left
             out. Merging folds what is easy, the many patches of a scene, into few regions, and
             `pointing` is lower for it; here a ball counts as much as the man who holds it.
-        strict: for the regions of `pointing`, the mean share of their pixels that show the entity
-            exactly.
+        strict: of the pixels of the regions of `pointing`, the share that shows the entity exactly.
+            Each pixel counts once, whatever is merged.
         precision: of the entities found in a frame, the share that is present.
         recall: of the entities present in a frame, the share that is found.
         acting: of the things that act, the share that is found.
@@ -69,7 +69,7 @@ class _Tally:
     """Counts over frames, from which an `Alignment` is made."""
 
     def __init__(self) -> None:
-        self.pointed = self.on = self.share = self.frames = 0.0
+        self.pointed = self.on = self.pixels = self.exact = self.frames = 0
         self.found = self.right = self.present = self.actors = self.actors_found = 0
         self.each: list[float] = []
 
@@ -93,7 +93,8 @@ class _Tally:
         for name, area in zip(entity, areas, strict=True):
             if name in masks:
                 hits.setdefault(name, []).append(bool(grown[name][area].mean() >= 0.5))
-                self.share += masks[name][area].mean()
+                self.pixels += int(area.sum())
+                self.exact += int(masks[name][area].sum())
         self.pointed += sum(map(len, hits.values()))
         self.on += sum(map(sum, hits.values()))
         self.each += [sum(hit) / len(hit) for name, hit in hits.items() if name not in SCENES]
@@ -111,13 +112,13 @@ class _Tally:
         return Alignment(
             merge=merge,
             regions=regions,
-            pointing=float(self.on / max(self.pointed, 1)),
+            pointing=self.on / max(self.pointed, 1),
             each=sum(self.each) / max(len(self.each), 1),
-            strict=float(self.share / max(self.pointed, 1)),
+            strict=self.exact / max(self.pixels, 1),
             precision=self.right / max(self.found, 1),
             recall=self.right / max(self.present, 1),
             acting=self.actors_found / max(self.actors, 1),
-            frames=int(self.frames),
+            frames=self.frames,
         )
 
 
