@@ -1,11 +1,14 @@
 """The ablation on the demo's world: each part of ALT, its corpus, and how much is merged."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from adapter.ablation import variants
-from adapter.compare import Cell, Variant, compare_variants, open_tests
+from adapter.compare import Cell, Column, Variant, compare_variants, open_tests
 from adapter.forks import forked
 from adapter.settings import configs
 from adapter.tables import comparison_record, comparison_table
@@ -74,7 +77,7 @@ def ablate(
         columns = open_tests({name: features[split] for name, split in TESTS.items()}, own)
         name = f"merged a block: {merge} ({own.clips.facts.regions - 1} regions)"
         merged.append(Variant(name, model, training, own, tuple(columns)))
-    rows = [*rows[:-1], *merged, rows[-1]]
+    rows = [*rows[:-1], *merged, _whole(rows[-1], tests), rows[-1]]
     step = stage("adapters", len(rows) * seeds)
     cells = compare_variants(
         rows, tests, range(seeds), report=lambda _: step(), engine=forked(workers)
@@ -87,6 +90,20 @@ def ablate(
             encoding="utf-8",
         )
     return cells, record
+
+
+def _whole(alt: Variant, tests: Sequence[Column]) -> Variant:
+    """Return ALT whose ways are compared with whole labels, and not with their predicates."""
+
+    def whole(labels: Tensor) -> Tensor:
+        return labels[:, :1].expand(-1, 2, -1)
+
+    columns = [
+        replace(test, labelling=replace(test.labelling, text=whole(test.labelling.text)))
+        for test in tests
+    ]
+    task = replace(alt.task, labels=whole(alt.task.labels))
+    return Variant("ways: compared with whole labels", alt.model, alt.train, task, tuple(columns))
 
 
 def _features(
