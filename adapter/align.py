@@ -30,17 +30,18 @@ class Aligned(NamedTuple):
     similarity: Tensor
 
 
-def straight_through(soft: Tensor) -> Tensor:
+def straight_through(soft: Tensor, chosen: Tensor) -> Tensor:
     """One-hot at the largest entry going forward, the softmax going backward.
 
     Args:
         soft: (..., k) probabilities A.
+        chosen: (...) int64, argmax A.
 
     Returns:
         (..., k) onehot(argmax A) + A − sg(A). The last two cancel first, so that the value is
         one-hot exactly and not to rounding.
     """
-    onehot = F.one_hot(soft.argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
+    onehot = F.one_hot(chosen, soft.shape[-1]).to(soft.dtype)
     return onehot + (soft - soft.detach())
 
 
@@ -159,7 +160,7 @@ class Align(nn.Module):
             return Aligned(None, entity, similarity)
         weights = (logits / self.temperature).softmax(dim=-1)
         if self.hard:
-            weights = straight_through(weights)
+            weights = straight_through(weights, chosen[..., 0])
         # Σ_j weights_j · text_j, without ever holding the (..., k, D) texts.
         text = F.embedding_bag(
             self.order[candidates].flatten(0, -2),
@@ -193,10 +194,9 @@ class LearnedWords(Align):
         self, regions: Tensor, nearest: Tensor | None = None, cosine: Tensor | None = None
     ) -> Aligned:
         """Align regions (..., D) with what the vectors are by now; nothing can be looked up."""
-        words = self.words()
-        cosines = F.normalize(regions.float(), dim=-1) @ words.T  # (..., K)
-        weights = straight_through((self.scale * cosines).softmax(dim=-1))
+        cosines = F.normalize(regions.float(), dim=-1) @ self.words().T  # (..., K)
         similarity, entity = cosines.detach().max(dim=-1)
+        weights = straight_through((self.scale * cosines).softmax(dim=-1), entity)
         return Aligned(weights, entity, similarity)
 
     def spell(self, text: Tensor) -> Tensor:
