@@ -45,7 +45,8 @@ def card(config: RunConfig, metrics: dict[str, Any]) -> str:
         "",
         "## Training",
         "",
-        f"{len(metrics['history'])} epochs of at most {how.epochs}, best {metrics['best_epoch']}; "
+        f"{len(metrics['history'])} epochs of at most {how.passes(config.clips)}, "
+        f"best {metrics['best_epoch']}; "
         f"AdamW, lr {how.lr:g}, batch {how.batch_size}, seed {how.seed}. All settings are in",
         "config.json. Features come from a cache: there is no pixel augmentation at each step.",
         "",

@@ -89,7 +89,7 @@ def train(
         TimeRemainingColumn(),
         console=notes,
     ) as bar:
-        shown = bar.add_task("", total=train_config.epochs)
+        shown = bar.add_task("", total=train_config.passes(len(task.clips)))
 
         def report(record: dict[str, float]) -> None:
             facts = "  ".join(f"{name} {record[name]:.3g}" for name in record if name != "epoch")

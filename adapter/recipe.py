@@ -160,10 +160,10 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
             Expected(cache=cache.cache, gigabytes=size / 1e9, hours=hours(encoder * cache.clips))
         )
     shots = SHOTS["few-shot"] if recipe.protocol == "few-shot" else ()
-    trained = sum(k * recipe.train.classes for k in shots if k) or recipe.train.clips
     # A step reads one view of each clip.
     view = counted(recipe.train).adapter / recipe.train.view_count
-    clips = trained * train.epochs * recipe.seeds
+    draws = [k * recipe.train.classes for k in shots if k] or [recipe.train.clips]
+    clips = sum(clips * train.passes(clips) for clips in draws) * recipe.seeds
     size = clip_bytes(recipe, recipe.train, counted(recipe.train).regions)
     first = recipe.test[0]
     like_paper = recipe.model == "ViT-L-14" and first.frames * first.view_count == 96

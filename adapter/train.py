@@ -29,12 +29,15 @@ from adapter.schedule import Average, groups, learning_rate, temperature
 from adapter.shares import in_pairs, part_of
 from corpus.errors import BadInput
 
+_EPOCHS, _STEPS = 60, 240  # at least, where nothing is said
+
 
 class TrainConfig(BaseModel):
     """All that decides a training run besides the model and the data.
 
     Attributes:
-        epochs: passes over the training clips.
+        epochs: passes over the training clips; by default 60, and more where clips are so few that
+            these would not be 240 steps.
         batch_size: clips to a step, over all processes together.
         lr: peak learning rate of AdamW; it rises over `warmup` of all steps, then falls to a
             hundredth along a cosine.
@@ -58,7 +61,7 @@ class TrainConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    epochs: int = Field(default=60, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=64, ge=1)
     lr: float = Field(default=1e-3, gt=0)
     fast: float = Field(default=30.0, gt=0)
@@ -78,6 +81,10 @@ class TrainConfig(BaseModel):
     patience: int = Field(default=0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = Field(default=0, ge=0)
+
+    def passes(self, clips: int) -> int:
+        """Return how many epochs there are over so many clips."""
+        return self.epochs or max(_EPOCHS, math.ceil(_STEPS / math.ceil(clips / self.batch_size)))
 
 
 @dataclass
@@ -148,11 +155,12 @@ def fit(
     clips = clips.to(accelerator.device)
     labels = labels.to(accelerator.device)
     per_epoch = math.ceil(len(clips) / config.batch_size)
-    steps, done = config.epochs * per_epoch, progress.epoch * per_epoch
+    epochs = config.passes(len(clips))
+    steps, done = epochs * per_epoch, progress.epoch * per_epoch
     average = Average(model, config.ema, progress.average, done) if config.ema else None
     scored = average.model if average else model
     history, best, best_epoch = list(progress.history), progress.best, progress.best_epoch
-    for epoch in range(progress.epoch, config.epochs):
+    for epoch in range(progress.epoch, epochs):
         if config.patience and epoch - best_epoch >= config.patience:
             break
         order = torch.Generator().manual_seed(_derived(config.seed, epoch, "order"))

@@ -178,3 +178,13 @@ def test_the_temperature_of_training_travels_with_the_weights(clips: ClipSet) ->
     config = QUICK.model_copy(update={"temperature_end": 0.25})
     progress = train(recogniser(), clips, LABELS, config)
     assert float(progress.weights["align.temperature"]) == pytest.approx(0.25)
+
+
+def test_few_clips_are_seen_more_often_unless_the_epochs_are_given() -> None:
+    by_default = TrainConfig(batch_size=64)
+    assert (by_default.passes(10_000), by_default.passes(86), by_default.passes(1)) == (
+        60,
+        120,
+        240,
+    )
+    assert TrainConfig(epochs=3).passes(1) == 3
