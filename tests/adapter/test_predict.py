@@ -93,7 +93,7 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     ):
         by_hand[f"thing {entity}"] = by_hand.get(f"thing {entity}", 0) + weight
     followed = {name: weight for name, weight in by_hand.items() if weight > 0}
-    assert {one.entity: one.weight for one in seen} == pytest.approx(followed)
+    assert {one.entity: one.weight for one in seen} == pytest.approx(followed, rel=1e-5)
     assert [one.weight for one in seen] == sorted((one.weight for one in seen), reverse=True)
 
 
