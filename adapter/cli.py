@@ -47,7 +47,9 @@ def train(
     method: Annotated[
         str, typer.Option(help="alt, or a baseline: linear, temporal, alt-learned, alt-shuffled.")
     ] = "alt",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the clips.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the clips; by default 60, of few more.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Clips to a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     setting: Settings = None,

@@ -16,7 +16,7 @@ from adapter.data import ClipSet, open_clips
 from adapter.evaluate import Metrics, measure, probabilities, right
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
-from adapter.nearest import looked_up
+from adapter.nearest import as_read
 from adapter.statistics import Interval, Paired, bootstrap, paired
 from adapter.task import Task, same_features
 from adapter.train import TrainConfig, train
@@ -239,7 +239,7 @@ def one_by_one(
 def train_and_score(job: Job, tests: Sequence[Column], device: str) -> list[Score]:
     """Train a variant with one seed, and score it on each test."""
     task, model = job.variant.task, job.variant.model
-    task = replace(task, clips=looked_up(task, model, device))
+    task = replace(task, clips=as_read(task, model, device))
     clips = few_shot(task.clips, job.shots, job.seed) if job.shots else task.clips
     scale = task.backbone.logit_scale
     recogniser = build(model, task.entities, clips.facts.regions, scale, job.seed).to(device)

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 import torch
 
 from adapter.compare import Column, Engine, Job, Report, Score, one_by_one, train_and_score
-from adapter.nearest import looked_up
+from adapter.nearest import as_read
 from corpus.errors import RunFailed
 
 _shared: tuple[Sequence[Job], Sequence[Column]] = ((), ())  # what forks find when they start
@@ -32,7 +32,7 @@ def forked(workers: int) -> Engine:
     ) -> Iterator[list[Score]]:
         global _shared
         for variant in {job.variant.name: job.variant for job in jobs}.values():
-            looked_up(variant.task, variant.model, device)  # once, and not by all at the same time
+            as_read(variant.task, variant.model, device)  # once, and not by all at the same time
         _shared = jobs, tests
         context = multiprocessing.get_context("fork")
         try:

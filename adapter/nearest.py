@@ -96,23 +96,23 @@ def with_nearest(
     return replace(clips, store=WithNearest(clips.store, table))
 
 
-def looked_up(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:
+def as_read(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:
     """Return a task's clips as a method reads them.
 
     They know their regions' nearest entities where those never change, and leave out what regions
     look like where nothing reads it but the look-up.
     """
-    clips = task.clips
-    entities = model.method in ("alt", "alt-shuffled") and model.align != "none"
-    if entities and not model.project:
+    clips, meets_entities = task.clips, model.method in ("alt", "alt-shuffled")
+    if meets_entities and model.align != "none" and not model.project:
         where = processes("cpu" if device == "auto" else device)
         with where.main_process_first():
             clips = with_nearest(
                 clips, task.entities, task.corpus.id, model.top_k, str(where.device)
             )
-    elif model.method in ("alt", "alt-shuffled", "alt-learned"):
-        return clips
-    return clips if model.content else replace(clips, store=clips.store.class_tokens())
+        looks = model.content
+    else:
+        looks = meets_entities or model.method == "alt-learned"
+    return clips if looks else replace(clips, store=clips.store.class_tokens())
 
 
 def nearest(regions: Tensor, entities: Tensor, top_k: int) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from adapter.compare import Column, Job, Report, Score, train_and_score
-from adapter.nearest import looked_up
+from adapter.nearest import as_read
 from adapter.task import Task
 from corpus.errors import BadInput, RunFailed
 
@@ -51,7 +51,7 @@ def on_ray(
     # What is looked up once is looked up here, and not by each worker at the same time.
     variants = {job.variant.name: job.variant for job in jobs}
     for variant in variants.values():
-        looked_up(variant.task, variant.model, device)
+        as_read(variant.task, variant.model, device)
     # One copy of a task's clips in each machine's memory, whatever the number of its jobs.
     different = {id(variant.task): variant.task for variant in variants.values()}
     tasks: dict[int, Any] = {key: ray.put(_light(task)) for key, task in different.items()}

@@ -163,7 +163,7 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
     # A step reads one view of each clip.
     view = counted(recipe.train).adapter / recipe.train.view_count
     draws = [k * recipe.train.classes for k in shots if k] or [recipe.train.clips]
-    clips = sum(clips * train.passes(clips) for clips in draws) * recipe.seeds
+    clips = sum(count * train.passes(count) for count in draws) * recipe.seeds
     size = clip_bytes(recipe, recipe.train, counted(recipe.train).regions)
     first = recipe.test[0]
     like_paper = recipe.model == "ViT-L-14" and first.frames * first.view_count == 96

@@ -14,7 +14,7 @@ from adapter.baselines import MeanPooled, build
 from adapter.card import card
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
-from adapter.nearest import looked_up
+from adapter.nearest import as_read
 from adapter.processes import main_process
 from adapter.runs import LABELS, Named, RunConfig, read_config
 from adapter.task import Task
@@ -56,7 +56,7 @@ def train_run(
     else:
         progress = _started(out, config, task) if main_process() else Progress()
     recogniser = build(model, task.entities, task.clips.facts.regions, config.scale, train.seed)
-    clips = looked_up(task, model, device)
+    clips = as_read(task, model, device)
     epochs = fit(recogniser, clips, task.labels, train, task.val, device, progress)
     events = None
     if main_process():

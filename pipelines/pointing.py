@@ -27,7 +27,7 @@ VISIBLE = 0.004  # share of the frame's pixels below which an entity does not co
 SHARES = {
     "pointing": "pointing",
     "each": "of each entity",
-    "strict": "by pixel",
+    "by_pixel": "by pixel",
     "precision": "precision",
     "recall": "recall",
     "acting": "acting found",
@@ -46,8 +46,8 @@ class Alignment(BaseModel):
         each: the same share, taken for each entity of a frame and then averaged; scenes are left
             out. Merging folds what is easy, the many patches of a scene, into few regions, and
             `pointing` is lower for it; here a ball counts as much as the man who holds it.
-        strict: of the pixels of the regions of `pointing`, the share that shows the entity exactly.
-            Each pixel counts once, whatever is merged.
+        by_pixel: of the pixels of the regions of `pointing`, the share that shows the entity
+            exactly. Each pixel counts once, whatever is merged.
         precision: of the entities found in a frame, the share that is present.
         recall: of the entities present in a frame, the share that is found.
         acting: of the things that act, the share that is found.
@@ -58,7 +58,7 @@ class Alignment(BaseModel):
     regions: int
     pointing: float
     each: float
-    strict: float
+    by_pixel: float
     precision: float
     recall: float
     acting: float
@@ -114,7 +114,7 @@ class _Tally:
             regions=regions,
             pointing=self.on / max(self.pointed, 1),
             each=sum(self.each) / max(len(self.each), 1),
-            strict=self.exact / max(self.pixels, 1),
+            by_pixel=self.exact / max(self.pixels, 1),
             precision=self.right / max(self.found, 1),
             recall=self.right / max(self.present, 1),
             acting=self.actors_found / max(self.actors, 1),

@@ -6,7 +6,7 @@ from adapter.align import Align
 from adapter.baselines import build
 from adapter.data import open_clips
 from adapter.model import ModelConfig
-from adapter.nearest import looked_up, nearest, with_nearest
+from adapter.nearest import as_read, nearest, with_nearest
 from adapter.train import TrainConfig, train
 
 FROZEN = ModelConfig(project=False, top_k=4)
@@ -19,7 +19,7 @@ def task(write_cache, make_task, mini):
 
 def test_what_was_looked_up_is_what_alignment_would_find(task) -> None:
     items = torch.tensor([3, 0, 30])
-    (batch, _), (whole, _) = looked_up(task, FROZEN).fetch(items), task.clips.fetch(items)
+    (batch, _), (whole, _) = as_read(task, FROZEN).fetch(items), task.clips.fetch(items)
     align = Align(task.entities, scale=100.0, top_k=4, project=False).eval()
     found = align(batch.regions.float(), batch.nearest, batch.cosine)
     plain = align(whole.regions.float())
@@ -32,7 +32,7 @@ def test_what_was_looked_up_is_what_alignment_would_find(task) -> None:
 
 
 def test_the_choice_among_what_was_looked_up_stays_stochastic(task) -> None:
-    batch, _ = looked_up(task, FROZEN).fetch(torch.arange(8))
+    batch, _ = as_read(task, FROZEN).fetch(torch.arange(8))
     align = Align(task.entities, scale=3.0, top_k=4, explore=True).train()
     choices = {
         tuple(align(batch.regions.float(), batch.nearest, batch.cosine).entity.flatten().tolist())
@@ -42,19 +42,19 @@ def test_the_choice_among_what_was_looked_up_stays_stochastic(task) -> None:
 
 
 def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tmp_path) -> None:
-    looked_up(task, FROZEN)
+    as_read(task, FROZEN)
     (path,) = tmp_path.glob("*.nearest-*.npy")
     made = path.stat().st_mtime_ns
-    looked_up(task, FROZEN)
+    as_read(task, FROZEN)
     assert path.stat().st_mtime_ns == made
-    looked_up(task, FROZEN.model_copy(update={"top_k": 2}))
+    as_read(task, FROZEN.model_copy(update={"top_k": 2}))
     assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
     assert np.load(path, allow_pickle=False).shape[-1] == 4
 
 
 def test_learned_projections_and_vectors_look_nothing_up(task) -> None:
     for other in ({"project": True}, {"method": "alt-learned"}, {"align": "none"}):
-        assert looked_up(task, FROZEN.model_copy(update=other)) is task.clips
+        assert as_read(task, FROZEN.model_copy(update=other)) is task.clips
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_learned_projections_and_vectors_look_nothing_up(task) -> None:
 )
 def test_what_regions_look_like_is_left_out_where_nothing_reads_it(task, settings, alone) -> None:
     items, model = torch.tensor([2, 5]), ModelConfig.model_validate(settings)
-    (batch, _), (whole, _) = looked_up(task, model).fetch(items), task.clips.fetch(items)
+    (batch, _), (whole, _) = as_read(task, model).fetch(items), task.clips.fetch(items)
     assert torch.equal(batch.regions, whole.regions[:, :, :1] if alone else whole.regions)
     assert torch.equal(batch.place, whole.place)
 
@@ -80,7 +80,7 @@ def test_what_regions_look_like_is_left_out_where_nothing_reads_it(task, setting
 def test_training_from_looked_up_alignment_is_training_without(task) -> None:
     config = TrainConfig(epochs=2, batch_size=8)
     runs = []
-    for clips in (task.clips, looked_up(task, FROZEN)):
+    for clips in (task.clips, as_read(task, FROZEN)):
         model = build(FROZEN, task.entities, 5, 100.0)
         runs.append(train(model, clips, task.labels, config))
     for one, other in zip(runs[0].history, runs[1].history, strict=True):
@@ -92,6 +92,6 @@ def test_training_on_class_tokens_alone_is_training_beside_what_regions_look_lik
     whole = with_nearest(task.clips, task.entities, task.corpus.id, FROZEN.top_k)
     runs = [
         train(build(FROZEN, task.entities, 5, 100.0), clips, task.labels, config).history
-        for clips in (whole, looked_up(task, FROZEN))
+        for clips in (whole, as_read(task, FROZEN))
     ]
     assert runs[0] == runs[1]

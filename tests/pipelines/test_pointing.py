@@ -31,7 +31,7 @@ def test_regions_that_all_take_the_scene_point_at_the_share_of_it(
     assert patches.frames == merged.frames == 2
     assert patches.precision == 1
     assert 0 < patches.recall < 0.5
-    assert patches.strict <= patches.pointing
+    assert patches.by_pixel <= patches.pointing
     assert 0.5 < patches.pointing <= 1
     assert patches.each == 0  # scenes are left out of it, and there is nothing else
 
