@@ -39,18 +39,22 @@ class Merge:
         Returns:
             Tokens (B, N − r, D) and sizes (B, N − r).
         """
-        a, b = x[:, ::2], x[:, 1::2]
-        size_a, size_b = size[:, ::2], size[:, 1::2]
-        # A product with a 0/1 matrix rather than a scatter: sums in a fixed order on any device.
-        places = torch.arange(b.shape[1], device=b.device)[:, None]
-        joins = (places == self.target[:, None]) * size_a.gather(1, self.merged)[:, None]
-        total = size_b + joins.sum(dim=-1)  # (B, b)
+        odd = torch.arange(1, x.shape[1], 2, device=x.device).expand(len(x), -1)
+        stay = torch.cat([2 * self.kept, odd], dim=1)  # (B, N − r) places before merging
+        merged, joined = 2 * self.merged, 2 * self.target + 1
+        # Among the merged, who joins the token that I join: a product with this (B, r, r) matrix
+        # sums in a fixed order on any device. Tokens of one target write the same there.
+        same = self.target[..., None] == self.target[:, None]
+        joins = same * size.gather(1, merged)[:, None]
+        own = size.gather(1, joined)
+        total = own + joins.sum(dim=-1)  # (B, r)
         # Shares of at most 1, so that half precision does not overflow.
-        share_a = (joins / total[..., None]).to(x.dtype)  # (B, b, r)
-        share_b = (size_b / total).to(x.dtype)[..., None]
-        b = b * share_b + share_a @ _take(a, self.merged)
-        x = torch.cat([_take(a, self.kept), b], dim=1)
-        return x, torch.cat([size_a.gather(1, self.kept), total], dim=1)
+        share = (joins / total[..., None]).to(x.dtype)
+        share_own = (own / total).to(x.dtype)[..., None]
+        mean = _take(x, joined) * share_own + share @ _take(x, merged)
+        place = self.kept.shape[1] + self.target
+        tokens = _take(x, stay).scatter_(1, place[..., None].expand_as(mean), mean)
+        return tokens, size.gather(1, stay).scatter_(1, place, total)
 
     def source(self) -> Tensor:
         """(B, N) int64: the place after merging of each token before it."""
@@ -94,5 +98,6 @@ def most(tokens: int) -> int:
 
 
 def _take(x: Tensor, index: Tensor) -> Tensor:
-    """Rows `index` (B, n) of `x` (B, N, D)."""
-    return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))
+    """Rows `index` (B, n) of `x` (B, N, D); whole rows are copied, which `gather` does not do."""
+    rows = index + x.shape[1] * torch.arange(len(x), device=x.device)[:, None]
+    return x.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, index.shape)
