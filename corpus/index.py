@@ -44,6 +44,8 @@ from corpus.textspace import TextSpace
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
 
+MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
+
 
 class Corpus:
     """A text corpus (design §3).
@@ -240,7 +242,9 @@ class Corpus:
         norms = np.linalg.norm(queries, axis=1, keepdims=True)
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise BadInput("query", "is not a finite vector of positive length", "check its source")
-        scores, rows = self._search_index.search(queries / norms, min(top, self._index.ntotal))
+        top = min(top, self._index.ntotal)
+        index = self._search_index if top <= MOST_ON_GPU else self._index
+        scores, rows = index.search(queries / norms, top)
         return rows, scores
 
     @cached_property

@@ -33,7 +33,9 @@ PRECISIONS = {
 _MOST_LANES = 8
 
 Key = TypeVar("Key")
-Array = NDArray[Any]
+# Of some of a video's frames, as they are stored: regions, size, source and, for int8, scale; or
+# the reason why they cannot be.
+Part = tuple[NDArray[Any], ...] | str
 
 
 @dataclass
@@ -42,7 +44,7 @@ class _Waiting(Generic[Key]):
 
     key: Key
     pixels: Pixels | str
-    parts: list[tuple[Array, ...]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     left: int = 0
 
 
@@ -91,7 +93,9 @@ class Encoder:
         if backbone.device.type == "cuda":
             self.tower.visual.to(memory_format=torch.channels_last)
 
-        self._compiled = self._compile() if compiled else None
+        self._compiled: Callable[[Tensor], Regions] | None = None
+        if compiled:
+            self._compiled = self._compile()
         self._lock, self._running, self._since, self._busy = threading.Lock(), 0, 0.0, 0.0
 
     @property
@@ -118,7 +122,7 @@ class Encoder:
             (key, features) in the same order; a reason in place of features that cannot be stored.
         """
         waiting: deque[_Waiting[Key]] = deque()
-        flying: deque[tuple[Future[tuple[Array, ...]], list[tuple[_Waiting[Key], int]]]] = deque()
+        flying: deque[tuple[Future[list[Part]], list[tuple[_Waiting[Key], int]]]] = deque()
         cut: list[tuple[_Waiting[Key], NDArray[np.uint8]]] = []  # frames of the batch to come
 
         def launch() -> None:
@@ -132,21 +136,15 @@ class Encoder:
 
         def land() -> None:
             future, owners = flying.popleft()
-            arrays = future.result()
-            start = 0
-            for clip, count in owners:
-                clip.parts.append(tuple(array[start : start + count] for array in arrays))
+            for part, (clip, count) in zip(future.result(), owners, strict=True):
+                clip.parts.append(part)
                 clip.left -= count
-                start += count
 
         def done() -> Iterator[tuple[Key, Features | str]]:
             while waiting and not waiting[0].left:
                 clip = waiting.popleft()
                 pixels = clip.pixels
-                yield (
-                    clip.key,
-                    pixels if isinstance(pixels, str) else self._row(pixels, clip.parts),
-                )
+                yield clip.key, pixels if isinstance(pixels, str) else _row(pixels, clip.parts)
 
         with self._crew() as crew:
             for key, pixels in clips:
@@ -195,30 +193,45 @@ class Encoder:
                 if not self._running:
                     self._busy += time.monotonic() - self._since
 
-    @torch.inference_mode()
-    def _encode(self, frames: list[NDArray[np.uint8]]) -> tuple[Array, ...]:
-        """Encode a batch, (n, h, w, 3) uint8 frames each, to tokens, size and source.
+    def _encode(self, frames: list[NDArray[np.uint8]]) -> list[Part]:
+        """Encode a batch, (n, h, w, 3) frames of each of its videos, to a part of each.
 
-        Arrays, since torch would spread the joining of them over threads that the lanes are using.
+        All of it is done here, on a lane, so that the thread that writes has little else to do.
         """
-        with self._working():
-            count = sum(map(len, frames))
-            if self._compiled is not None and count < self.batch:
-                # Another shape would be compiled anew.
-                frames = [*frames, np.zeros((self.batch - count, *frames[0].shape[1:]), np.uint8)]
-            images = self._images(np.concatenate(frames))
+        with self._working(), torch.inference_mode():
+            images = self._images(frames)
             tower = self.tower if self._compiled is None else self._compiled
             regions = tower(images).largest(self.regions - 1)
             results = (regions.tokens.float(), regions.size, regions.source)
-            return tuple(result[:count].cpu().numpy() for result in results)
+            arrays = [result.cpu().numpy() for result in results]
+        ends = np.cumsum([len(some) for some in frames])
+        # All are cut: behind the last video's are those of the frames that filled the batch up.
+        cut = [np.split(array, ends)[: len(frames)] for array in arrays]
+        return [self._part(*some) for some in zip(*cut, strict=True)]
 
-    def _images(self, frames: NDArray[np.uint8]) -> Tensor:
-        """The tower's input, on its device, from (B, h, w, 3) frames."""
+    def _images(self, frames: list[NDArray[np.uint8]]) -> Tensor:
+        """The tower's input, on its device."""
         device, facts = self.backbone.device, self.backbone.preprocess
-        pixels = torch.from_numpy(frames)
-        if device.type == "cuda":
-            pixels = pixels.pin_memory()
+        count = sum(map(len, frames))
+        # A compiled tower has one shape; another would be compiled anew.
+        room = count if self._compiled is None else self.batch
+        on_gpu = device.type == "cuda"
+        pixels = torch.empty(room, *frames[0].shape[1:], dtype=torch.uint8, pin_memory=on_gpu)
+        pixels[count:] = 0
+        # In NumPy: torch would spread it over threads that the lanes are using.
+        np.concatenate(frames, out=pixels[:count].numpy())
         return normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
+
+    def _part(
+        self, tokens: NDArray[np.float32], size: NDArray[np.float32], source: NDArray[np.int64]
+    ) -> Part:
+        """Make frames' regions ready to be stored."""
+        try:
+            regions, scale = quantise(tokens, self.dtype)
+        except ValueError as error:
+            return str(error)
+        facts = (regions, size.astype(np.uint16), source.astype(patch_dtype(self.regions)))
+        return facts if scale is None else (*facts, scale)
 
     def _compile(self) -> Callable[[Tensor], Regions]:
         """The compiled tower, run once, so that what is missing for it is known at once."""
@@ -228,7 +241,7 @@ class Encoder:
         try:
             compiled = torch.compile(self.tower, dynamic=False)
             with torch.inference_mode():
-                compiled(self._images(blank))
+                compiled(self._images([blank]))
         except Exception as error:  # of no class of their own, and with pages to say
             cause = " ".join(str(error).split())[:160]
             mend = "install a C++ compiler, or leave it out"
@@ -237,19 +250,16 @@ class Encoder:
             torch.set_num_threads(threads)
         return compiled
 
-    def _row(self, pixels: Pixels, parts: list[tuple[Array, ...]]) -> Features | str:
-        tokens, size, source = (np.concatenate(part) for part in zip(*parts, strict=True))
-        try:
-            regions, scale = quantise(tokens, self.dtype)
-        except ValueError as error:
-            return str(error)
-        return Features(
-            regions,
-            size.astype(np.uint16),
-            source.astype(patch_dtype(self.regions)),
-            pixels.timestamps,
-            scale,
-        )
+
+def _row(pixels: Pixels, parts: list[Part]) -> Features | str:
+    """A video's row from its parts; the first reason, if there is one."""
+    arrays = []
+    for part in parts:
+        if isinstance(part, str):
+            return part
+        arrays.append(part)
+    regions, size, source, *scale = (np.concatenate(some) for some in zip(*arrays, strict=True))
+    return Features(regions, size, source, pixels.timestamps, *scale)
 
 
 def lanes(device: torch.device) -> int:
