@@ -91,8 +91,9 @@ class Encoder:
             min(1 + keep_regions, self.tower.regions) if keep_regions else self.tower.regions
         )
         if backbone.device.type == "cuda":
-            self.tower.visual.to(memory_format=torch.channels_last)
-
+            # For each number of tokens, and in each thread anew, cuDNN compiles an attention of
+            # its own: minutes before the first batch is done, and with a mask a slower one.
+            torch.backends.cuda.enable_cudnn_sdp(False)
         self._compiled: Callable[[Tensor], Regions] | None = None
         if compiled:
             self._compiled = self._compile()

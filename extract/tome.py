@@ -18,16 +18,15 @@ class Merge:
     """One merging step of a batch: which tokens stay, and which join which.
 
     Attributes:
-        kept: (B, a − r) int64, a tokens that stay, as places among the a tokens, ascending.
-        merged: (B, r) int64, a tokens that are merged away, likewise.
-        target: (B, r) int64, the b token that each joins, as places among the b tokens.
-        b: how many b tokens there are.
+        stay: (B, N − r) int64, the tokens that stay, in the order they then have, as places before
+            the step.
+        merged: (B, r) int64, those that are merged away, likewise.
+        target: (B, r) int64, the token that each joins, as a place after the step.
     """
 
-    kept: Tensor
+    stay: Tensor
     merged: Tensor
     target: Tensor
-    b: int
 
     def tokens(self, x: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
         """Merge tokens, each weighted by its size.
@@ -39,34 +38,26 @@ class Merge:
         Returns:
             Tokens (B, N − r, D) and sizes (B, N − r).
         """
-        odd = torch.arange(1, x.shape[1], 2, device=x.device).expand(len(x), -1)
-        stay = torch.cat([2 * self.kept, odd], dim=1)  # (B, N − r) places before merging
-        merged, joined = 2 * self.merged, 2 * self.target + 1
+        tokens, sizes = _take(x, self.stay), size.gather(1, self.stay)
         # Among the merged, who joins the token that I join: a product with this (B, r, r) matrix
         # sums in a fixed order on any device. Tokens of one target write the same there.
         same = self.target[..., None] == self.target[:, None]
-        joins = same * size.gather(1, merged)[:, None]
-        own = size.gather(1, joined)
+        joins = same * size.gather(1, self.merged)[:, None]
+        own = sizes.gather(1, self.target)
         total = own + joins.sum(dim=-1)  # (B, r)
         # Shares of at most 1, so that half precision does not overflow.
         share = (joins / total[..., None]).to(x.dtype)
         share_own = (own / total).to(x.dtype)[..., None]
-        mean = _take(x, joined) * share_own + share @ _take(x, merged)
-        place = self.kept.shape[1] + self.target
-        tokens = _take(x, stay).scatter_(1, place[..., None].expand_as(mean), mean)
-        return tokens, size.gather(1, stay).scatter_(1, place, total)
+        mean = _take(tokens, self.target) * share_own + share @ _take(x, self.merged)
+        tokens.scatter_(1, self.target[..., None].expand_as(mean), mean)
+        return tokens, sizes.scatter_(1, self.target, total)
 
     def source(self) -> Tensor:
         """(B, N) int64: the place after merging of each token before it."""
-        left, b = self.kept.shape[1], self.b
-        order = torch.cat([self.kept, self.merged], dim=1)
-        kept = torch.arange(left, device=order.device).expand_as(self.kept)
-        places = torch.cat([kept, left + self.target], dim=1)
-        source_a = torch.empty_like(order).scatter_(1, order, places)
-        source_b = torch.arange(left, left + b, device=order.device).expand(len(order), -1)
-        source = order.new_empty(len(order), order.shape[1] + b)
-        source[:, ::2], source[:, 1::2] = source_a, source_b
-        return source
+        left = self.stay.shape[1]
+        places = torch.arange(left, device=self.stay.device).expand_as(self.stay)
+        source = self.stay.new_empty(len(places), left + self.merged.shape[1])
+        return source.scatter_(1, self.stay, places).scatter_(1, self.merged, self.target)
 
 
 def match(metric: Tensor, r: int) -> Merge:
@@ -88,8 +79,10 @@ def match(metric: Tensor, r: int) -> Merge:
     r = min(r, most(metric.shape[1]))
     # Stable, so that equal similarities are settled in the tokens' order on any device.
     order = best.argsort(dim=-1, descending=True, stable=True)
-    merged = order[:, :r]
-    return Merge(order[:, r:].sort(dim=-1).values, merged, target.gather(1, merged), b.shape[1])
+    kept, merged = order[:, r:].sort(dim=-1).values, order[:, :r]  # places among the a tokens
+    all_b = torch.arange(1, metric.shape[1], 2, device=metric.device).expand(len(metric), -1)
+    stay = torch.cat([2 * kept, all_b], dim=1)
+    return Merge(stay, 2 * merged, kept.shape[1] + target.gather(1, merged))
 
 
 def most(tokens: int) -> int:
@@ -99,5 +92,6 @@ def most(tokens: int) -> int:
 
 def _take(x: Tensor, index: Tensor) -> Tensor:
     """Rows `index` (B, n) of `x` (B, N, D); whole rows are copied, which `gather` does not do."""
-    rows = index + x.shape[1] * torch.arange(len(x), device=x.device)[:, None]
+    batch, tokens = x.shape[:2]
+    rows = index + torch.arange(0, batch * tokens, tokens, device=x.device)[:, None]
     return x.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, index.shape)

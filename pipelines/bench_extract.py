@@ -193,7 +193,9 @@ def run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the weights are random, and only time is measured
         backbone = load(model, RANDOM, device)
-    figures = measure(dataset, backbone, Options(merge=merge, precision=precision), turns)
+    batch = 256 if backbone.device.type == "cuda" else 32  # as alt-extract chooses
+    options = Options(merge=merge, precision=precision, batch=batch)
+    figures = measure(dataset, backbone, options, turns)
     if out:
         write_json(out, figures.model_dump())
     if json:

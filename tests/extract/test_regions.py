@@ -39,6 +39,10 @@ def test_without_merging_the_class_token_is_the_tower_s_own(options):
     assert_class_token_is_the_tower_s_own(custom(**options), 40)
 
 
+def test_what_of_an_image_is_no_whole_patch_is_left_out():
+    assert_class_token_is_the_tower_s_own(custom(image_size=43), 43)
+
+
 def test_without_merging_the_mini_backbone_s_class_token_is_its_own(mini: Backbone):
     assert_class_token_is_the_tower_s_own(mini.model.visual, mini.preprocess.size[0])
 

@@ -46,15 +46,15 @@ def test_a_merge_is_the_size_weighted_mean_of_what_the_source_map_says(n: int, r
 
 def test_equal_tokens_are_merged_in_their_order():
     metric = torch.ones(1, 9, 4)
-    assert match(metric, 2).merged.tolist() == [[1, 2]]
-    assert match(metric, 2).kept.tolist() == [[0, 3, 4]]
+    assert match(metric, 2).merged.tolist() == [[2, 4]]
+    assert match(metric, 2).stay.tolist() == [[0, 6, 8, 1, 3, 5, 7]]
 
 
 def test_the_most_similar_pairs_go_first():
     metric = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0.1, 1], [-1, 1], [1, 1]])[None]
     # a tokens: 0 (class), 2, 4; b tokens: 1, 3, 5. Token 2 is nearest to 3, token 4 to 3 too.
     merge = match(metric, 1)
-    assert (merge.merged.tolist(), merge.target.tolist()) == ([[1]], [[1]])
+    assert (merge.merged.tolist(), merge.target.tolist()) == ([[2]], [[3]])
     assert merge.source().tolist() == [[0, 2, 3, 3, 1, 4]]
 
 
