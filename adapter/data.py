@@ -68,27 +68,32 @@ class ClipSet:
         clip = items.div(self.views, rounding_mode="floor")
         return self.store.fetch(self.rows[clip], items % self.views), self.labels[clip]
 
-    def batches(self, parts: Iterable[Tensor]) -> Iterator[tuple[Clips, Tensor]]:
-        """Read batches of items in the order given.
+    def batches(
+        self, parts: Iterable[Tensor], device: torch.device
+    ) -> Iterator[tuple[Clips, Tensor]]:
+        """Read batches of items in the order given, and move them to a device.
 
-        One thread reads ahead. It needs no handle in another process, which HDF5 takes ill, and
-        the bytes and their order are the same as without it.
+        One thread reads and moves ahead. It needs no handle in another process, which HDF5 takes
+        ill, and the bytes and their order are the same as without it.
         """
         with ThreadPoolExecutor(1) as reader:
             ahead: deque[Future[tuple[Clips, Tensor]]] = deque()
             for part, coming in pairwise(chain(parts, [None])):
                 assert part is not None
-                ahead.append(reader.submit(self._fetch_before, part, coming))
+                ahead.append(reader.submit(self._fetch_before, part, coming, device))
                 if len(ahead) > _AHEAD:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
 
-    def _fetch_before(self, items: Tensor, coming: Tensor | None) -> tuple[Clips, Tensor]:
+    def _fetch_before(
+        self, items: Tensor, coming: Tensor | None, device: torch.device
+    ) -> tuple[Clips, Tensor]:
         """Read a batch, while the disk is busy with the one that comes after it."""
         if coming is not None:
             self.store.expect(self.rows[coming.div(self.views, rounding_mode="floor")])
-        return self.fetch(items)
+        clips, labels = self.fetch(items)
+        return clips.to(device), labels.to(device)
 
     def subset(self, keep: Sequence[int] | Tensor) -> "ClipSet":
         """Return the clips at these positions, in this order."""

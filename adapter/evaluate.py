@@ -73,8 +73,8 @@ def probabilities(
     items = own[:, None] * clips.views + torch.arange(clips.views)
     model.eval()
     rows = [
-        model(batch.to(device), labels).softmax(dim=-1).cpu()
-        for batch, _ in clips.batches(items.flatten().split(batch_size))
+        model(batch, labels).softmax(dim=-1).cpu()
+        for batch, _ in clips.batches(items.flatten().split(batch_size), device)
     ]
     model.train(trained)
     none = torch.empty(0, len(labels))  # of a process that has no clip

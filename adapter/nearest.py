@@ -135,8 +135,9 @@ def _look_up(clips: ClipSet, entities: Tensor, shape: tuple[int, ...], draft: Pa
     table = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
     every = replace(clips, rows=torch.arange(shape[0]), labels=torch.zeros(shape[0]).long())
     parts = torch.arange(shape[0] * shape[1]).split(_VIEWS)
-    for part, (batch, _) in zip(parts, every.batches(parts), strict=True):
-        for item, regions in zip(part.tolist(), batch.regions.to(entities.device), strict=True):
+    batches = every.batches(parts, entities.device)
+    for part, (batch, _) in zip(parts, batches, strict=True):
+        for item, regions in zip(part.tolist(), batch.regions, strict=True):
             cosines, found = nearest(regions, entities, shape[-1])
             row, view = divmod(item, shape[1])
             table["cosine"][row, view] = cosines.cpu().numpy()

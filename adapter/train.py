@@ -265,8 +265,9 @@ def _batches(
         rows = rows if weight else slice(0, 1)
         parts.append(batch[rows])
         places.append((len(batch), rows, weight))
-    for place, (own, target) in zip(places, clips.batches(parts), strict=True):
-        yield _Batch(own.to(accelerator.device), target.to(accelerator.device), *place)
+    batches = clips.batches(parts, accelerator.device)
+    for place, (own, target) in zip(places, batches, strict=True):
+        yield _Batch(own, target, *place)
 
 
 def _gradient(

@@ -36,7 +36,8 @@ class Figures(BaseModel):
         model, merge, frames, batch, entities: what ran.
         machine: device and threads.
         cached, end_to_end: seconds of a training step, the median turn of each. Cached is from
-            memory, with regions' nearest entities looked up; end to end they are compared anew.
+            the device's memory, with regions' nearest entities looked up; end to end they are
+            compared anew.
         ratio: end to end over cached, the median over turns.
         streamed: seconds of a step whose clips come from a file that is not in the page cache,
             the mean.
@@ -78,11 +79,11 @@ def measure(
     step = _Step(encoder.dim, encoder.regions, entities, labels, device)
     height, width = clip.visual.image_size
     images = torch.randn(batch * frames, 3, height, width, device=device, dtype=dtype)
-    clips = _random(4 * batch, frames, encoder.regions, encoder.dim, entities)
+    clips = _random(4 * batch, frames, encoder.regions, encoder.dim, entities).to(device)
 
     def load_batch() -> Clips:
-        rows = torch.randint(len(clips.regions), (batch,))
-        return clips.map(lambda tensor: tensor[rows]).to(device)
+        rows = torch.randint(len(clips.regions), (batch,), device=device)
+        return clips.map(lambda tensor: tensor[rows])
 
     def encoded() -> Clips:
         with torch.no_grad():

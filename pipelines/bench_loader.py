@@ -67,8 +67,7 @@ def stream(
         clips = open_clips([path], in_memory=False)
         order = torch.randperm(len(clips)).split(batch)
         began = time.perf_counter()
-        for some, _ in clips.batches(order):
-            at_hand = some.to(device)
+        for at_hand, _ in clips.batches(order, device):
             ready = time.perf_counter()
             step(at_hand)
             if device.type == "cuda":

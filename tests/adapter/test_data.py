@@ -47,7 +47,10 @@ def test_streamed_and_in_memory_clips_are_the_same_bytes_in_the_same_order(
 ) -> None:
     path = write_cache(views="1x3", dtype=dtype)
     order = torch.randperm(16 * 3).split(5)
-    streams = [list(open_clips([path], in_memory=held).batches(order)) for held in (True, False)]
+    cpu = torch.device("cpu")
+    streams = [
+        list(open_clips([path], in_memory=held).batches(order, cpu)) for held in (True, False)
+    ]
     assert len(streams[0]) == 10
     for (one, labels), (other, other_labels) in zip(*streams, strict=True):
         assert torch.equal(one.regions, other.regions)
