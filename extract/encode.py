@@ -91,8 +91,8 @@ class Encoder:
             min(1 + keep_regions, self.tower.regions) if keep_regions else self.tower.regions
         )
         if backbone.device.type == "cuda":
-            # For each number of tokens, and in each thread anew, cuDNN compiles an attention of
-            # its own: minutes before the first batch is done, and with a mask a slower one.
+            # cuDNN compiles an attention for each number of tokens, in each thread anew; that is
+            # slow, has crashed with two threads at it, and with a mask comes to a slower one.
             torch.backends.cuda.enable_cudnn_sdp(False)
         self._compiled: Callable[[Tensor], Regions] | None = None
         if compiled:
