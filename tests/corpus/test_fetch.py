@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -75,3 +77,13 @@ def test_a_file_that_is_no_package_is_refused(
 def _member(name: str, content: bytes) -> bytes:
     header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
     return header + content + b"\n" * (len(content) % 2)
+
+
+def test_importing_reads_no_wordnet() -> None:
+    """What needs it says in one line that it is missing; an import cannot, and takes longer."""
+    lines = (
+        "from corpus import wordnet",
+        "wordnet.reader = None",
+        "import adapter.cli, adapter.predict, adapter.protocols, adapter.task, extract.cli",
+    )
+    subprocess.run([sys.executable, "-c", "; ".join(lines)], check=True, timeout=120)
