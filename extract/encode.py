@@ -18,8 +18,9 @@ from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.clip import Pixels
 from extract.manifest import Dtype, patch_dtype
+from extract.quantise import quantise
 from extract.regions import RegionEncoder, Regions
-from extract.rows import Features, quantise
+from extract.rows import Features
 from extract.views import normalise
 
 PRECISIONS = {
@@ -202,13 +203,19 @@ class Encoder:
         with self._working(), torch.inference_mode():
             images = self._images(frames)
             tower = self.tower if self._compiled is None else self._compiled
-            regions = tower(images).largest(self.regions - 1)
-            results = (regions.tokens.float(), regions.size, regions.source)
-            arrays = [result.cpu().numpy() for result in results]
-        ends = np.cumsum([len(some) for some in frames])
-        # All are cut: behind the last video's are those of the frames that filled the batch up.
-        cut = [np.split(array, ends)[: len(frames)] for array in arrays]
-        return [self._part(*some) for some in zip(*cut, strict=True)]
+            seen = tower(images).largest(self.regions - 1)
+            stored = quantise(seen.tokens.float(), self.dtype)
+            results = [stored.fits, stored.values, seen.size, seen.source]
+            results += [] if stored.scale is None else [stored.scale]
+            fits, values, size, source, *scale = (result.cpu().numpy() for result in results)
+        arrays = (values, size.astype(np.uint16), source.astype(patch_dtype(self.regions)), *scale)
+        parts: list[Part] = []
+        start = 0
+        for end in np.cumsum([len(some) for some in frames]).tolist():
+            kept = tuple(array[start:end] for array in arrays)
+            parts.append(kept if fits[start:end].all() else "features are not finite in float16")
+            start = end
+        return parts
 
     def _images(self, frames: list[NDArray[np.uint8]]) -> Tensor:
         """The tower's input, on its device."""
@@ -222,17 +229,6 @@ class Encoder:
         # In NumPy: torch would spread it over threads that the lanes are using.
         np.concatenate(frames, out=pixels[:count].numpy())
         return normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
-
-    def _part(
-        self, tokens: NDArray[np.float32], size: NDArray[np.float32], source: NDArray[np.int64]
-    ) -> Part:
-        """Make frames' regions ready to be stored."""
-        try:
-            regions, scale = quantise(tokens, self.dtype)
-        except ValueError as error:
-            return str(error)
-        facts = (regions, size.astype(np.uint16), source.astype(patch_dtype(self.regions)))
-        return facts if scale is None else (*facts, scale)
 
     def _compile(self) -> Callable[[Tensor], Regions]:
         """The compiled tower, run once, so that what is missing for it is known at once."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from extract.manifest import CacheManifest, Dtype, list_hash
+from extract.manifest import CacheManifest, list_hash
 
 
 @dataclass(frozen=True)
@@ -44,34 +44,6 @@ class Features:
     patch_region: NDArray[Any]
     timestamps: NDArray[np.float32]
     regions_scale: NDArray[np.float16] | None = None
-
-
-def quantise(
-    regions: NDArray[np.float32], dtype: Dtype
-) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
-    """Make region embeddings small.
-
-    Args:
-        regions: (..., R, D) float32.
-        dtype: "float16", or "int8": 127 steps each way to a token's largest value.
-
-    Returns:
-        The array to store, and for int8 its scale (..., R) float16, else None.
-
-    Raises:
-        ValueError: values that are not finite, or beyond float16's range.
-    """
-    peak = np.abs(regions).max(axis=-1, initial=0)  # (..., R)
-    if not peak.max(initial=0) < np.finfo(np.float16).max:  # also when it is not a number
-        raise ValueError("features are not finite in float16")
-    if dtype == "float16":
-        return regions.astype(np.float16), None
-    scale = (peak / 127).astype(np.float16)
-    # Rounded down, the scale would clip the peak: take float16's next value.
-    low = scale.astype(np.float32) * 127 < peak
-    scale = np.where(low, np.nextafter(scale, np.float16(np.inf)), scale).astype(np.float16)
-    divisor = np.where(scale > 0, scale, 1).astype(np.float32)[..., None]
-    return np.rint(regions / divisor).astype(np.int8), scale
 
 
 def row_digest(entry: Entry, features: Features | None) -> bytes:

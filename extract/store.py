@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from corpus.errors import BadInput
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
 from extract.raw import RawRows
-from extract.rows import Entry, Features, finished, quantise, row_digest
+from extract.rows import Entry, Features, finished, row_digest
 from extract.sink import Sink
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "FeatureCache",
     "Features",
     "PreprocessFacts",
-    "quantise",
 ]
 
 USER_BLOCK = 512

@@ -11,7 +11,8 @@ from adapter.data import ClipSet
 from adapter.task import Task
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone
-from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts, quantise
+from extract.quantise import quantise
+from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
 
 FRAMES, REGIONS, GRID = 4, 5, (2, 3)
 
@@ -93,17 +94,17 @@ def write_cache(tmp_path: Path) -> WriteCache:
             label = row % len(classes) if row < rows else -1
             shape = (made.frame_count, made.regions, made.dim)
             spread = noise * torch.randn(shape, generator=generator) / made.dim**0.5
-            regions, scale = quantise((3 * (directions[label] + spread)).numpy(), made.dtype)
+            regions, scale, _ = quantise(3 * (directions[label] + spread), made.dtype)
             drawn = torch.randint(
                 1, made.regions, (made.frame_count, made.patches), generator=generator
             )
             sizes = F.one_hot(drawn, made.regions).sum(1).numpy().astype(np.uint16)
             features = Features(
-                regions=regions,
+                regions=regions.numpy(),
                 region_size=sizes,
                 patch_region=drawn.numpy().astype(np.uint8),
                 timestamps=np.arange(made.frame_count, dtype=np.float32),
-                regions_scale=scale,
+                regions_scale=None if scale is None else scale.numpy(),
             )
             writer.append(Entry(f"{split}/{row:04}.mp4", label, split, "ok"), features)
         for row in range(failed):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts, quantise
+from extract.quantise import quantise
+from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
 
 
 @pytest.fixture
@@ -78,13 +79,13 @@ def random_features(manifest: CacheManifest, seed: int) -> tuple[Features, np.nd
     rng = np.random.default_rng(seed)
     frames = manifest.frame_count
     regions = rng.normal(size=(frames, manifest.regions, manifest.dim)).astype(np.float32)
-    stored, scale = quantise(regions, manifest.dtype)
+    stored, scale, _ = quantise(torch.from_numpy(regions), manifest.dtype)
     patches = (frames, manifest.patches)
     features = Features(
-        regions=stored,
+        regions=stored.numpy(),
         region_size=rng.integers(1, 9, (frames, manifest.regions)).astype(np.uint16),
         patch_region=rng.integers(0, manifest.regions, patches).astype(np.uint8),
         timestamps=np.arange(frames, dtype=np.float32),
-        regions_scale=scale,
+        regions_scale=None if scale is None else scale.numpy(),
     )
     return features, regions
