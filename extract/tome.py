@@ -49,6 +49,9 @@ class Merge:
         share = (joins / total[..., None]).to(x.dtype)
         share_own = (own / total).to(x.dtype)[..., None]
         mean = _take(tokens, self.target) * share_own + share @ _take(x, self.merged)
+        if mean.requires_grad:
+            # Each of those that write the same would be given the whole of its gradient.
+            mean.register_hook(lambda gradient: gradient / same.sum(dim=-1)[..., None])
         tokens.scatter_(1, self.target[..., None].expand_as(mean), mean)
         return tokens, sizes.scatter_(1, self.target, total)
 

@@ -44,6 +44,21 @@ def test_a_merge_is_the_size_weighted_mean_of_what_the_source_map_says(n: int, r
         assert (source[batch] == 0).sum() == 1  # nothing joins the class token
 
 
+@given(st.integers(2, 12), st.integers(1, 9), st.integers(0, 10**6))
+def test_a_token_s_gradient_is_its_share_of_what_it_ended_in(n: int, r: int, seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    x, metric = torch.randn(2, 2, n, 5, generator=generator)
+    size = torch.randint(1, 4, (2, n), generator=generator).float()
+    merge = match(metric, r)
+    merged, merged_size = merge.tokens(x.requires_grad_(), size)
+    weight = torch.randn(merged.shape, generator=generator)
+    (merged * weight).sum().backward()
+    source = merge.source()
+    share = size / merged_size.gather(1, source)
+    wanted = weight.gather(1, source[..., None].expand(-1, -1, 5)) * share[..., None]
+    torch.testing.assert_close(x.grad, wanted)
+
+
 def test_equal_tokens_are_merged_in_their_order():
     metric = torch.ones(1, 9, 4)
     assert match(metric, 2).merged.tolist() == [[2, 4]]
