@@ -44,7 +44,7 @@ from corpus.textspace import TextSpace
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
 
-MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
+_MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
 
 
 class Corpus:
@@ -243,7 +243,7 @@ class Corpus:
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise BadInput("query", "is not a finite vector of positive length", "check its source")
         top = min(top, self._index.ntotal)
-        index = self._search_index if top <= MOST_ON_GPU else self._index
+        index = self._search_index if top <= _MOST_ON_GPU else self._index
         scores, rows = index.search(queries / norms, top)
         return rows, scores
 

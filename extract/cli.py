@@ -112,6 +112,7 @@ def extract(
 
     from corpus.backbone import load
     from extract import run as work
+    from extract.options import usual_batch
     from extract.pieces import Engine, Local
 
     crew: Engine
@@ -136,7 +137,7 @@ def extract(
         seed=seed,
         augment=train_views is not None,
         precision=precision or ("float16" if on_gpu else "float32"),
-        batch=batch or (256 if on_gpu else 32),
+        batch=batch or usual_batch(chosen),
         compile=compile,
         decoder=decoder,  # type: ignore[arg-type]
         checkpoint=checkpoint,

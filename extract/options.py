@@ -93,6 +93,11 @@ class Options:
         return int(temporal), int(spatial)
 
 
+def usual_batch(device: str) -> int:
+    """Frames to a forward pass where nobody says: more on a GPU, which they have to fill."""
+    return 256 if device.startswith("cuda") else 32
+
+
 def plan_of(backbone: Backbone, options: Options, split: str = "all") -> Plan:
     """How videos are to be read for this backbone and these options."""
     temporal, spatial = options.view_counts()

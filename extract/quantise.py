@@ -28,7 +28,7 @@ def quantise(regions: Tensor, dtype: Dtype) -> Quantised:
     """Make region embeddings small.
 
     Args:
-        regions: (..., R, D) float32, on any device; the result's bits are the same on all.
+        regions: (..., R, D) float32, on any device.
         dtype: "float16", or "int8": 127 steps each way to a token's largest value.
     """
     peak = regions.abs().amax(dim=-1)  # (..., R)

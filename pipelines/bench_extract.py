@@ -28,7 +28,7 @@ from extract import clip
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset, open_dataset
 from extract.encode import lanes
-from extract.options import Options, plan_of
+from extract.options import Options, plan_of, usual_batch
 from extract.pieces import cores
 from extract.run import extract
 from extract.views import normalise
@@ -193,7 +193,7 @@ def run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the weights are random, and only time is measured
         backbone = load(model, RANDOM, device)
-    batch = 256 if backbone.device.type == "cuda" else 32  # as alt-extract chooses
+    batch = usual_batch(backbone.device.type)
     options = Options(merge=merge, precision=precision, batch=batch)
     figures = measure(dataset, backbone, options, turns)
     if out:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from corpus.backbone import RANDOM, Backbone, load
 from extract.encode import Encoder
 from extract.options import Options, plan_of
+from extract.quantise import quantise
 from extract.regions import RegionEncoder
 from extract.run import encode_video
 from extract.store import FeatureCache
@@ -45,6 +46,14 @@ def test_tokens_merge_as_on_a_cpu(dtype: torch.dtype):
     wanted, wanted_sizes = ours.tokens(x, size)
     torch.testing.assert_close(merged.float().cpu(), wanted, atol=4e-3, rtol=4e-3)
     assert torch.equal(sizes.cpu(), wanted_sizes)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_what_is_stored_has_the_bits_of_a_cpu(dtype: str):
+    regions = 5 * torch.randn(3, 50, 64)
+    ours, theirs = quantise(regions, dtype), quantise(regions.to(GPU), dtype)
+    assert torch.equal(ours.values, theirs.values.cpu())
+    assert ours.scale is None or torch.equal(ours.scale, theirs.scale.cpu())
 
 
 @torch.inference_mode()
