@@ -21,6 +21,7 @@ from adapter.task import Task
 from adapter.train import Progress, TrainConfig, fit
 from corpus.atomic import atomic_file, write_json
 from corpus.errors import BadInput
+from extract.shards import differs
 
 
 def train_run(
@@ -124,6 +125,15 @@ def _started(out: Path, config: RunConfig, task: Task) -> Progress:
     return Progress()
 
 
+def _settings(config: RunConfig) -> dict[str, Any]:
+    """What a run was asked for, that of its parts under names as in "train.epochs"."""
+    facts: dict[str, Any] = {}
+    for name, value in config.model_dump(mode="json", exclude={"versions"}).items():
+        parts = value if isinstance(value, dict) else {}
+        facts |= {f"{name}.{part}": of for part, of in parts.items()} or {name: value}
+    return facts
+
+
 def _resumed(out: Path, config: RunConfig) -> Progress:
     """Read the checkpoint of an unfinished run that was started with the same settings."""
     started = read_config(out)
@@ -131,14 +141,10 @@ def _resumed(out: Path, config: RunConfig) -> Progress:
         if (out / "adapter.safetensors").is_file():
             raise BadInput(out, "is finished: nothing to resume", "use another --out")
         return Progress()  # stopped before the first epoch was over
-    ours, theirs = (c.model_dump(exclude={"versions"}) for c in (config, started))
-    other = [name for name in ours if ours[name] != theirs[name]]
-    if other:
-        raise BadInput(
-            out,
-            f"was started with another {', '.join(other)}",
-            "resume with the command that started it",
-        )
+    ours, theirs = _settings(config), _settings(started)
+    if ours != theirs:
+        cause = f"was started with other settings ({differs(theirs, ours)})"
+        raise BadInput(out, cause, "resume with the command that started it")
     try:
         state = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
         return Progress(**state)

@@ -56,7 +56,8 @@ def run(app: typer.Typer) -> NoReturn:
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter is closing down
-            notes.print("stopped; what is finished is kept: run the same command again")
+            mend = "run the same command again, with --resume if it has one"
+            notes.print(f"stopped; what is finished is kept: {mend}", soft_wrap=True)
         raise
     except RunFailed as error:
         _end(str(error), 1)
