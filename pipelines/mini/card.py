@@ -25,7 +25,8 @@ of a figure, things, animals and scenes. It lets the whole pipeline run in minut
 no download. For real videos take a real CLIP.
 
 - **Made by** `python -m pipelines.mini train` (`make mini`), {steps} steps of {batch} stills, seed
-  {seed}: {stills} still scenes, each seen {passes} times. Half precision, safetensors.
+  {seed}: {first} still scenes, seen {passes} times each, by the image tower alone, then {rest} more
+  by both towers, each seen once. Half precision, safetensors.
 - **Trained on** still scenes drawn by `pipelines/world/stills.py`, with captions of what is in them
   and where. No video, no motion and no action label; seeds that no video has. The text tower also
   reads the entities' names and WordNet definitions, names among other words, some of them made of
@@ -35,7 +36,7 @@ no download. For real videos take a real CLIP.
   entity, or of one company of words; and for every token the cross-entropy of its likeness with
   all entities' texts, of regions against what covers their pixels and of the class token against
   what the still is about (what the figure has near it, or the things that are there), with 0, 4
-  and 8 tokens merged in each block in turn. At the end, for the text tower alone, the
+  or 8 tokens merged in each block, 8 in half of the steps. At the end, for the text tower alone, the
   cross-entropy of names in company with all entities' texts and strangers'. Muon and AdamW.
 
 ## Figures
@@ -135,8 +136,9 @@ def bundle(
                 steps=recipe.steps,
                 batch=recipe.batch,
                 seed=recipe.seed,
-                stills=f"{recipe.steps * recipe.batch // recipe.passes:,}",
+                first=f"{recipe.alone * recipe.batch // recipe.passes:,}",
                 passes=recipe.passes,
+                rest=f"{(recipe.steps - recipe.alone) * recipe.batch:,}",
                 figures=found.describe(),
             ),
             encoding="utf-8",

@@ -18,7 +18,8 @@ from pipelines.mini.texts import NAMES, pairs_in_company, text_of
 REPHRASED = 48  # names that a step writes a second time
 COMPANY = 10, 4  # names, and companies of each, in a step's `pairs_in_company`
 WORDS_SCALE = 8.0  # of cosines between texts; small, so that names spread out
-REGIONS = 2.0  # weight of the region loss beside captions
+# Weights, beside captions, of the losses of what a still is about and of regions.
+ABOUT, REGIONS = 4.0, 2.0
 # Things cover few pixels and scenes most of them. An entity's weight is its mean share of the
 # pixels to this power, inverted.
 BALANCE = 0.7
@@ -52,7 +53,7 @@ def losses_of(
     words, entities, captions = word_loss(backbone, rng, batch.captions)
     about = region_loss(tokens[:, :1], entities, batch.about[:, None], scale)
     regions = region_loss(tokens[:, 1:], entities, shown, scale)
-    return ClipLoss()(tokens[:, 0], captions, scale), about, REGIONS * regions, words
+    return ClipLoss()(tokens[:, 0], captions, scale), ABOUT * about, REGIONS * regions, words
 
 
 def word_loss(

@@ -34,7 +34,9 @@ from pipelines.mini.stills import Batch, draw
 
 SAVED, REPORTED = 200, 25  # steps between checkpoints, and between reports
 SETTLED = 24  # batches of stills that the last stage looks at
-MERGES = (0, 4, 8)  # each step trains with one of them, so that tokens stay meaningful when merged
+# Steps train with these in turn, so that tokens stay meaningful when merged: half of them as
+# extraction merges by default.
+MERGES = (8, 0, 8, 4)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Recipe:
         lr, warmup: AdamW's peak rate, for vectors, embeddings and patch filters; its warm-up in
             steps.
         matrix_lr, weight_decay: Muon's peak rate and decay, for the blocks' matrices.
-        drawn, passes: stills drawn at a time, and how often they are seen before the next are.
+        drawn: stills drawn at a time.
+        passes: how often the image tower alone sees them before the next are drawn. Later each is
+            seen once: what a whole still is about is soon learned by heart.
         words: steps on texts alone that come first, so that pictures meet a text tower that tells
             words apart.
         settling: steps of the text tower alone that come last.
@@ -109,9 +113,8 @@ def train(
         batches = _batches(first, size, grid, recipe, executor)
         for step, (batch, weights) in enumerate(batches, first):
             rng = np.random.default_rng((recipe.seed, step))
-            losses = losses_of(
-                backbone, encoders[MERGES[step % 3]], batch, weights, rng, step < recipe.alone
-            )
+            encoder = encoders[MERGES[step % len(MERGES)]]
+            losses = losses_of(backbone, encoder, batch, weights, rng, step < recipe.alone)
             _update(clip, optimisers, torch.stack(losses).sum(), rate_at(step, recipe))
             if step % SAVED == SAVED - 1 or step + 1 == recipe.steps:
                 _save(checkpoint, clip, optimisers, step + 1, recipe)
@@ -171,15 +174,16 @@ def _batches(
     first: int, size: int, grid: int, recipe: Recipe, executor: Executor | None
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Yield the batch and the entities' weights of each step from `first` on."""
-    turn = recipe.drawn // recipe.batch * recipe.passes  # steps on the same stills
+    steps = recipe.drawn // recipe.batch  # of a sweep over all stills that are drawn at a time
     drawn, stills = -1, None
     weights = balance(draw(range(min(recipe.drawn, 2000)), size, grid, executor))
     for step in range(first, recipe.steps):
-        if stills is None or step // turn != drawn:
-            drawn = step // turn
+        sweep, at = divmod(step, steps)
+        wanted = sweep // recipe.passes if sweep * steps < recipe.alone else sweep
+        if stills is None or wanted != drawn:
+            drawn = wanted
             numbers = range(drawn * recipe.drawn, (drawn + 1) * recipe.drawn)
             stills = draw(numbers, size, grid, executor)
-        sweep, at = divmod(step, recipe.drawn // recipe.batch)
         order = np.random.default_rng((recipe.seed, recipe.steps, sweep)).permutation(len(stills))
         yield stills.take(order[at * recipe.batch : (at + 1) * recipe.batch]), weights
 
