@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import definitions, glosses, kinds, neighbours, relations, spelling, wordnet
+from corpus import definitions, glosses, kinds, manners, neighbours, relations, spelling, wordnet
 from corpus.disambiguate import Sense
 from corpus.parse import Parsed
 from corpus.relations import Found
@@ -44,12 +44,12 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         tools = list(relations.derived(act))
         found += tools
         found += spelling.namesakes(act.form, act)
-        found += spelling.played_with(act)
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
             found += spelling.agent(act.form, act.synset)
         found += definitions.things(act, context, share=0.6)
         found += relations.of_kind(act)
         found += spelling.implements(act, _gerund(act, parsed))
+        found += manners.means(act, context)
         if kinds.is_pastime(act.synset):
             found += relations.of_domain(act, context)
     for unit in parsed.units:

@@ -71,7 +71,10 @@ def _of_clause(clause: str) -> list[tuple[str, bool]]:
     found: list[tuple[int, str, bool]] = []
 
     def leads(at: int) -> bool:
-        head = doc[at].head
+        first = doc[at]
+        while first.dep_ == "conj":  # "on rocks or walls"
+            first = first.head
+        head = first.head
         return head.tag_ == "IN" and head.text.lower() in _MEANS
 
     for at, token in enumerate(doc):

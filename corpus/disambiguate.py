@@ -18,6 +18,7 @@ LESK, PRIOR, KIND, TEXT = 0.5, 0.5, 0.55, 0.5
 _SIBLINGS = 0.8  # what another label's words are worth beside the label's own
 _HABIT = 0.8  # what it is worth that a sense is of the kind that the verb takes elsewhere
 _WHERE = 0.5  # what a verb's word is worth for the place that it is done at
+_KIN = 0.15  # nearness of a game and of the things it is called after, their name apart
 _UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
 
 # (gloss, label in context) -> agreement in 0..1; see `corpus.textspace`.
@@ -113,12 +114,19 @@ def first(word: str, pos: str = "n") -> Sense | None:
 def as_thing(sense: Sense) -> Sense:
     """Take what a game is played with where that goes by the game's name: a basketball is seen.
 
+    Darts is played with what it is the plural of.
+
     Args:
         sense: of a unit.
 
     Returns:
-        The sense as a thing, whose definition speaks of the game by that name; else `sense`.
+        The sense as a thing, whose definition speaks of the game by that name, or is much like the
+        game's; else `sense`.
     """
+    if not kinds.is_act(sense.synset):
+        return sense
+    if wordnet.is_lexical_plural(sense.form):
+        return _one_of(sense)
     if not kinds.is_pastime(sense.synset):
         return sense
     own = set(glosses.stems(sense.form))
@@ -126,6 +134,21 @@ def as_thing(sense: Sense) -> Sense:
         played = synset.lexname() == "noun.artifact" and form == sense.form
         if played and own.issubset(glosses.stems(synset.definition())):
             return replace(sense, synset=synset)
+    return sense
+
+
+def _one_of(sense: Sense) -> Sense:
+    """Take the thing whose plural a game's name is, if one is near the game by its definition."""
+    own = set(glosses.stems(sense.form))
+    game = glosses.without(glosses.signature(sense.synset), own)
+    ranked = []
+    for rank, (form, synset) in enumerate(wordnet.senses(sense.form)):
+        if form != sense.form and kinds.visibility(synset) >= 0.9:
+            near = glosses.similarity(glosses.without(glosses.signature(synset), own), game)
+            ranked.append((-round(near, 3), rank, form, synset))
+    for near, _, form, synset in sorted(ranked, key=lambda item: item[:2])[:1]:
+        if -near >= _KIN:
+            return replace(sense, form=form, synset=synset)
     return sense
 
 

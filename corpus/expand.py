@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpus import associate, disambiguate, kinds, parse, relations, wordnet
+from corpus import associate, disambiguate, glosses, kinds, parse, relations, wordnet
 from corpus.disambiguate import Sense, TextTerm
 from corpus.parse import Parsed
 from corpus.relations import Found
@@ -91,10 +91,10 @@ def entities(
     more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
     kept = _distinct(direct, more, parsed)
     if len(kept) < _FEW:
-        more += _wanted(associate.farther(parsed, senses, verbs), options)
-        kept = _distinct(direct, more, parsed)[: max(_FEW, len(kept))]
+        farther = _wanted(associate.farther(parsed, senses, verbs), options)
+        kept = _distinct(kept, farther, parsed)[:_FEW]
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
-        kept = _distinct(direct, more + _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
+        kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     kept = kept[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:
@@ -197,17 +197,23 @@ def _wanted(found: list[Found], options: Options) -> list[Found]:
     ]
 
 
-def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Found]:
-    """Unite entities of the same sense or name, best score first, without what is ruled out."""
+def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Found]:
+    """Unite entities of the same sense or name, best score first, without what is ruled out.
+
+    Args:
+        first: those that come first, in their own order.
+        more: those that follow.
+        parsed: the label.
+    """
     kept: list[Found] = []
     units, synsets = set(), set()
     out = _ruled_out(parsed)
     ranked = sorted(more, key=lambda f: (-f.score, f.unit, f.synset or ""))
-    spent = parsed.spent - _words_of_acts(direct)
+    spent = parsed.spent - _told_by_names(first)
     compounds = {word for unit in parsed.units if " " in unit.text for word in unit.text.split()}
     # To brush hair takes a brush; to tie a bow tie, no other tie.
     spent -= {entity.unit for entity in more if entity.source == DONE_WITH} - compounds
-    for entity in [*direct, *ranked]:
+    for entity in [*first, *ranked]:
         named = entity.source.startswith("label")
         if not named and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):
             continue
@@ -224,12 +230,18 @@ def _distinct(direct: list[Found], more: list[Found], parsed: Parsed) -> list[Fo
     return kept
 
 
-def _words_of_acts(direct: list[Found]) -> set[str]:
-    """Return the words of named activities: "ice skating" has ice, a bass guitar has no bass.
+def _told_by_names(first: list[Found]) -> set[str]:
+    """Return the words of names that may be things: "ice skating" has ice, a bass guitar no bass.
 
-    What the activity's definition or its tools' say decides whether such a word names a thing.
+    What an activity's definition or its tools' say decides whether such a word names a thing; of a
+    thing's name it is the first words that its own definition speaks of: a snow blower has snow.
     """
-    return {word for found in direct if found.kind == "motion" for word in found.unit.split()}
+    named = [found for found in first if found.source == "label"]
+    words = {word for found in named if found.kind == "motion" for word in found.unit.split()}
+    for found in named:
+        told = set(glosses.stems(found.description))
+        words |= {word for word in found.unit.split()[:-1] if glosses.stem(word) in told}
+    return words
 
 
 def _ruled_out(parsed: Parsed) -> frozenset[str]:

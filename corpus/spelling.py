@@ -14,7 +14,6 @@ from corpus.relations import Found
 DONE_WITH = "instrument: what the action is done with, by definition"
 _PLAIN = 2  # senses of a verb that means one thing
 _COMMON, _KINDS = 2, 3  # uses in WordNet's texts that make a thing common, and how many are taken
-_KIN = 0.15  # nearness of a game and of the things it is called after, their name apart
 
 
 def agent(verb: str, near: Synset | None = None) -> Iterator[Found]:
@@ -150,23 +149,3 @@ def _kinship(
         glosses.similarity(glosses.signature(synset), glosses.signature(verb)) for verb in verbs
     )
     return round(near + share, 3)
-
-
-def played_with(sense: Sense) -> Iterator[Found]:
-    """Find the things that a game is called after: darts is played with darts.
-
-    Args:
-        sense: a game whose name is a plural of its own.
-    """
-    if not (kinds.is_act(sense.synset) and wordnet.is_lexical_plural(sense.form)):
-        return
-    own = set(glosses.stems(sense.form))
-    game = glosses.without(glosses.signature(sense.synset), own)
-    ranked = []
-    for rank, (form, synset) in enumerate(wordnet.senses(sense.form)):
-        if form != sense.form and kinds.visibility(synset) >= 0.9:
-            near = glosses.similarity(glosses.without(glosses.signature(synset), own), game)
-            ranked.append((-round(near, 3), rank, form, synset))
-    for near, _, form, synset in sorted(ranked, key=lambda item: item[:2])[:1]:
-        if -near >= _KIN:
-            yield relations.found(form, synset, f"instrument: {sense.form} is played with it", 0.9)
