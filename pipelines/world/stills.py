@@ -62,9 +62,9 @@ def still(seed: int, size: int, levels: Nuisance = NUISANCE, alone: float = 0.25
     if kind < alone:
         return figure_alone(str(rng.choice(ROLES)), rng, size, levels)
     kind = (kind - alone) / (1 - alone)
-    if kind < 0.45:
+    if kind < 0.25:
         return crowd(rng, size, levels)
-    if kind < 0.55:
+    if kind < 0.35:
         return group(rng, size, levels)
     return company(rng, size, levels)
 
@@ -132,7 +132,7 @@ def crowd(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> S
 
 
 def company(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) -> Still:
-    """Show the figure with one or two things near it and others around."""
+    """Show the figure with one or two things near it, and as many around as there are in videos."""
     scene, role = _scene(rng), str(rng.choice(ROLES))
     pose, words = _pose(rng)
     near = [str(n) for n in rng.choice(THINGS, size=1 + int(rng.random() < 0.25), replace=False)]
@@ -141,7 +141,8 @@ def company(rng: np.random.Generator, size: int, levels: Nuisance = NUISANCE) ->
         thing, say = _near(name, pose, rng)
         placed.append(thing)
         says.append(say)
-    around = scatter(rng, int(rng.integers(0, 3)), avoid=near)
+    least, most = levels.distractors
+    around = scatter(rng, int(rng.integers(least, most + 1)), avoid=near)
     shot = _shot(
         rng, Stage(rng, scene, role, around, size, levels), Moment(pose, tuple(placed)), ""
     )
