@@ -13,6 +13,8 @@ from corpus.relations import Found
 _TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
 _MOST = 6
 _MEANS = ("with", "on", "in", "by", "using", "from", "through")
+# What these govern is a thing more often than not: "through a ring".
+_BODILY = ("onto", "over", "under", "through", "against")
 
 
 def things(
@@ -31,8 +33,9 @@ def things(
         bag = dict(context)
         for token in glosses.stems(text):
             bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
-        for phrase, direct in _nouns(text)[:_MOST]:
-            chosen = disambiguate.of_word(phrase, bag)
+        for phrase, lead in _nouns(text)[:_MOST]:
+            direct = lead in _MEANS
+            chosen = disambiguate.of_word(phrase, bag, bodily=lead in _BODILY)
             if chosen is None or kinds.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
                 continue
             near = glosses.similarity(glosses.signature(chosen.synset), bag)
@@ -50,13 +53,13 @@ def things(
 
 
 @cache
-def _nouns(text: str) -> tuple[tuple[str, bool], ...]:
-    """List a definition's noun phrases, and whether means or place leads there ("with a bow").
+def _nouns(text: str) -> tuple[tuple[str, str], ...]:
+    """List a definition's noun phrases, and the preposition that leads there ("with a bow") or "".
 
     What comes first tells most; after a semicolon stands what the thing is used for.
     """
     first, _, rest = text.partition(";")
-    found: list[tuple[str, bool]] = []
+    found: list[tuple[str, str]] = []
     for clause in (first, rest.partition(";")[0]):
         clause = clause.replace("(", ", ").replace(")", ", ").strip()
         if clause:
@@ -64,18 +67,18 @@ def _nouns(text: str) -> tuple[tuple[str, bool], ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _of_clause(clause: str) -> list[tuple[str, bool]]:
+def _of_clause(clause: str) -> list[tuple[str, str]]:
     doc = tags.nlp()(clause)
     words = [token.text.lower() for token in doc]
     taken = [False] * len(words)
-    found: list[tuple[int, str, bool]] = []
+    found: list[tuple[int, str, str]] = []
 
-    def leads(at: int) -> bool:
+    def lead(at: int) -> str:
         first = doc[at]
         while first.dep_ == "conj":  # "on rocks or walls"
             first = first.head
         head = first.head
-        return head.tag_ == "IN" and head.text.lower() in _MEANS
+        return head.text.lower() if head.tag_ == "IN" else ""
 
     for at, token in enumerate(doc):
         # "arms and legs extended like the spokes of a wheel": of a comparison nothing is there.
@@ -86,12 +89,15 @@ def _of_clause(clause: str) -> list[tuple[str, bool]]:
         ):
             continue
         if doc[end - 1].tag_[:2] == "NN" and wordnet.senses(" ".join(words[start:end])):
-            found.append((start, " ".join(words[start:end]), leads(end - 1)))
-            taken[start:end] = [True] * (end - start)
+            leading = lead(end - 1)
+            found.append((start, " ".join(words[start:end]), leading))
+            # One jumps over a horizontal bar that is no gymnast's.
+            free = doc[start].tag_ == "JJ" and leading in _BODILY
+            taken[start : end - free] = [True] * (end - free - start)
     for at, token in enumerate(doc):
         if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
-            found.append((at, words[at], leads(at)))
-    return [(phrase, direct) for _, phrase, direct in sorted(found)]
+            found.append((at, words[at], lead(at)))
+    return [(phrase, leading) for _, phrase, leading in sorted(found)]
 
 
 def _general(synset: Synset) -> bool:

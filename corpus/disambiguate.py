@@ -19,6 +19,7 @@ _SIBLINGS = 0.8  # what another label's words are worth beside the label's own
 _HABIT = 0.8  # what it is worth that a sense is of the kind that the verb takes elsewhere
 _WHERE = 0.5  # what a verb's word is worth for the place that it is done at
 _KIN = 0.15  # nearness of a game and of the things it is called after, their name apart
+_ABSTRACT = 0.5  # what an abstract sense counts beside one that is seen, in running text
 _UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
 
 # (gloss, label in context) -> agreement in 0..1; see `corpus.textspace`.
@@ -152,11 +153,12 @@ def _one_of(sense: Sense) -> Sense:
     return sense
 
 
-def of_word(word: str, context: dict[str, float]) -> Sense | None:
+def of_word(word: str, context: dict[str, float], bodily: bool = False) -> Sense | None:
     """Choose the sense of a word in running text such as a gloss; None unless it can be seen.
 
-    Abstract senses compete, as in "a way of dancing".
+    Abstract senses compete, as in "a way of dancing", unless the word stands where a thing does.
     """
+    least = 0.0 if bodily else _ABSTRACT
     own = set(glosses.stems(word))
     rest = {token: value for token, value in context.items() if token not in own}
 
@@ -167,7 +169,7 @@ def of_word(word: str, context: dict[str, float]) -> Sense | None:
         return LESK * min(near, 1.0) * (0.5 if circular else 1.0)
 
     def visible(synset: Synset) -> float:
-        return max(kinds.visibility(synset), 0.5)
+        return max(kinds.visibility(synset), least)
 
     def apt(synset: Synset) -> float:
         return 0.6 if aptness.is_byname(word, synset) else 1.0
