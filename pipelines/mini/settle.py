@@ -25,7 +25,7 @@ from pipelines.mini.texts import NAMES, in_company, pairs_in_company, strangers,
 
 # A name in company is to be at least so near the name alone, and companies are told apart at the
 # scale at which smaller differences do.
-CLOSE, COMPANY_SCALE = 0.85, 30.0
+CLOSE, COMPANY_SCALE = 0.95, 30.0
 STRANGERS = 96  # texts of them in a step
 LOOKED_AT = 16  # stills whose tokens a step tells from strangers
 SHARE = 0.3  # of the peak learning rates, at first
