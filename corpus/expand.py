@@ -212,8 +212,9 @@ def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Fou
     spent = parsed.spent - _told_by_names(first)
     compounds = {word for unit in parsed.units if " " in unit.text for word in unit.text.split()}
     # To brush hair takes a brush; to tie a bow tie, no other tie.
-    spent -= {entity.unit for entity in more if entity.source == DONE_WITH} - compounds
-    for entity in [*first, *ranked]:
+    ranked = [*first, *ranked]
+    spent -= {entity.unit for entity in ranked if entity.source == DONE_WITH} - compounds
+    for entity in ranked:
         named = entity.source.startswith("label")
         if not named and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):
             continue
