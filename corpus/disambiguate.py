@@ -126,8 +126,8 @@ def as_thing(sense: Sense) -> Sense:
     """
     if not kinds.is_act(sense.synset):
         return sense
-    if wordnet.is_lexical_plural(sense.form):
-        return _one_of(sense)
+    if wordnet.is_lexical_plural(sense.form) and (piece := _one_of(sense)) is not None:
+        return piece
     if not kinds.is_pastime(sense.synset):
         return sense
     own = set(glosses.stems(sense.form))
@@ -138,7 +138,7 @@ def as_thing(sense: Sense) -> Sense:
     return sense
 
 
-def _one_of(sense: Sense) -> Sense:
+def _one_of(sense: Sense) -> Sense | None:
     """Take the thing whose plural a game's name is, if one is near the game by its definition."""
     own = set(glosses.stems(sense.form))
     game = glosses.without(glosses.signature(sense.synset), own)
@@ -150,7 +150,7 @@ def _one_of(sense: Sense) -> Sense:
     for near, _, form, synset in sorted(ranked, key=lambda item: item[:2])[:1]:
         if -near >= _KIN:
             return replace(sense, form=form, synset=synset)
-    return sense
+    return None
 
 
 def of_word(word: str, context: dict[str, float], bodily: bool = False) -> Sense | None:
