@@ -20,9 +20,9 @@ _WITH = re.compile(
 )
 _MOST_WAYS = 20  # who covers may do it with anything
 _VAGUE = 12  # senses of a verb that means much
-_TAKEN, _SCORE = 2, 0.4
+_TAKEN, _SCORE = 2, 0.4  # things of an action, and what one is worth
 _COMMON = 20  # uses in WordNet's texts that make a thing common
-_SEEN = 0.9
+_SEEN = 0.9  # visibility of a thing that is sure to be seen
 
 
 def means(act: Sense, context: dict[str, float]) -> Iterator[Found]:

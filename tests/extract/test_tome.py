@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.tome import match, most
+from extract.tome import Merge, match, most
 
 
 @pytest.mark.parametrize("name", ["tome_small", "tome_b32", "tome_deep"])
@@ -24,12 +24,17 @@ def test_the_reference_s_outputs_are_reproduced(shared: Path, name: str):
         assert torch.equal(source.int(), golden[f"source{step + 1}"])
 
 
-@given(st.integers(2, 12), st.integers(0, 9), st.integers(0, 10**6))
-def test_a_merge_is_the_size_weighted_mean_of_what_the_source_map_says(n: int, r: int, seed: int):
+def drawn(n: int, r: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, Merge]:
+    """Two batches of n tokens, how many patches each stands for, and a merge of r of them."""
     generator = torch.Generator().manual_seed(seed)
     x, metric = torch.randn(2, 2, n, 5, generator=generator)
     size = torch.randint(1, 4, (2, n), generator=generator).float()
-    merge = match(metric, r)
+    return x, size, match(metric, r)
+
+
+@given(st.integers(2, 12), st.integers(0, 9), st.integers(0, 10**6))
+def test_a_merge_is_the_size_weighted_mean_of_what_the_source_map_says(n: int, r: int, seed: int):
+    x, size, merge = drawn(n, r, seed)
     merged, merged_size = merge.tokens(x, size)
     source = merge.source()
     left = n - min(r, most(n))
@@ -46,12 +51,9 @@ def test_a_merge_is_the_size_weighted_mean_of_what_the_source_map_says(n: int, r
 
 @given(st.integers(2, 12), st.integers(1, 9), st.integers(0, 10**6))
 def test_a_token_s_gradient_is_its_share_of_what_it_ended_in(n: int, r: int, seed: int):
-    generator = torch.Generator().manual_seed(seed)
-    x, metric = torch.randn(2, 2, n, 5, generator=generator)
-    size = torch.randint(1, 4, (2, n), generator=generator).float()
-    merge = match(metric, r)
+    x, size, merge = drawn(n, r, seed)
     merged, merged_size = merge.tokens(x.requires_grad_(), size)
-    weight = torch.randn(merged.shape, generator=generator)
+    weight = torch.randn(merged.shape, generator=torch.Generator().manual_seed(seed + 1))
     (merged * weight).sum().backward()
     source = merge.source()
     share = size / merged_size.gather(1, source)
