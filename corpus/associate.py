@@ -10,7 +10,17 @@ from dataclasses import replace
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import definitions, glosses, kinds, manners, neighbours, relations, spelling, wordnet
+from corpus import (
+    definitions,
+    disambiguate,
+    glosses,
+    kinds,
+    manners,
+    neighbours,
+    relations,
+    spelling,
+    wordnet,
+)
 from corpus.disambiguate import Sense
 from corpus.parse import Parsed
 from corpus.relations import Found
@@ -63,11 +73,15 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         spoken = definitions.things(made, context, share=0.25)
         # A role's definition begins with what kind of person it is, which is no news.
         found += [f for f in spoken if tool.kind == "object" or f.kind != "role"]
+        if tool.kind == "object":
+            found += relations.made_for(made, [_names(thing) for thing in things])
     for thing in things:
         found += relations.derived(thing, roles_only=True)
         found += relations.parts(thing)
         if not acts or len(things) == 1:
             found += definitions.things(thing, context, share=0.3)
+        if game := disambiguate.game_of(thing):
+            found += definitions.things(game, context, share=0.4)
         if kin:
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
@@ -197,6 +211,7 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
         names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
+    names += [" ".join(words) for words in spelling.written_apart(sense)]
     # Without its particle, "pull-up" would be any pull.
     whole = [n for n in names if len(glosses.stems(n)) == len(n.replace("-", " ").split())]
     return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))

@@ -138,6 +138,18 @@ def as_thing(sense: Sense) -> Sense:
     return sense
 
 
+def game_of(sense: Sense) -> Sense | None:
+    """Return the game that a thing goes by the name of, if its definition says so; else None."""
+    own = set(glosses.stems(sense.form))
+    if sense.synset.lexname() != "noun.artifact":
+        return None
+    if not own.issubset(glosses.stems(sense.synset.definition())):
+        return None
+    games = [s for form, s in wordnet.senses(sense.form)
+             if form == sense.form and kinds.is_pastime(s)]  # fmt: skip
+    return replace(sense, synset=games[0]) if games else None
+
+
 def _one_of(sense: Sense) -> Sense | None:
     """Take the thing whose plural a game's name is, if one is near the game by its definition."""
     own = set(glosses.stems(sense.form))

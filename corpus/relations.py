@@ -1,6 +1,6 @@
 """What WordNet relates to a sense: who and what is derived from it, defined with it, part of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +14,9 @@ _PARTS_EACH, _DOMAIN_MOST = 3, 4
 # leave the thing in its shadow.
 _EVERYDAY, _OVERSHADOWED = 20, 8
 _OF_KIND = 0.4  # score of what an activity's kinds are called after
+_MADE_FOR = 0.6  # of the kind of a tool that is for the thing at hand
+
+Names = tuple[tuple[str, ...], ...]  # of one thing; each name is the stems of its words
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,19 @@ def _name_like(name: str, synset: Synset) -> str:
     own = glosses.stem(name.lower().replace("_", " "))
     names = [n.replace("_", " ") for n in synset.lemma_names()]
     return next((n for n in names if glosses.stem(n.lower()) == own), name.replace("_", " "))
+
+
+def made_for(tool: Sense, things: Sequence[Names]) -> Iterator[Found]:
+    """Find the kinds of a tool that are for the things of a label: to brush teeth, a toothbrush.
+
+    Args:
+        tool: what the action is done with.
+        things: the stems of each name of each thing.
+    """
+    for kind in tool.synset.hyponyms():
+        told = set(glosses.stems(kind.definition()))
+        if any(told.issuperset(name) for names in things for name in names if name):
+            yield found(first_name(kind), kind, f"instrument: a kind of {tool.form}", _MADE_FOR)
 
 
 def of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from corpus.relations import Found
 
 DONE_WITH = "instrument: what the action is done with, by definition"
 _PLAIN = 2  # senses of a verb that means one thing
+_SHORTEST = 3  # letters of a word that another is written of
 _COMMON, _KINDS = 2, 3  # uses in WordNet's texts that make a thing common, and how many are taken
 
 
@@ -95,6 +96,18 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
             if kinds.is_act(synset):
                 yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
+
+
+def written_apart(sense: Sense) -> Iterator[tuple[str, str]]:
+    """Find the two words that a sense is written of, if its definition has both: to cut hair.
+
+    Args:
+        sense: of an act or a thing, such as a haircut.
+    """
+    word, told = sense.form, set(glosses.stems(sense.synset.definition()))
+    for cut in range(_SHORTEST, len(word) - _SHORTEST + 1) if word.isalpha() else ():
+        if told.issuperset(map(glosses.stem, (word[:cut], word[cut:]))):
+            yield word[:cut], word[cut:]
 
 
 def implements(act: Sense, gerund: str) -> Iterator[Found]:

@@ -175,7 +175,8 @@ def _read_one(
     if not _says_something(word):
         return
     later_noun = any(t.tag[:2] == "NN" for t in tokens[at + 1 :] if t.chunk == token.chunk >= 0)
-    if tag[:2] == "VB" or (tag[:2] == "NN" and _is_verbal_head(tokens, at)):
+    verbal = tag[:2] == "VB" and not _is_exercise(word)
+    if verbal or (tag[:2] == "NN" and _is_verbal_head(tokens, at)):
         draft.spent.add(word)
         if _is_aside(tokens, at):
             return
@@ -200,6 +201,9 @@ def _read_one(
         if later_noun and _repeats_verb(word, tokens):
             draft.spent.add(word)  # "exercising with an exercise ball"
             return
+        if at + 2 == len(tokens) and _is_manner(word, tokens[at + 1].text):
+            found.append((at, Unit(f"{word} {tokens[at + 1].text}", False)))
+            return
         known = bool(wordnet.senses(word))
         end = at + 1 if known else _end_of_unknown(tokens, at)
         text = " ".join(t.text for t in tokens[at:end])
@@ -210,8 +214,15 @@ def _read_one(
             for later in range(at + 1, end):
                 free[later] &= ordinary(tokens[later].text)  # "rubiks cube" has a cube
             found += [(at, part) for part in _closed_compound(word)]
-        if alone and wordnet.senses(word, "v"):
+        if alone and wordnet.senses(word, "v") and not _is_exercise(word):
             draft.verbs.append(word)
+
+
+def _is_exercise(word: str) -> bool:
+    """Tell whether a verb and its particle, written as one word, name a pastime: "pullup"."""
+    verbs = wordnet.senses(word, "v")
+    joined = bool(verbs) and all(" " in form for form, _ in verbs)
+    return joined and any(kinds.is_pastime(synset) for _, synset in wordnet.senses(word))
 
 
 def _rather_adjective(word: str) -> bool:
@@ -219,6 +230,19 @@ def _rather_adjective(word: str) -> bool:
     adjectives = wordnet.reader().synsets(word, "a")
     as_adjective = sum(wordnet.frequency(synset, word) for synset in adjectives)
     return as_adjective > sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word))
+
+
+def _is_manner(word: str, action: str) -> bool:
+    """Tell whether a modifier of a movement says which one it is, in a sense that WordNet lacks.
+
+    Nobody moves by means of what WordNet has for it, when that is food: the salsa of "salsa spin".
+    """
+    nouns, verbs = wordnet.senses(word), wordnet.senses(action, "v")
+    return (
+        bool(nouns and verbs)
+        and all(synset.lexname() == "noun.food" for _, synset in nouns)
+        and verbs[0][1].lexname() == "verb.motion"
+    )
 
 
 def _is_relation(tokens: list[Token], at: int) -> bool:
