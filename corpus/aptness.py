@@ -110,6 +110,8 @@ def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:
         return 2.0
     if not kinds.is_act(synset):
         rate = kinds.visibility(synset)
+        # An action's name is no person's: a punching bag is rather punched.
+        rate *= _PERSON_OBJECT if unit.whole and synset.lexname() == "noun.person" else 1.0
         if parsed.verbs and not unit.place:
             rate *= _PLANT_OBJECT if synset.lexname() == "noun.plant" else 1.0
             if is_object(unit, parsed):

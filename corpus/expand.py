@@ -120,7 +120,8 @@ def _named(
             if bare and sense.synset.lexname() not in ("noun.artifact", "noun.food"):
                 continue
             named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
-            if kinds.is_act(sense.synset) and (rather_verb(unit.text) or not named_act):
+            done = unit.whole and unit.text in parsed.verbs and not kinds.is_pastime(sense.synset)
+            if kinds.is_act(sense.synset) and (rather_verb(unit.text) or done or not named_act):
                 continue
             if not options.first_sense:
                 sense = disambiguate.as_thing(sense)

@@ -92,6 +92,11 @@ def visibility(synset: Synset) -> float:
     return rate
 
 
+def is_seen(synset: Synset) -> bool:
+    """Tell whether a synset is more likely seen than not."""
+    return visibility(synset) > 0.5
+
+
 @cache
 def is_scene(synset: Synset) -> bool:
     """Tell whether a synset is a place that an action is found in."""

@@ -61,7 +61,14 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
     for act in [sense.synset] if roles_only else counterparts(sense.synset):
         for lemma in act.lemmas():
             same = glosses.stem(lemma.name().lower().split("_")[-1]) == own
-            for form in lemma.derivationally_related_forms():
+            forms = lemma.derivationally_related_forms()
+            devices = {
+                form.name()
+                for form in forms
+                if form.synset().lexname() == "noun.artifact"
+                and form.synset().lemma_names()[0] == form.name()
+            }
+            for form in forms:
                 target = form.synset()
                 role = target.lexname() == "noun.person"
                 if (
@@ -70,6 +77,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     or aptness.is_product(target, form.name())
                     or aptness.is_slang(target)
                     or (roles_only and not role)
+                    or (role and form.name() in devices)  # a peeler is rather what one peels with
                     or (same and not is_handled(target, form.name(), act))
                     or (not role and is_overshadowed(form.name(), target))
                 ):

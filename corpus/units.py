@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import glosses, kinds, wordnet
+from corpus import coinages, glosses, kinds, wordnet
 from corpus.tags import NOUN_ENOUGH, Token, function_words, ordinary
 
 PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
 _PARTICLE = ("RP", "RB", "IN")
 _GENERAL = 5  # depth in WordNet above which a noun names no look
 _BETWEEN = ("from", "to", "toward", "towards")
-_SHORTEST, _COMMON = 4, 3  # letters, and uses, of a word within a closed compound
 
 
 @dataclass(frozen=True)
@@ -201,11 +200,11 @@ def _read_one(
         if later_noun and _repeats_verb(word, tokens):
             draft.spent.add(word)  # "exercising with an exercise ball"
             return
-        if at + 2 == len(tokens) and _is_manner(word, tokens[at + 1].text):
+        if at + 2 == len(tokens) and coinages.is_manner(word, tokens[at + 1].text):
             found.append((at, Unit(f"{word} {tokens[at + 1].text}", False)))
             return
         known = bool(wordnet.senses(word))
-        end = at + 1 if known else _end_of_unknown(tokens, at)
+        end = at + 1 if known else coinages.end(tokens, at)
         text = " ".join(t.text for t in tokens[at:end])
         alone = end - at == len(tokens)
         head, governed = not later_noun, token.governed
@@ -213,7 +212,7 @@ def _read_one(
         if not known:
             for later in range(at + 1, end):
                 free[later] &= ordinary(tokens[later].text)  # "rubiks cube" has a cube
-            found += [(at, part) for part in _closed_compound(word)]
+            found += [(at, Unit(part, True, head=False)) for part in coinages.parts(word)]
         if alone and wordnet.senses(word, "v") and not _is_exercise(word):
             draft.verbs.append(word)
 
@@ -230,19 +229,6 @@ def _rather_adjective(word: str) -> bool:
     adjectives = wordnet.reader().synsets(word, "a")
     as_adjective = sum(wordnet.frequency(synset, word) for synset in adjectives)
     return as_adjective > sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word))
-
-
-def _is_manner(word: str, action: str) -> bool:
-    """Tell whether a modifier of a movement says which one it is, in a sense that WordNet lacks.
-
-    Nobody moves by means of what WordNet has for it, when that is food: the salsa of "salsa spin".
-    """
-    nouns, verbs = wordnet.senses(word), wordnet.senses(action, "v")
-    return (
-        bool(nouns and verbs)
-        and all(synset.lexname() == "noun.food" for _, synset in nouns)
-        and verbs[0][1].lexname() == "verb.motion"
-    )
 
 
 def _is_relation(tokens: list[Token], at: int) -> bool:
@@ -278,25 +264,15 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
     A compound is kept whole, as its parts do not tell all, and its parts are read as well:
     "kitesurfing" has a kite, and surfing.
     """
-    base = word.removesuffix("ing")
-    for noun in (f"{base}e", base, base[:-1]):
-        if len(noun) > 3 and wordnet.senses(noun):
-            found.append((at, Unit(noun, True)))
-            return
+    if noun := coinages.noun_of(word):
+        found.append((at, Unit(noun, True)))
+        return
     found.append((at, Unit(word, False)))
-    cuts = []
-    for cut in range(3, len(base) - 1):
-        first, last = wordnet.senses(word[:cut]), wordnet.senses(word[cut:], "v")
-        things = [p for p in first[:3] if _is_seen(p[1]) and p[1].lexname() != "noun.person"]
-        seen = [wordnet.frequency(s, f) for f, s in things]
-        often = [wordnet.frequency(s, f) for f, s in last]
-        if seen and often and (cut > 3 or any(seen)):
-            cuts.append((min(sum(seen), sum(often)), cut))
-    if cuts:  # the likeliest of "bar tending" and "bart ending"
-        _, cut = max(cuts)
-        found.append((at, Unit(word[:cut], True, head=False)))
+    if parts := coinages.thing_and_verb(word):
+        thing, verb = parts
+        found.append((at, Unit(thing, True, head=False)))
         if not wordnet.persons_doing(word):  # what bartenders do is no mere tending
-            draft.verbs.append(word[cut:])
+            draft.verbs.append(verb)
 
 
 def _is_verbal_head(tokens: list[Token], at: int) -> bool:
@@ -357,7 +333,7 @@ def _things_of_verb(word: str) -> list[Synset]:
     return [
         synset
         for form, synset in wordnet.senses(word)
-        if form == word and _is_seen(synset) and not verbs.isdisjoint(wordnet.derived(synset))
+        if form == word and kinds.is_seen(synset) and not verbs.isdisjoint(wordnet.derived(synset))
     ]
 
 
@@ -369,42 +345,6 @@ def _is_aside(tokens: list[Token], at: int) -> bool:
         and not token.text.endswith("ing")
         and any(other.tag == "VBG" for other in tokens)
     )
-
-
-def _closed_compound(word: str) -> list[Unit]:
-    """Return the things that an unknown word is written of: sand and castle, the ball of kickball.
-
-    Both words must be common, and the last one a thing: the whole is a kind of it.
-    """
-    cuts = []
-    for cut in range(_SHORTEST, len(word) - _SHORTEST + 1):
-        first, last = word[:cut], word[cut:]
-        acted = sum(wordnet.frequency(s, form) for form, s in wordnet.senses(first, "v"))
-        cuts.append((min(max(_seen(first), acted), _seen(last)), cut))
-    often, cut = max(cuts, default=(0, 0))
-    if often < _COMMON:
-        return []
-    parts = [word[:cut], word[cut:]] if _seen(word[:cut]) >= _COMMON else [word[cut:]]
-    return [Unit(part, True, head=False) for part in parts]
-
-
-def _seen(word: str) -> int:
-    """Return how often a word stands for what a camera sees."""
-    return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word) if _is_seen(s))
-
-
-def _is_seen(synset: Synset) -> bool:
-    return kinds.visibility(synset) > 0.5
-
-
-def _end_of_unknown(tokens: list[Token], at: int) -> int:
-    """Return where an unknown word ends, with the nouns that follow in its chunk: "rubiks cube"."""
-    end = at + 1
-    while (
-        end < len(tokens) and tokens[end].tag[:2] == "NN" and tokens[end].chunk == tokens[at].chunk
-    ):
-        end += 1
-    return at + 1 if tokens[end - 1].text.endswith("ing") else end
 
 
 def _spend(phrase: str, draft: Draft) -> None:

@@ -44,6 +44,10 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("cleaning toilet", "brush"),
         ("tagging graffiti", "wall"),  # found "on rocks or walls", and before what is farther off
         ("riding snow blower", "snow"),  # which it removes, by its definition
+        ("brushing teeth", "toothbrush"),  # a brush that is for teeth
+        ("VolleyballSpiking", "net"),  # of the game that the ball is played in
+        ("getting a haircut", "hairdresser"),  # who cuts hair
+        ("pullup", "bar"),  # an exercise, though one pulls up in a car
     ],
 )
 def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
@@ -67,6 +71,7 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("riding bike", "surfboard"),  # another sense of riding
         ("cutting grass", "cradle"),  # what cuts is a cradle scythe
         ("playing darts", "darts"),  # what is seen is a dart
+        ("salsa dancing", "salsa"),  # nobody dances with a sauce
     ],
 )
 def test_words_that_name_no_thing_of_the_action_are_no_entities(label: str, unit: str) -> None:
@@ -77,6 +82,13 @@ def test_a_word_that_wordnet_lacks_is_described_by_its_label() -> None:
     (tabla,) = [found for found in entities("PlayingTabla") if found.unit == "tabla"]
     assert tabla.synset is None
     assert "playing tabla" in tabla.description
+
+
+def test_a_movement_called_after_what_it_is_not_done_with_is_kept_whole() -> None:
+    (salsa,) = [found for found in entities("SalsaSpin") if found.unit == "salsa spin"]
+    assert salsa.synset is None
+    assert "sauce" not in senses("SalsaSpin")
+    assert senses("pouring salsa")["salsa"] == "salsa.n.01"
 
 
 def test_what_a_label_excludes_is_nowhere_among_its_entities() -> None:
@@ -160,6 +172,15 @@ def test_what_a_verb_does_to_a_thing_says_less_of_the_place_that_it_is_done_at()
 
 def test_what_is_called_after_an_action_is_what_wordnet_derives_from_it() -> None:
     assert senses("cartwheeling")["cartwheel"] == "cartwheel.n.02"  # a feat, and no wheel
+
+
+def test_a_tool_and_a_person_of_one_name_are_the_tool() -> None:
+    assert senses("peeling potatoes")["peeler"] == "peeler.n.03"
+    assert senses("climbing tree")["climber"] == "climber.n.04"  # crampons are climbers, hardly
+
+
+def test_a_label_that_is_one_noun_names_no_person() -> None:
+    assert senses("punching bag")["punching bag"] == "punching_bag.n.02"
 
 
 def test_what_is_done_to_a_thing_of_a_body_s_name_is_done_to_the_body() -> None:

@@ -1,0 +1,75 @@
+"""Words of labels that WordNet lacks: the words that they are made of, and where they end."""
+
+from corpus import kinds, wordnet
+from corpus.tags import Token
+
+_SHORTEST, _COMMON = 4, 3  # letters, and uses, of a word within a closed compound
+
+
+def is_manner(word: str, action: str) -> bool:
+    """Tell whether a modifier of a movement says which one it is, in a sense that WordNet lacks.
+
+    Nobody moves by means of what WordNet has for it, when that is food: the salsa of "salsa spin".
+    """
+    nouns, verbs = wordnet.senses(word), wordnet.senses(action, "v")
+    return (
+        bool(nouns and verbs)
+        and all(synset.lexname() == "noun.food" for _, synset in nouns)
+        and verbs[0][1].lexname() == "verb.motion"
+    )
+
+
+def noun_of(gerund: str) -> str | None:
+    """Return the noun that an unknown gerund is made of: "trapezing"."""
+    base = gerund.removesuffix("ing")
+    nouns = (f"{base}e", base, base[:-1])
+    return next((noun for noun in nouns if len(noun) > 3 and wordnet.senses(noun)), None)
+
+
+def thing_and_verb(gerund: str) -> tuple[str, str] | None:
+    """Cut an unknown gerund into a thing and a gerund: the kite and the surfing of kitesurfing."""
+    cuts = []
+    for cut in range(3, len(gerund.removesuffix("ing")) - 1):
+        first, last = wordnet.senses(gerund[:cut]), wordnet.senses(gerund[cut:], "v")
+        things = [p for p in first[:3] if kinds.is_seen(p[1]) and p[1].lexname() != "noun.person"]
+        seen = [wordnet.frequency(s, f) for f, s in things]
+        often = [wordnet.frequency(s, f) for f, s in last]
+        if seen and often and (cut > 3 or any(seen)):
+            cuts.append((min(sum(seen), sum(often)), cut))
+    if not cuts:
+        return None
+    _, cut = max(cuts)  # the likeliest of "bar tending" and "bart ending"
+    return gerund[:cut], gerund[cut:]
+
+
+def parts(word: str) -> list[str]:
+    """List the things that an unknown word is written of: sand and castle, the ball of kickball.
+
+    Both words must be common, and the last one a thing: the whole is a kind of it.
+    """
+    cuts = []
+    for cut in range(_SHORTEST, len(word) - _SHORTEST + 1):
+        first, last = word[:cut], word[cut:]
+        acted = sum(wordnet.frequency(s, form) for form, s in wordnet.senses(first, "v"))
+        cuts.append((min(max(_seen(first), acted), _seen(last)), cut))
+    often, cut = max(cuts, default=(0, 0))
+    if often < _COMMON:
+        return []
+    return [word[:cut], word[cut:]] if _seen(word[:cut]) >= _COMMON else [word[cut:]]
+
+
+def end(tokens: list[Token], at: int) -> int:
+    """Return where an unknown word ends, with the nouns that follow in its chunk: "rubiks cube"."""
+    after = at + 1
+    while (
+        after < len(tokens)
+        and tokens[after].tag[:2] == "NN"
+        and tokens[after].chunk == tokens[at].chunk
+    ):
+        after += 1
+    return at + 1 if tokens[after - 1].text.endswith("ing") else after
+
+
+def _seen(word: str) -> int:
+    """Return how often a word stands for what a camera sees."""
+    return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word) if kinds.is_seen(s))
