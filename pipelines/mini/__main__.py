@@ -40,8 +40,8 @@ def train(
         def report(step: Progress) -> None:
             line = (
                 f"captions {step.caption_loss:.2f}  about {step.about_loss:.2f}  "
-                f"regions {step.region_loss:.2f}  words {step.word_loss:.2f}  "
-                f"{step.rate:.0f} stills/s"
+                f"regions {step.region_loss:.2f}  keys {step.key_loss:.2f}  "
+                f"words {step.word_loss:.2f}  {step.rate:.0f} stills/s"
             )
             bar.update(shown, completed=step.step, description=line)
             if not notes.is_terminal:

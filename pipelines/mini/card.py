@@ -35,9 +35,10 @@ no download. For real videos take a real CLIP.
 - **Loss** open_clip's contrastive loss, of captions with class tokens and of two texts of one
   entity, or of one company of words; and for every token the cross-entropy of its likeness with all
   entities' texts, of regions against what covers their pixels and of the class token against what
-  the still is about (what the figure has near it, or the things that are there), with 0, 4 or 8
-  tokens merged in each block, 8 in half of the steps. At the end, for the text tower alone, the
-  cross-entropy of names in company with all entities' texts and strangers'. Muon and AdamW.
+  the still is about (what the figure has near it, or the things that are there), with 8 tokens
+  merged in each block in every other step. In the rest, the keys by which tokens merge should be
+  like those of patches that show the same. At the end, for the text tower alone, the cross-entropy
+  of names in company with all entities' texts and strangers'. Muon and AdamW.
 
 ## Figures
 

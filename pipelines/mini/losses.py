@@ -12,14 +12,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from corpus.backbone import Backbone
 from extract.regions import RegionEncoder, Regions
+from pipelines.mini.grouping import key_loss, listening
 from pipelines.mini.stills import Batch, normalise
 from pipelines.mini.texts import NAMES, pairs_in_company, text_of
 
 REPHRASED = 48  # names that a step writes a second time
 COMPANY = 10, 4  # names, and companies of each, in a step's `pairs_in_company`
 WORDS_SCALE = 8.0  # of cosines between texts; small, so that names spread out
-# Weights, beside captions, of the losses of what a still is about and of regions.
-ABOUT, REGIONS = 4.0, 2.0
+# Weights, beside captions, of the losses of what a still is about, of regions and of keys.
+ABOUT, REGIONS, KEYS = 4.0, 2.0, 3.0
 # Things cover few pixels and scenes most of them. An entity's weight is its mean share of the
 # pixels to this power, inverted.
 BALANCE = 0.7
@@ -32,28 +33,31 @@ def losses_of(
     weights: Tensor,
     rng: np.random.Generator,
     alone: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the losses of captions, of what stills are about, of regions, and of words.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return the losses of captions, of what stills are about, of regions, of keys, and of words.
 
     A caption names what is there, in many words, and says little about each. So the class token
     is also compared with the texts of all entities, as the regions are, and should be like what
     one would say that the still shows. Without the loss of words among themselves the text tower
     would give in to images that say little yet, and forget what tells words apart.
     """
-    with fast():
+    with fast(), listening(encoder) as heard:
         seen = encoder(normalise(batch.images, backbone.preprocess))
     tokens = functional.normalize(seen.tokens.float(), dim=-1)
     scale = backbone.model.logit_scale.exp()
-    shown = shown_by(batch, seen)[:, 1:] * weights
+    none = torch.zeros(())
+    shown = shown_by(batch, seen)[:, 1:]
+    keys = none if encoder.merge else KEYS * key_loss(heard, shown)
+    shown = shown * weights
     if alone:
         with torch.no_grad(), fast():
             entities = encode(backbone, [text_of(name, rng) for name in NAMES])
-        none = torch.zeros(())
-        return none, none, region_loss(tokens[:, 1:], entities, shown, scale), none
+        return none, none, region_loss(tokens[:, 1:], entities, shown, scale), keys, none
     words, entities, captions = word_loss(backbone, rng, batch.captions)
     about = region_loss(tokens[:, :1], entities, batch.about[:, None], scale)
     regions = region_loss(tokens[:, 1:], entities, shown, scale)
-    return ClipLoss()(tokens[:, 0], captions, scale), ABOUT * about, REGIONS * regions, words
+    told = ClipLoss()(tokens[:, 0], captions, scale)
+    return told, ABOUT * about, REGIONS * regions, keys, words
 
 
 def word_loss(

@@ -34,9 +34,9 @@ from pipelines.mini.stills import Batch, draw
 
 SAVED, REPORTED = 200, 25  # steps between checkpoints, and between reports
 SETTLED = 24  # batches of stills that the last stage looks at
-# Steps train with these in turn, so that tokens stay meaningful when merged: half of them as
-# extraction merges by default.
-MERGES = (8, 0, 8, 4)
+# Steps train with these in turn, so that tokens are meaningful merged, as extraction merges by
+# default, and unmerged; keys, by which it merges, are trained where each patch is a token still.
+MERGES = (8, 0)
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,16 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step cost: the losses; and the stills a second since this run began."""
+    """What a step cost, the losses; and the stills a second since this run began.
+
+    Of keys there is a loss in steps that merge nothing.
+    """
 
     step: int
     caption_loss: float
     about_loss: float
     region_loss: float
+    key_loss: float
     word_loss: float
     rate: float
 
@@ -120,8 +124,8 @@ def train(
                 _save(checkpoint, clip, optimisers, step + 1, recipe)
             if step % REPORTED == REPORTED - 1:
                 done = (step + 1 - first) * recipe.batch / (time.monotonic() - start)
-                captions, about, regions, words = (loss.item() for loss in losses)
-                report(Progress(step + 1, captions, about, regions, words, done))
+                captions, about, regions, keys, words = (loss.item() for loss in losses)
+                report(Progress(step + 1, captions, about, regions, keys, words, done))
         looked_at = min(SETTLED, recipe.drawn // recipe.batch) * recipe.batch
         settle(
             backbone,
