@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.backbone import Backbone, load
+from extract import tome
 from extract.regions import RegionEncoder
 from pipelines.mini import train as training
 from pipelines.mini.card import Figures, bundle, figures, rounded
+from pipelines.mini.grouping import key_loss, listening
 from pipelines.mini.losses import balance, region_loss, shown_by
 from pipelines.mini.measure import recognition
 from pipelines.mini.stills import HELD_OUT, collate, coverage, draw, normalise, one
@@ -161,6 +163,40 @@ def test_the_region_loss_is_least_when_tokens_are_the_texts_of_what_they_show() 
     assert region_loss(right[:, [1, 0, 2]], texts, shown, scale) > best + 5
     # Twice the unit is the same loss.
     assert torch.allclose(region_loss(right, texts, 2 * shown, scale), best)
+
+
+def test_the_key_loss_is_least_when_patches_that_show_the_same_have_like_keys() -> None:
+    shown = torch.eye(2).repeat_interleave(3, dim=0)[None]  # three patches of each of two things
+    alike = torch.cat([torch.zeros(1, 2), shown[0]])[None]
+    across = alike[:, [0, 1, 4, 2, 5, 3, 6]]
+    assert key_loss([alike], shown) < 0.01
+    assert key_loss([across], shown) > 1
+    # A patch with nothing like it is not asked, and more of everything is the same.
+    lonely = torch.eye(3)[[0, 0, 1, 1, 2]][None]
+    keys = torch.cat([torch.zeros(1, 1, 3), lonely], dim=1)
+    assert key_loss([keys], 7 * lonely) < 0.01
+
+
+def test_the_keys_that_are_listened_to_are_those_that_tokens_merge_by(
+    mini: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged_by: list[torch.Tensor] = []
+
+    def match(keys: torch.Tensor, r: int) -> tome.Merge:
+        merged_by.append(keys)
+        return real(keys, r)
+
+    real = tome.match
+    monkeypatch.setattr(tome, "match", match)
+    encoder = RegionEncoder(mini.model, 8)
+    with listening(encoder) as heard, torch.no_grad():
+        encoder(torch.rand(2, 3, *mini.preprocess.size))
+    assert len(heard) == len(merged_by) == 6
+    for one_way, other_way in zip(heard, merged_by, strict=True):
+        torch.testing.assert_close(one_way, other_way)
+    with torch.no_grad():
+        encoder(torch.rand(2, 3, *mini.preprocess.size))
+    assert len(heard) == 6  # it listens no more
 
 
 def test_what_is_seldom_seen_weighs_more() -> None:
