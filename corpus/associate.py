@@ -100,8 +100,10 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
             found += [*relations.derived(other), *definitions.things(other, context, 0.3)]
     for sense in (*units, *verbs):
         level = [sense.synset]
-        for share in (0.3, 0.2):
+        for share in (0.3, 0.2, 0.15, 0.1):
             level = [parent for synset in level for parent in synset.hypernyms()]
+            if share < 0.2:  # farther up only sports and dances still show what they are
+                level = [synset for synset in level if kinds.is_pastime(synset)]
             for synset in level:
                 kind = Sense(relations.first_name(synset), synset, share)
                 more = [*relations.derived(kind), *definitions.things(kind, context, share)]

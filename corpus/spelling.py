@@ -77,7 +77,9 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
         with_it = re.compile(rf"\b(?:with|using|by|on)\b[^;,]*\b{re.escape(base)}\b")
         tool_of = [s for _, s in verbs if with_it.search(s.definition())]
         tools = [(f, s) for f, s in own if s.lexname() == "noun.artifact"]
-        if tool_of and tools:
+        # One who throws a punch has no punch to make holes with.
+        feat = _is_feat(sense.synset, [s for _, s in own])
+        if tool_of and tools and not feat:
             form, synset = max(tools, key=lambda pair: _kinship(pair[1], tool_of, tools))
             yield relations.found(form, synset, DONE_WITH, 0.7)
             return
@@ -96,6 +98,13 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
             if kinds.is_act(synset):
                 yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
+
+
+def _is_feat(act: Synset, namesakes: Sequence[Synset]) -> bool:
+    """Tell whether WordNet derives from an act a deed of its own name, and no thing of it."""
+    derived = [synset for synset in namesakes if synset in wordnet.derived(act)]
+    deeds = [kinds.is_act(synset) for synset in derived]
+    return bool(deeds) and all(deeds)
 
 
 def written_apart(sense: Sense) -> Iterator[tuple[str, str]]:

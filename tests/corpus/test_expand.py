@@ -47,6 +47,7 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("brushing teeth", "toothbrush"),  # a brush that is for teeth
         ("VolleyballSpiking", "net"),  # of the game that the ball is played in
         ("getting a haircut", "hairdresser"),  # who cuts hair
+        ("square dancing", "dancer"),  # of dancing, which is two kinds up
         ("pullup", "bar"),  # an exercise, though one pulls up in a car
     ],
 )
@@ -71,6 +72,7 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("riding bike", "surfboard"),  # another sense of riding
         ("cutting grass", "cradle"),  # what cuts is a cradle scythe
         ("playing darts", "darts"),  # what is seen is a dart
+        ("punching person (boxing)", "punch"),  # a deed here, and no tool to make holes
         ("salsa dancing", "salsa"),  # nobody dances with a sauce
     ],
 )
