@@ -213,7 +213,7 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
         names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
-    names += [" ".join(words) for words in spelling.written_apart(sense)]
+    names += spelling.written_apart(sense)
     # Without its particle, "pull-up" would be any pull.
     whole = [n for n in names if len(glosses.stems(n)) == len(n.replace("-", " ").split())]
     return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))

@@ -107,8 +107,8 @@ def _is_feat(act: Synset, namesakes: Sequence[Synset]) -> bool:
     return bool(deeds) and all(deeds)
 
 
-def written_apart(sense: Sense) -> Iterator[tuple[str, str]]:
-    """Find the two words that a sense is written of, if its definition has both: to cut hair.
+def written_apart(sense: Sense) -> Iterator[str]:
+    """Write apart the two words of a sense's name, if its definition has both: "hair cut".
 
     Args:
         sense: of an act or a thing, such as a haircut.
@@ -116,7 +116,7 @@ def written_apart(sense: Sense) -> Iterator[tuple[str, str]]:
     word, told = sense.form, set(glosses.stems(sense.synset.definition()))
     for cut in range(_SHORTEST, len(word) - _SHORTEST + 1) if word.isalpha() else ():
         if told.issuperset(map(glosses.stem, (word[:cut], word[cut:]))):
-            yield word[:cut], word[cut:]
+            yield f"{word[:cut]} {word[cut:]}"
 
 
 def implements(act: Sense, gerund: str) -> Iterator[Found]:

@@ -2,9 +2,10 @@
 
 First the text tower alone learns to tell names apart. Then the image tower alone learns what each
 region shows: it is compared with the texts of all entities, and should be like each by as much as
-that covers of its pixels. Captions say too little about patches for that. Last, captions meet class
-tokens in open_clip's contrastive loss, class tokens learn what the whole still is about in the same
-way as regions, the other losses go on, and both towers learn. At the end the text tower settles
+that covers of its pixels. Captions say too little about patches for that. Its keys learn which
+patches belong together (`pipelines.mini.grouping`). Last, captions meet class tokens in open_clip's
+contrastive loss, class tokens learn what the whole still is about in the same way as regions, the
+other losses go on, and both towers learn. At the end the text tower settles
 (`pipelines.mini.settle`).
 """
 

@@ -47,7 +47,7 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("brushing teeth", "toothbrush"),  # a brush that is for teeth
         ("VolleyballSpiking", "net"),  # of the game that the ball is played in
         ("getting a haircut", "hairdresser"),  # who cuts hair
-        ("square dancing", "dancer"),  # of dancing, which is two kinds up
+        ("square dancing", "dancer"),  # of dancing, which it is a kind of a kind of
         ("pullup", "bar"),  # an exercise, though one pulls up in a car
     ],
 )
