@@ -91,11 +91,14 @@ class Encoder:
         self.regions = (
             min(1 + keep_regions, self.tower.regions) if keep_regions else self.tower.regions
         )
+        self._compiled: Callable[[Tensor], Regions] | None = None
         if backbone.device.type == "cuda":
             # cuDNN compiles an attention for each number of tokens, in each thread anew; that is
             # slow, has crashed with two threads at it, and with a mask comes to a slower one.
             torch.backends.cuda.enable_cudnn_sdp(False)
-        self._compiled: Callable[[Tensor], Regions] | None = None
+            # What is compiled at its first use is so once, and not by every lane at a time.
+            with torch.inference_mode():
+                self.tower(self._images([np.zeros((1, *backbone.preprocess.size, 3), np.uint8)]))
         if compiled:
             self._compiled = self._compile()
         self._lock, self._running, self._since, self._busy = threading.Lock(), 0, 0.0, 0.0

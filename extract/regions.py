@@ -96,12 +96,12 @@ class RegionEncoder(nn.Module):
         size = torch.ones(x.shape[:2], device=x.device)
         source = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
         for block in _blocks(self.visual):
-            # Before the first merge the bias is zero everywhere, so it is left out.
-            x, keys = _attend(block, x, size.log() if x.shape[1] <= self.patches else None)
+            # Before the first merge tokens count alike, and attention is faster when not told so.
+            x, keys = _attend(block, x, size if x.shape[1] <= self.patches else None)
             if self.merge:
                 step = tome.match(keys, self.merge)
                 x, size = step.tokens(x, size)
-                source = step.source().gather(1, source)
+                source = step.source.gather(1, source)
             x = x + block.ls_2(block.mlp(block.ln_2(x)))
         tokens = self.visual.ln_post(x) @ self.visual.proj
         return Regions(tokens, size, source[:, 1:])
@@ -120,14 +120,14 @@ class RegionEncoder(nn.Module):
         return visual.ln_pre(x)
 
 
-def _attend(block: ResidualAttentionBlock, x: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+def _attend(block: ResidualAttentionBlock, x: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor]:
     """Run the attention half of a block with its own weights.
 
     Args:
         block: of the tower.
         x: (B, N, width) tokens.
-        bias: (B, N) log of the tokens' sizes: what a token stands for counts that many times as
-            a key ("proportional attention", ToMe §3).
+        size: (B, N) float32; what a token stands for counts that many times as a key
+            ("proportional attention", ToMe §3). Without, each counts once.
 
     Returns:
         x after attention, and the keys' mean over heads (B, N, width / heads).
@@ -135,10 +135,15 @@ def _attend(block: ResidualAttentionBlock, x: Tensor, bias: Tensor | None) -> tu
     attn = block.attn
     qkv = functional.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
     q, k, v = qkv.unflatten(-1, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, N, C)
-    # The bias goes in as the mask: the attention kernel stays a fused one.
-    mask = None if bias is None else bias.to(q.dtype)[:, None, None, :]
-    out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return x + block.ls_1(attn.out_proj(out.transpose(1, 2).flatten(2))), k.mean(dim=1)
+    kernels = None if size is None or qkv.dtype == torch.float32 else tome.kernels_for(qkv)
+    if kernels:
+        out = kernels.attend(qkv, size, attn.num_heads)
+    else:
+        # Sizes' logs go in as the mask: the attention kernel stays a fused one.
+        mask = None if size is None else size.log().to(q.dtype)[:, None, None, :]
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out = out.transpose(1, 2).flatten(2)
+    return x + block.ls_1(attn.out_proj(out)), k.mean(dim=1)
 
 
 def _blocks(visual: Any) -> Any:

@@ -41,7 +41,7 @@ def test_tokens_merge_as_on_a_cpu(dtype: torch.dtype):
     x, metric = torch.randn(4, 197, 96), torch.randn(4, 197, 64)
     size = torch.randint(1, 5, (4, 197)).float()
     ours, theirs = match(metric, 8), match(metric.to(GPU), 8)
-    assert torch.equal(ours.source(), theirs.source().cpu())
+    assert torch.equal(ours.source, theirs.source.cpu())
     merged, sizes = theirs.tokens(x.to(GPU, dtype), size.to(GPU))
     wanted, wanted_sizes = ours.tokens(x, size)
     torch.testing.assert_close(merged.float().cpu(), wanted, atol=4e-3, rtol=4e-3)

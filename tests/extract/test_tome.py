@@ -18,7 +18,7 @@ def test_the_reference_s_outputs_are_reproduced(shared: Path, name: str):
     for step in range(int(golden["steps"])):
         merge = match(golden[f"metric{step}"], int(golden["r"]))
         x, size = merge.tokens(x, size)
-        source = merge.source().gather(1, source)
+        source = merge.source.gather(1, source)
         torch.testing.assert_close(x, golden[f"x{step + 1}"], atol=1e-5, rtol=1e-5)
         assert torch.equal(size[..., None], golden[f"size{step + 1}"])
         assert torch.equal(source.int(), golden[f"source{step + 1}"])
@@ -36,7 +36,7 @@ def drawn(n: int, r: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, Merge]
 def test_a_merge_is_the_size_weighted_mean_of_what_the_source_map_says(n: int, r: int, seed: int):
     x, size, merge = drawn(n, r, seed)
     merged, merged_size = merge.tokens(x, size)
-    source = merge.source()
+    source = merge.source
     left = n - min(r, most(n))
     assert merged.shape == (2, left, 5)
     assert (source[:, 0] == 0).all()
@@ -55,7 +55,7 @@ def test_a_token_s_gradient_is_its_share_of_what_it_ended_in(n: int, r: int, see
     merged, merged_size = merge.tokens(x.requires_grad_(), size)
     weight = torch.randn(merged.shape, generator=torch.Generator().manual_seed(seed + 1))
     (merged * weight).sum().backward()
-    source = merge.source()
+    source = merge.source
     share = size / merged_size.gather(1, source)
     wanted = weight.gather(1, source[..., None].expand(-1, -1, 5)) * share[..., None]
     torch.testing.assert_close(x.grad, wanted)
@@ -72,7 +72,7 @@ def test_the_most_similar_pairs_go_first():
     # a tokens: 0 (class), 2, 4; b tokens: 1, 3, 5. Token 2 is nearest to 3, token 4 to 3 too.
     merge = match(metric, 1)
     assert (merge.merged.tolist(), merge.target.tolist()) == ([[2]], [[3]])
-    assert merge.source().tolist() == [[0, 2, 3, 3, 1, 4]]
+    assert merge.source.tolist() == [[0, 2, 3, 3, 1, 4]]
 
 
 def test_half_precision_does_not_overflow():
