@@ -26,8 +26,8 @@ VISIBLE = 0.004  # share of the frame's pixels below which an entity does not co
 # The columns of a table, as `Alignment` names them, and their headings.
 SHARES = {
     "pointing": "pointing",
+    "by_region": "by region",
     "each": "of each entity",
-    "by_pixel": "by pixel",
     "precision": "precision",
     "recall": "recall",
     "acting": "acting found",
@@ -40,14 +40,14 @@ class Alignment(BaseModel):
     Attributes:
         merge: r; with 0 each region is one patch.
         regions: of a frame, the class token left out.
-        pointing: of the regions aligned with an entity that is present, the share that lies on
-            it: at least half of their pixels are within half a patch of it. (The tolerance is
-            that of the pointing game, Zhang et al. 2018, in proportion.)
-        each: the same share, taken for each entity of a frame and then averaged; scenes are left
-            out. Merging folds what is easy, the many patches of a scene, into few regions, and
-            `pointing` is lower for it; here a ball counts as much as the man who holds it.
-        by_pixel: of the pixels of the regions of `pointing`, the share that shows the entity
-            exactly. Each pixel counts once, whatever is merged.
+        pointing: of the pixels of regions aligned with an entity that is present, the share that
+            shows that entity exactly. Each pixel counts once, whatever is merged.
+        by_region: of those regions, the share that lies on the entity: at least half of their
+            pixels are within half a patch of it. (The tolerance is that of the pointing game,
+            Zhang et al. 2018, in proportion.) Merging folds what is easy, the many patches of a
+            scene, into few regions, and this is lower for it.
+        each: `by_region` taken for each entity of a frame and then averaged; scenes are left out.
+            Here a ball counts as much as the man who holds it.
         precision: of the entities found in a frame, the share that is present.
         recall: of the entities present in a frame, the share that is found.
         acting: of the things that act, the share that is found.
@@ -57,8 +57,8 @@ class Alignment(BaseModel):
     merge: int
     regions: int
     pointing: float
+    by_region: float
     each: float
-    by_pixel: float
     precision: float
     recall: float
     acting: float
@@ -112,9 +112,9 @@ class _Tally:
         return Alignment(
             merge=merge,
             regions=regions,
-            pointing=self.on / max(self.pointed, 1),
+            pointing=self.exact / max(self.pixels, 1),
+            by_region=self.on / max(self.pointed, 1),
             each=sum(self.each) / max(len(self.each), 1),
-            by_pixel=self.exact / max(self.pixels, 1),
             precision=self.right / max(self.found, 1),
             recall=self.right / max(self.present, 1),
             acting=self.actors_found / max(self.actors, 1),

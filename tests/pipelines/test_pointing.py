@@ -31,7 +31,7 @@ def test_regions_that_all_take_the_scene_point_at_the_share_of_it(
     assert patches.frames == merged.frames == 2
     assert patches.precision == 1
     assert 0 < patches.recall < 0.5
-    assert patches.by_pixel <= patches.pointing
+    assert patches.pointing <= patches.by_region
     assert 0.5 < patches.pointing <= 1
     assert patches.each == 0  # scenes are left out of it, and there is nothing else
 
@@ -43,7 +43,7 @@ def test_entities_of_many_regions_and_of_few_count_alike_in_each() -> None:
     tally = _Tally()
     tally.add(["man", "man", "ball", "dog"], areas, {"man": man, "ball": ball}, [])
     found = tally.result(0, 4)
-    assert found.pointing == pytest.approx(2 / 3)  # the man's two regions; the ball's is off it
+    assert found.by_region == pytest.approx(2 / 3)  # the man's two regions; the ball's is off it
     assert found.each == pytest.approx((1 + 0) / 2)
 
 
