@@ -4,13 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from nltk.corpus.reader.wordnet import Synset
-
 from corpus import disambiguate, glosses, kinds, relations, tags, wordnet
 from corpus.disambiguate import Sense
 from corpus.relations import Found
 
-_TOO_GENERAL = 70  # direct hyponyms: "device" and "garment" name no look
 _MOST = 6
 _MEANS = ("with", "on", "in", "by", "using", "from", "through")
 # What these govern is a thing more often than not: "through a ring".
@@ -36,7 +33,11 @@ def things(
         for phrase, lead in _nouns(text)[:_MOST]:
             direct = lead in _MEANS
             chosen = disambiguate.of_word(phrase, bag, bodily=lead in _BODILY)
-            if chosen is None or kinds.visibility(chosen.synset) < 0.6 or _general(chosen.synset):
+            if (
+                chosen is None
+                or kinds.visibility(chosen.synset) < 0.6
+                or kinds.is_general(chosen.synset)
+            ):
                 continue
             near = glosses.similarity(glosses.signature(chosen.synset), bag)
             score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
@@ -98,7 +99,3 @@ def _of_clause(clause: str) -> list[tuple[str, str]]:
         if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
             found.append((at, words[at], lead(at)))
     return [(phrase, leading) for _, phrase, leading in sorted(found)]
-
-
-def _general(synset: Synset) -> bool:
-    return len(synset.hyponyms()) > _TOO_GENERAL or synset.min_depth() < 4

@@ -95,7 +95,8 @@ def entities(
         kept = _distinct(kept, farther, parsed)[:_FEW]
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
-    kept = kept[: options.cap]
+    shorter = [short for entity in kept for short in relations.plainly(entity)]
+    kept = _distinct(kept, _wanted(shorter, options), parsed)[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:
         kept.append(_default("person", "person.n.01"))
@@ -215,9 +216,9 @@ def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Fou
     # To brush hair takes a brush; to tie a bow tie, no other tie.
     ranked = [*first, *ranked]
     spent -= {entity.unit for entity in ranked if entity.source == DONE_WITH} - compounds
-    for entity in ranked:
-        named = entity.source.startswith("label")
-        if not named and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):
+    for place, entity in enumerate(ranked):
+        new = place >= len(first)
+        if new and (entity.unit in spent or set(entity.unit.split()) & set(parsed.excluded)):
             continue
         if entity.unit in units or (entity.synset and entity.synset in synsets):
             continue

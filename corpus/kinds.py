@@ -58,6 +58,7 @@ _SCENE_ROOTS = (
 )
 # Artifacts to WordNet that no camera sees: television as such, and the net of computers.
 _UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
+_TOO_GENERAL = 70  # direct hyponyms
 _PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
 
 
@@ -95,6 +96,11 @@ def visibility(synset: Synset) -> float:
 def is_seen(synset: Synset) -> bool:
     """Tell whether a synset is more likely seen than not."""
     return visibility(synset) > 0.5
+
+
+def is_general(synset: Synset) -> bool:
+    """Tell whether a synset is too wide to name a look, as "device" and "garment" are."""
+    return len(synset.hyponyms()) > _TOO_GENERAL or synset.min_depth() < 4
 
 
 @cache

@@ -16,6 +16,8 @@ _EVERYDAY, _OVERSHADOWED = 20, 8
 _OF_KIND = 0.4  # score of what an activity's kinds are called after
 _MADE_FOR = 0.6  # of the kind of a tool that is for the thing at hand
 
+_SHORT, _SHORT_OF = 0.5, 2  # what a longer name's last word is worth of it; steps up to it
+
 Names = tuple[tuple[str, ...], ...]  # of one thing; each name is the stems of its words
 
 
@@ -181,6 +183,22 @@ def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
                 yield found(
                     first_name(synset), synset, f"{what}: {sense.form} is a {text}", _OF_KIND
                 )
+
+
+def plainly(entity: Found) -> Iterator[Found]:
+    """Find what a thing of a longer name is called for short: a ditch spade is a spade."""
+    head = entity.unit.split()[-1]
+    if head == entity.unit or entity.synset is None:
+        return
+    level = [synset_of(entity.synset)]
+    for _ in range(_SHORT_OF):
+        level = [parent for synset in level for parent in synset.hypernyms()]
+        for synset in level:
+            if head in synset.lemma_names() and kinds.visibility(synset) >= 0.55:
+                if not kinds.is_general(synset):
+                    source = f"{entity.unit}, for short"
+                    yield found(head, synset, source, _SHORT * entity.score)
+                return
 
 
 def parts(sense: Sense) -> Iterator[Found]:

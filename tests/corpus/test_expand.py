@@ -188,3 +188,11 @@ def test_a_label_that_is_one_noun_names_no_person() -> None:
 def test_what_is_done_to_a_thing_of_a_body_s_name_is_done_to_the_body() -> None:
     assert senses("cutting nails")["nail"] == "nail.n.01"
     assert senses("hammering nails")["nail"] == "nail.n.02"
+
+
+def test_what_has_a_longer_name_is_also_what_it_is_called_for_short() -> None:
+    found = senses("digging")
+    assert found["ditch spade"] == "ditch_spade.n.01"
+    assert found["spade"] == "spade.n.02"
+    assert senses("trapezing")["acrobat"] == "acrobat.n.01"
+    assert "horse" not in senses("PommelHorse")  # which is no horse
