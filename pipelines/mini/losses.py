@@ -20,7 +20,7 @@ REPHRASED = 48  # names that a step writes a second time
 COMPANY = 10, 4  # names, and companies of each, in a step's `pairs_in_company`
 WORDS_SCALE = 8.0  # of cosines between texts; small, so that names spread out
 # Weights, beside captions, of the losses of what a still is about, of regions and of keys.
-ABOUT, REGIONS, KEYS = 4.0, 2.0, 3.0
+ABOUT, REGIONS, KEYS = 7.0, 2.0, 3.0
 # Things cover few pixels and scenes most of them. An entity's weight is its mean share of the
 # pixels to this power, inverted.
 BALANCE = 0.7
