@@ -27,8 +27,7 @@ def attend(qkv: Tensor, size: Tensor, heads: int) -> Tensor:
     batch, tokens, width = qkv.shape
     width //= 3
     out = qkv.new_empty(batch, tokens, width)
-    grid = (triton.cdiv(tokens, 64), batch * heads)
-    _attend[grid](
+    _attend[(batch * heads * triton.cdiv(tokens, 64),)](
         qkv.contiguous(),
         size.contiguous(),
         out,
@@ -138,10 +137,12 @@ def _attend(
     CHANNELS: tl.constexpr,
 ):
     """A block of one head's queries, over all keys a block at a time ("online softmax")."""
-    image, head = tl.program_id(1) // heads, tl.program_id(1) % heads
+    # One axis, as the second one of a grid has room for 65,535 only.
+    blocks = tl.cdiv(tokens, BLOCK)
+    image, head = tl.program_id(0) // blocks // heads, tl.program_id(0) // blocks % heads
     width: tl.constexpr = heads * channels
     c = tl.arange(0, CHANNELS)
-    query = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    query = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
     first = image.to(tl.int64) * tokens
     start_of = qkv + first * 3 * width + head * channels
     asked = (query[:, None] < tokens) & (c[None, :] < channels)
