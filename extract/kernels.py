@@ -1,10 +1,11 @@
-"""The region encoder's own work as Triton kernels: three launches a block in place of some sixty.
+"""The region encoder's own work as Triton kernels: four launches a block in place of some sixty.
 
 What they compute is said where it is written in PyTorch (`extract.tome`, `extract.regions`), which
 runs wherever these cannot. None of them has a gradient, and none adds in an order that changes.
 """
 
 # Triton's language has no types for mypy. Counts are not specialised: each kernel is compiled once.
+# Triton launches on the current GPU, which need not be that of the tensors.
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, attr-defined"
 
 import torch
@@ -27,18 +28,19 @@ def attend(qkv: Tensor, size: Tensor, heads: int) -> Tensor:
     batch, tokens, width = qkv.shape
     width //= 3
     out = qkv.new_empty(batch, tokens, width)
-    _attend[(batch * heads * triton.cdiv(tokens, 64),)](
-        qkv.contiguous(),
-        size.contiguous(),
-        out,
-        tokens,
-        (width // heads) ** -0.5 * 1.4426950408889634,  # to powers of 2
-        heads=heads,
-        channels=width // heads,
-        BLOCK=64,
-        CHANNELS=_room(width // heads),
-        num_stages=1,  # few keys: reading ahead costs more than it saves
-    )
+    with torch.cuda.device_of(qkv):
+        _attend[(batch * heads * triton.cdiv(tokens, 64),)](
+            qkv.contiguous(),
+            size.contiguous(),
+            out,
+            tokens,
+            (width // heads) ** -0.5 * 1.4426950408889634,  # to powers of 2
+            heads=heads,
+            channels=width // heads,
+            BLOCK=64,
+            CHANNELS=_room(width // heads),
+            num_stages=1,  # few keys: reading ahead costs more than it saves
+        )
     return out
 
 
@@ -54,34 +56,35 @@ def match(metric: Tensor, r: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """
     batch, tokens, channels = metric.shape
     movable = (tokens - 1) // 2  # a tokens besides the class token
-    best = torch.empty(batch, movable, device=metric.device)
-    nearest = torch.empty(batch, movable, dtype=torch.int32, device=metric.device)
-    _nearest[(triton.cdiv(movable, 64), batch)](
-        metric.contiguous(),
-        best,
-        nearest,
-        tokens,
-        movable,
-        channels=channels,
-        BLOCK=64,
-        CHANNELS=_room(channels),
-    )
+    best = metric.new_empty(batch, movable, dtype=torch.float32)
+    nearest = metric.new_empty(batch, movable, dtype=torch.int32)
     stay, merged, target, source = (
         nearest.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r, tokens)
     )
-    _settle[(batch,)](
-        best,
-        nearest,
-        stay,
-        merged,
-        target,
-        source,
-        tokens,
-        movable,
-        r,
-        BLOCK=32,
-        TOKENS=triton.next_power_of_2(tokens // 2),
-    )
+    with torch.cuda.device_of(metric):
+        _nearest[(triton.cdiv(movable, 64), batch)](
+            metric.contiguous(),
+            best,
+            nearest,
+            tokens,
+            movable,
+            channels=channels,
+            BLOCK=64,
+            CHANNELS=_room(channels),
+        )
+        _settle[(batch,)](
+            best,
+            nearest,
+            stay,
+            merged,
+            target,
+            source,
+            tokens,
+            movable,
+            r,
+            BLOCK=32,
+            TOKENS=triton.next_power_of_2(tokens // 2),
+        )
     return stay, merged, target, source
 
 
@@ -101,21 +104,22 @@ def merge(
     batch, tokens, width = x.shape
     left, r = stay.shape[1], merged.shape[1]
     out, sizes = x.new_empty(batch, left, width), size.new_empty(batch, left)
-    _merge[(left, batch)](
-        x.contiguous(),
-        size.contiguous(),
-        stay,
-        merged,
-        target,
-        out,
-        sizes,
-        tokens,
-        left,
-        r,
-        width=width,
-        WIDTH=triton.next_power_of_2(width),
-        MERGED=triton.next_power_of_2(max(r, 1)),
-    )
+    with torch.cuda.device_of(x):
+        _merge[(left, batch)](
+            x.contiguous(),
+            size.contiguous(),
+            stay,
+            merged,
+            target,
+            out,
+            sizes,
+            tokens,
+            left,
+            r,
+            width=width,
+            WIDTH=triton.next_power_of_2(width),
+            MERGED=triton.next_power_of_2(max(r, 1)),
+        )
     return out, sizes
 
 
