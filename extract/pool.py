@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 
 from extract.clip import Pixels
-from extract.room import Room
 from extract.worker import Job
 
 # decord's memory grows over many videos, so a worker is replaced before it matters.
@@ -110,16 +109,14 @@ class _Worker:
     def __init__(self, timeout: float) -> None:
         self.asked, self._timeout = 0, timeout
         self._pipe, theirs = Pipe()
-        self._room = Room()
         home = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         # -P: a file in the user's working folder must not stand in for a module of ours.
-        handles = theirs.fileno(), self._room.handle
-        command = [sys.executable, "-P", "-m", "extract.worker", *map(str, handles), str(timeout)]
+        command = [sys.executable, "-P", "-m", "extract.worker", str(theirs.fileno()), str(timeout)]
         with theirs:
             self._process = subprocess.Popen(
                 command,
-                pass_fds=handles,
+                pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
@@ -129,17 +126,13 @@ class _Worker:
         self.asked += 1
         try:
             self._pipe.send(job)
-            answer = self._pipe.recv()
+            return self._pipe.recv()
         except (EOFError, OSError) as error:
             code = self._process.wait()
             if code == -signal.SIGALRM:
                 raise WorkerDied(f"decoding took longer than {self._timeout:g} s") from error
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
             raise WorkerDied(f"the decoder crashed ({how})") from error
-        if isinstance(answer, str):
-            return answer
-        shape, timestamps, note = answer
-        return Pixels(self._room.take(shape), timestamps, note)
 
     def kill(self) -> None:
         self._process.kill()
@@ -147,4 +140,3 @@ class _Worker:
     def close(self) -> None:
         self._process.wait()
         self._pipe.close()
-        self._room.close()
