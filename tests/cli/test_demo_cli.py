@@ -109,7 +109,7 @@ def test_the_demo_runs_the_whole_path(tmp_path: Path) -> None:
     }
     assert [row["merge"] for row in record["alignment"]] == [0, 4, 8]
     # Regions that find an entity which is there lie on it: the shipped backbone sees this world.
-    assert all(0.8 <= row["pointing"] <= 1 for row in record["alignment"])
+    assert all(0.8 <= row["by_region"] <= 1 for row in record["alignment"])
     assert (tmp_path / "demo.png").stat().st_size > 10_000
     assert "alt-demo run --clips 24 --seed 0" in (tmp_path / "table.txt").read_text()
     its_parts_are_changed_one_at_a_time(tmp_path)
