@@ -72,18 +72,9 @@ def match(metric: Tensor, r: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             BLOCK=64,
             CHANNELS=_room(channels),
         )
+        room = triton.next_power_of_2(tokens // 2)
         _settle[(batch,)](
-            best,
-            nearest,
-            stay,
-            merged,
-            target,
-            source,
-            tokens,
-            movable,
-            r,
-            BLOCK=32,
-            TOKENS=triton.next_power_of_2(tokens // 2),
+            best, nearest, stay, merged, target, source, tokens, movable, r, BLOCK=32, TOKENS=room
         )
     return stay, merged, target, source
 

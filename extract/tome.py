@@ -116,6 +116,8 @@ def _kernels(device: torch.device) -> ModuleType | None:
         from extract import kernels
 
         kernels.match(torch.ones(1, 4, 16, device=device), 1)
+        qkv, size = torch.ones(1, 4, 48, device=device), torch.ones(1, 4, device=device)
+        kernels.attend(qkv.half(), size, heads=1)
     except Exception as error:  # of many classes, and with pages to say
         cause = " ".join(str(error).split())[:160]
         warnings.warn(f"no Triton kernels here ({cause}): merging is slower without", stacklevel=2)
