@@ -107,7 +107,7 @@ def extract(
         paths = [work.path(piece) for piece in pieces]
         todo = []
         for piece, path in zip(pieces, paths, strict=True):
-            if not path.exists():
+            if not shards.holds(path):
                 todo.append(piece)
             elif watch:
                 tell(watch, path, 0)

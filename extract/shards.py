@@ -1,8 +1,9 @@
 """Unfinished work beside its target: whole shards, one lock, one job (design §4).
 
-`feats.h5.shards/` holds what is finished so far. Each shard is a small feature cache of its own,
-closed, fsynced and only then given its name. The last step assembles the target there, renames it
-into place, and removes the folder. A kill at any moment leaves whole shards and no half a target.
+`feats.h5.shards/` holds what is finished so far. Each shard is a small feature cache of its own, if
+an unsealed one; it is closed, fsynced and only then given its name. The last step assembles the
+target there, renames it into place, and removes the folder. A kill at any moment leaves whole
+shards and no half a target.
 """
 
 import fcntl
@@ -11,7 +12,9 @@ import os
 import shutil
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +22,10 @@ from typing import Any
 
 from corpus.errors import BadInput, RunFailed
 from extract.manifest import CacheManifest
-from extract.rows import Entry, Features
+from extract.rows import Entry, Features, finished, row_digest
 from extract.store import CacheWriter, FeatureCache
+
+_BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
 
 
 class Shards:
@@ -66,13 +71,27 @@ class Shards:
         """Where a shard lies once finished; a change of its `inputs` gives it another name."""
         return self.folder / f"{number:06d}-{inputs[:16]}.h5"
 
+    def holds(self, path: Path) -> bool:
+        """Whether a shard is finished and can be read; one that cannot is removed."""
+        if not path.exists():
+            return False
+        try:
+            FeatureCache(path)
+        except BadInput:
+            path.unlink()
+            return False
+        return True
+
     def write(
         self,
         path: Path,
         manifest: CacheManifest,
         rows: Iterable[tuple[Entry, Features | None]],
+        sealed: bool = False,
     ) -> CacheManifest:
         """Write rows to a cache file that has its name only once it is whole.
+
+        Rows are hashed and written by a thread, while the next ones are made.
 
         Raises:
             RunFailed: the file cannot be written (a full disk, for one).
@@ -81,12 +100,17 @@ class Shards:
         draft = self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
         with writing(self.target):
             writer = CacheWriter(draft, manifest)
+        waiting: deque[Future[None]] = deque()
         try:
-            for entry, features in rows:
-                with writing(self.target), self._timed():
-                    writer.append(entry, features)
+            with ThreadPoolExecutor(1, "write") as hand:
+                for entry, features in rows:
+                    waiting.append(hand.submit(self._append, writer, entry, features))
+                    if len(waiting) > _BEHIND:
+                        waiting.popleft().result()
+                for row in waiting:
+                    row.result()
             with writing(self.target), self._timed():
-                manifest = writer.close()
+                manifest = writer.close(sealed)
                 os.replace(draft, path)
                 _sync(path.parent)
         except BaseException:
@@ -96,15 +120,13 @@ class Shards:
         return manifest
 
     def assemble(self, manifest: CacheManifest, shards: Iterable[Path]) -> CacheManifest:
-        """Join finished shards into the target, and remove their folder."""
+        """Join finished shards into the target, and remove their folder.
 
-        def rows() -> Iterator[tuple[Entry, Features | None]]:
-            for path in shards:
-                cache = FeatureCache(path)
-                for index in range(len(cache)):
-                    yield cache.entry(index), cache.features(index)
-
-        manifest = self.write(self.target, manifest, rows())
+        Raises:
+            RunFailed: the target cannot be written, or a shard is not what it was.
+        """
+        rows = (row for path in shards for row in _checked(path))
+        manifest = self.write(self.target, manifest, rows, sealed=True)
         self._discard()
         return manifest
 
@@ -119,6 +141,10 @@ class Shards:
         # The job goes first: a folder without one is known to hold nothing worth keeping.
         (self.folder / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
+
+    def _append(self, writer: CacheWriter, entry: Entry, features: Features | None) -> None:
+        with writing(self.target), self._timed():
+            writer.append(entry, features)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -173,6 +199,25 @@ def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
             short = all(len(str(value)) <= 40 for value in (was, now))
             changes.append(f"{name} {was}, now {now}" if short else name)
     return "; ".join(changes[:4]) or "nothing known"
+
+
+def _checked(path: Path) -> Iterator[tuple[Entry, Features | None]]:
+    """Yield a shard's rows; one that has changed since it was written ends the run, and goes."""
+    entries, digests = [], []
+    try:
+        cache = FeatureCache(path)
+        for index in range(len(cache)):
+            entry, features = cache.entry(index), cache.features(index)
+            entries.append(entry)
+            digests.append(row_digest(entry, features))
+            yield entry, features
+        sound = finished(cache.manifest, entries, digests) == cache.manifest
+    except BadInput:
+        sound = False
+    if not sound:
+        path.unlink()
+        mend = "run the same command again: it makes this part anew"
+        raise RunFailed(path, "had changed on the disk, and is removed", mend)
 
 
 @contextmanager

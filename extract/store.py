@@ -108,8 +108,12 @@ class CacheWriter:
         self._digests.append(row_digest(entry, features))
         self._entries.append(entry)
 
-    def close(self) -> CacheManifest:
-        """Write columns and attributes, seal the file, and return the finished manifest.
+    def close(self, sealed: bool = True) -> CacheManifest:
+        """Write columns and attributes, bring all to the disk, and return the finished manifest.
+
+        Args:
+            sealed: write the digest of the file's bytes before them. It is read once more for it;
+                what is soon read anyway, row by row, can do without.
 
         Raises:
             ValueError: fewer rows than `manifest.clips`.
@@ -126,7 +130,7 @@ class CacheWriter:
             self._file.attrs[name] = json.dumps(value) if name in _NESTED else value
         self.abandon()
         self._check()
-        _seal(self.path)
+        _finish(self.path, user_block(digest_after_block(self.path)) if sealed else b"")
         return self.manifest
 
     def abandon(self) -> None:
@@ -170,8 +174,7 @@ def user_block(digest: str) -> bytes:
     return line.encode().ljust(USER_BLOCK, b"\0")
 
 
-def _seal(path: Path) -> None:
-    block = user_block(digest_after_block(path))
+def _finish(path: Path, block: bytes) -> None:
     with path.open("r+b") as file:
         file.write(block)
         file.flush()

@@ -118,6 +118,28 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize("damage", ["a row's byte", "its end"])
+def test_a_shard_that_changed_on_the_disk_is_made_anew_and_never_joined(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, damage: str
+):
+    out = tmp_path / "feats.h5"
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, OPTIONS, watch=stopping(5))
+    (shard,) = (tmp_path / "feats.h5.shards").glob("*.h5")
+    stored = bytearray(shard.read_bytes())
+    if damage == "its end":
+        shard.write_bytes(stored[: len(stored) // 2])
+    else:
+        tensor = FeatureCache(shard).features(0).regions.tobytes()
+        stored[stored.index(tensor) + len(tensor) // 2] ^= 1
+        shard.write_bytes(stored)
+        with pytest.raises(RunFailed, match=f"{shard.name}: had changed .*run the same command"):
+            extract(dataset, mini, out, OPTIONS)
+        assert not out.exists()
+    assert extract(dataset, mini, out, OPTIONS).resumed == (0 if damage == "its end" else 4)
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_a_video_that_was_mended_between_runs_is_read_again(
     videos: Path, mini: Backbone, tmp_path: Path, make_clip
 ):
