@@ -28,6 +28,7 @@ from corpus.relations import Found
 # Where an action of which nothing is known may be seen.
 _ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
 _OTHER_SENSES = 3  # of a verb, read where the likeliest says little
+_PLAIN = 2  # senses of a verb that means one thing
 _VAGUE = 12  # senses of a verb from which it says little of what it is done with
 _ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
 # Of what a definition mentions, words that people use are seen more often than rare ones.
@@ -56,7 +57,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         found += spelling.namesakes(act.form, act)
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
             found += spelling.agent(act.form, act.synset)
-        found += definitions.things(act, context, share=0.6)
+        found += _told(act, context)
         found += relations.of_kind(act)
         found += spelling.implements(act, _gerund(act, parsed))
         found += manners.means(act, context)
@@ -87,6 +88,23 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
         found += _mentioning(parsed, things, acts, context, {f.synset for f in found})
     return found
+
+
+def _told(act: Sense, context: dict[str, float]) -> list[Found]:
+    """Find what the definition of an act speaks of, and that of the only tool that it speaks of.
+
+    Whoever embroiders does needlework, which is done with needle and thread; and what is said of a
+    game that another is like holds for that one as well.
+    """
+    told = list(definitions.things(act, context, share=0.6))
+    plain = len(wordnet.senses(act.form, "v")) <= _PLAIN
+    if plain and len({thing.synset for thing in told}) == 1:
+        only = Sense(told[0].unit, relations.synset_of(told[0].synset or ""), told[0].score)
+        if only.synset.lexname() == "noun.artifact":
+            told += definitions.things(only, context, share=0.4)
+    for game in definitions.likened(act):
+        told += definitions.things(game, context, share=0.4)
+    return told
 
 
 def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Found]:
@@ -158,6 +176,7 @@ def _mentioning(
     bases = {act.form for act in acts}
     bases |= {form for act in acts for form, _ in wordnet.senses(act.form, "v")}
     kinds_of = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
+    shared = [act for act in acts if _shares_name(act)]
     total = sum(phrase.weight for phrase in phrases) or 1.0
     left = dict(_MOST)
     aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
@@ -168,6 +187,8 @@ def _mentioning(
         if not chosen.isdisjoint(above) or kinds.visibility(synset) < 0.55:
             continue
         if not by_act and _is_called_a(synset, things):
+            continue
+        if any(_is_of_homonym(synset, act, _gerund(act, parsed), context) for act in shared):
             continue
         if not kinds_of.isdisjoint(above - {synset.name()}) or (
             synset.name() in kinds_of and relations.first_name(synset) in bases
@@ -197,6 +218,30 @@ def _is_called_a(synset: Synset, things: list[Sense]) -> bool:
     """Tell whether a name ends in that of a thing: a date bar is another bar, or no news."""
     heads = tuple(thing.form.split()[-1] for thing in things)
     return any(name.lower().endswith(heads) for name in synset.lemma_names())
+
+
+def _shares_name(act: Sense) -> bool:
+    """Tell whether a sport's name is of a thing as well, which it has not to do with: box, bowl."""
+    same = relations.counterparts(act.synset)
+    if not any(map(kinds.is_pastime, same)):
+        return False
+    bases = {act.form, *(form for form, _ in wordnet.senses(act.form, "v"))}
+    named = [s for base in bases for s in wordnet.entry(base) if kinds.visibility(s) >= 0.55]
+    return any(set(same).isdisjoint(wordnet.derived(synset)) for synset in named)
+
+
+def _is_of_homonym(synset: Synset, sport: Sense, gerund: str, context: dict[str, float]) -> bool:
+    """Tell whether a definition that has the name of a sport means the thing of that name.
+
+    A definition of what boxers use says "boxing", or something else that has to do with it.
+    """
+    own = set(glosses.stems(sport.form))
+    if own.isdisjoint(glosses.stems(synset.definition())):
+        return False
+    if gerund in glosses.words(synset.definition()):
+        return False
+    mine = glosses.without(glosses.signature(synset), own)
+    return not glosses.similarity(mine, glosses.without(context, own))
 
 
 def _gerund(act: Sense, parsed: Parsed) -> str:

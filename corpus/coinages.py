@@ -42,6 +42,17 @@ def thing_and_verb(gerund: str) -> tuple[str, str] | None:
     return gerund[:cut], gerund[cut:]
 
 
+def tool_of(thing: str, gerund: str) -> str | None:
+    """Name what a thing and a gerund of a tool's own name are done with: the "jet ski" of jetskiing.
+
+    Args:
+        thing, gerund: from `thing_and_verb`.
+    """
+    base = max((form for form, _ in wordnet.senses(gerund, "v")), key=len)  # of kiting: no kit
+    tools = [synset for form, synset in wordnet.senses(base) if form == base]
+    return f"{thing} {base}" if tools and tools[0].lexname() == "noun.artifact" else None
+
+
 def parts(word: str) -> list[str]:
     """List the things that an unknown word is written of: sand and castle, the ball of kickball.
 

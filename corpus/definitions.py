@@ -1,15 +1,20 @@
 """The visible things that WordNet's definition of a sense speaks of, in their senses there."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from corpus import disambiguate, glosses, kinds, relations, tags, wordnet
 from corpus.disambiguate import Sense
 from corpus.relations import Found
 
 _MOST = 6
+_LIKENED = re.compile(r"\b(?:similar to|resembling|resembles) ((?:[a-z]+ ?){1,3})")
 _MEANS = ("with", "on", "in", "by", "using", "from", "through")
+# A tool, and no person, is what these govern: "with a sprayer".
+_TOOLS = ("with", "using")
 # What these govern is a thing more often than not: "through a ring".
 _BODILY = ("onto", "over", "under", "through", "against")
 
@@ -32,7 +37,7 @@ def things(
             bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
         for phrase, lead in _nouns(text)[:_MOST]:
             direct = lead in _MEANS
-            chosen = disambiguate.of_word(phrase, bag, bodily=lead in _BODILY)
+            chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS)
             if (
                 chosen is None
                 or kinds.visibility(chosen.synset) < 0.6
@@ -41,16 +46,25 @@ def things(
                 continue
             near = glosses.similarity(glosses.signature(chosen.synset), bag)
             score = share * (0.6 + 0.4 * min(near / 0.2, 1.0)) + (0.1 if direct else 0.0)
+            source = f"{'example' if examples else 'definition'} of {sense.form}"
             yield replace(
-                relations.found(
-                    chosen.form,
-                    chosen.synset,
-                    f"{'example' if examples else 'definition'} of {sense.form}",
-                    score,
-                ),
+                relations.found(chosen.form, chosen.synset, source, score),
                 runner_up=chosen.runner_up,
                 margin=chosen.margin,
             )
+            if kinds.is_pastime(sense.synset) and chosen.synset.lexname() == "noun.animal":
+                for whole in chosen.synset.part_holonyms():  # where horseback is, there is a horse
+                    yield relations.found(relations.first_name(whole), whole, source, score)
+
+
+def likened(sense: Sense) -> Iterator[Sense]:
+    """Find the games that the definition of one says it is like: "similar to field hockey"."""
+    for synset in relations.counterparts(sense.synset):
+        for words in _LIKENED.findall(synset.definition()):
+            names = [" ".join(words.split()[:n]) for n in (3, 2, 1)]
+            games = [(n, s) for n in names for _, s in wordnet.senses(n) if kinds.is_pastime(s)]
+            for name, game in games[:1]:
+                yield Sense(name, game, sense.score)
 
 
 @cache
@@ -82,8 +96,7 @@ def _of_clause(clause: str) -> list[tuple[str, str]]:
         return head.text.lower() if head.tag_ == "IN" else ""
 
     for at, token in enumerate(doc):
-        # "arms and legs extended like the spokes of a wheel": of a comparison nothing is there.
-        taken[at] = any(over.tag_ == "IN" and over.lower_ == "like" for over in token.ancestors)
+        taken[at] = any(_is_absence(over) for over in token.ancestors)
     for start, end in wordnet.ngrams(words, 3):
         if any(taken[start:end]) or not all(
             t.tag_[:2] in ("NN", "JJ", "VB") for t in doc[start:end]
@@ -99,3 +112,13 @@ def _of_clause(clause: str) -> list[tuple[str, str]]:
         if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
             found.append((at, words[at], lead(at)))
     return [(phrase, leading) for _, phrase, leading in sorted(found)]
+
+
+def _is_absence(token: Any) -> bool:
+    """Tell whether nothing that a preposition governs is there.
+
+    "Without a surfboard"; "extended like the spokes of a wheel". But "with or without soap".
+    """
+    if token.tag_ != "IN":
+        return False
+    return token.lower_ == "like" or (token.lower_ == "without" and token.nbor(-1).lower_ != "or")

@@ -122,6 +122,8 @@ def _named(
             bare = unit.whole and unit.text in parsed.verbs and rather_verb(unit.text)
             if bare and sense.synset.lexname() not in ("noun.artifact", "noun.food"):
                 continue
+            if _is_figurative(unit, sense):
+                continue
             named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             done = unit.whole and unit.text in parsed.verbs and not kinds.is_pastime(sense.synset)
             if kinds.is_act(sense.synset) and (rather_verb(unit.text) or done or not named_act):
@@ -143,6 +145,14 @@ def _named(
             )
         elif not unit.known:
             yield _unknown(unit, parsed)
+
+
+def _is_figurative(unit: Unit, sense: Sense) -> bool:
+    """Tell whether a unit is hardly seen, and first means what is not: the style of a dance."""
+    if kinds.is_act(sense.synset) or kinds.visibility(sense.synset) >= 0.5:
+        return False
+    _, usual = wordnet.senses(unit.text)[0]
+    return not kinds.visibility(usual) and not kinds.is_act(usual)
 
 
 def _spelled(text: str, sense: Sense) -> str:

@@ -59,6 +59,7 @@ _SCENE_ROOTS = (
 # Artifacts to WordNet that no camera sees: television as such, and the net of computers.
 _UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
 _TOO_GENERAL = 70  # direct hyponyms
+_NATURAL = ("noun.plant", "noun.substance")
 _PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
 
 
@@ -99,8 +100,12 @@ def is_seen(synset: Synset) -> bool:
 
 
 def is_general(synset: Synset) -> bool:
-    """Tell whether a synset is too wide to name a look, as "device" and "garment" are."""
-    return len(synset.hyponyms()) > _TOO_GENERAL or synset.min_depth() < 4
+    """Tell whether a synset is too wide to name a look, as "device" and "garment" are.
+
+    A tree, or metal, has as many kinds, but what grows or is a substance looks alike in all of them.
+    """
+    many = synset.lexname() not in _NATURAL and len(synset.hyponyms()) > _TOO_GENERAL
+    return many or synset.min_depth() < 4
 
 
 @cache

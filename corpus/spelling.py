@@ -83,7 +83,8 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
             form, synset = max(tools, key=lambda pair: _kinship(pair[1], tool_of, tools))
             yield relations.found(form, synset, DONE_WITH, 0.7)
             return
-        for form, synset in tools:
+        stuffs = [(f, s) for f, s in own if s.lexname() == "noun.substance"]
+        for form, synset in tools + stuffs:
             if _gerunds(base) & set(glosses.words(synset.definition())):
                 yield relations.found(form, synset, f"instrument: made for {verb}", 0.6)
                 return

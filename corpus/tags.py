@@ -101,6 +101,8 @@ def tokens_of(words: list[str]) -> list[Token]:
             token.tag = "NN"  # "getting a tattoo"
     if tokens and _is_object(tokens):
         tokens[-1].tag = "NN"
+    if len(tokens) == 2 and _is_before_gerund(tokens):
+        tokens[0].tag = "NN"
     _unite_chunks(tokens)
     return tokens
 
@@ -124,6 +126,14 @@ def _is_object(tokens: list[Token]) -> bool:
     if wordnet.senses(f"{before.text} {last.text}", "v"):
         return False
     return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(last.text)) >= NOUN_ENOUGH
+
+
+def _is_before_gerund(tokens: list[Token]) -> bool:
+    """Tell whether the first of two words is what the second is done to: "fly tying"."""
+    first, last = tokens
+    if first.tag[:2] != "VB" or first.text.endswith("ing") or not last.text.endswith("ing"):
+        return False
+    return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(first.text)) >= NOUN_ENOUGH
 
 
 def _is_bare_verb(words: list[str]) -> bool:

@@ -232,11 +232,13 @@ def _rather_adjective(word: str) -> bool:
 
 
 def _is_relation(tokens: list[Token], at: int) -> bool:
-    """Tell whether a noun only relates to another: "number of", "in front of", "some substance"."""
+    """Tell whether a noun only relates to another: "number of", "on its side", "some substance"."""
     senses = wordnet.senses(tokens[at].text)
     if not senses:
         return False
     _, first = senses[0]
+    if at and tokens[at - 1].text == "its":
+        return first.lexname() == "noun.location"
     if at and tokens[at - 1].text == "some":
         return first.min_depth() < _GENERAL
     if at + 1 == len(tokens) or tokens[at + 1].text != "of":
@@ -268,9 +270,14 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
         found.append((at, Unit(noun, True)))
         return
     found.append((at, Unit(word, False)))
-    if parts := coinages.thing_and_verb(word):
+    base = word.removesuffix("ing")
+    if len(made := coinages.parts(base)) == 1:  # "longboarding", in which long is no thing
+        found += [(at, Unit(base, False)), (at, Unit(made[0], True, head=False))]
+    elif parts := coinages.thing_and_verb(word):
         thing, verb = parts
         found.append((at, Unit(thing, True, head=False)))
+        if tool := coinages.tool_of(thing, verb):
+            found.append((at, Unit(tool, False)))
         if not wordnet.persons_doing(word):  # what bartenders do is no mere tending
             draft.verbs.append(verb)
 
