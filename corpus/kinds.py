@@ -102,7 +102,7 @@ def is_seen(synset: Synset) -> bool:
 def is_general(synset: Synset) -> bool:
     """Tell whether a synset is too wide to name a look, as "device" and "garment" are.
 
-    A tree, or metal, has as many kinds, but what grows or is a substance looks alike in all of them.
+    Trees and metals have as many kinds, but what grows, or is a substance, has one look.
     """
     many = synset.lexname() not in _NATURAL and len(synset.hyponyms()) > _TOO_GENERAL
     return many or synset.min_depth() < 4

@@ -49,6 +49,14 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("getting a haircut", "hairdresser"),  # who cuts hair
         ("square dancing", "dancer"),  # of dancing, which it is a kind of a kind of
         ("pullup", "bar"),  # an exercise, though one pulls up in a car
+        ("polishing furniture", "polish"),  # "a preparation used in polishing"
+        ("embroidering", "needle"),  # of needlework, all that embroidering speaks of
+        ("hurling (sport)", "stick"),  # of hockey, which it is like
+        ("playing polo", "horse"),  # whose back is horseback
+        ("welding", "metal"),  # of many kinds, and of one look
+        ("fly tying", "fly"),
+        ("longboarding", "longboard"),
+        ("jetskiing", "jet ski"),
     ],
 )
 def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
@@ -74,10 +82,25 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("playing darts", "darts"),  # what is seen is a dart
         ("punching person (boxing)", "punch"),  # a deed here, and no tool to make holes
         ("salsa dancing", "salsa"),  # nobody dances with a sauce
+        ("bodysurfing", "surfboard"),  # which it is done without
+        ("washing dishes", "soap"),  # of rinsing, which is without
+        ("boxing", "postbox"),  # a box is not for boxing
+        ("bowling", "salad plate"),
+        ("curling (sport)", "curling iron"),
+        ("dancing gangnam style", "style"),
+        ("Putting something on its side", "side"),
     ],
 )
 def test_words_that_name_no_thing_of_the_action_are_no_entities(label: str, unit: str) -> None:
     assert unit not in senses(label)
+
+
+def test_what_something_is_done_with_is_no_person() -> None:
+    assert senses("spray painting")["sprayer"] == "atomizer.n.01"
+
+
+def test_what_is_handled_is_rather_small() -> None:
+    assert senses("making balloon shapes")["balloon"] == "balloon.n.02"
 
 
 def test_a_word_that_wordnet_lacks_is_described_by_its_label() -> None:
