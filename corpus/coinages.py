@@ -43,7 +43,7 @@ def thing_and_verb(gerund: str) -> tuple[str, str] | None:
 
 
 def tool_of(thing: str, gerund: str) -> str | None:
-    """Name the tool of a gerund that is of one, and of a thing before it: the "jet ski" of jetskiing.
+    """Name the tool that a gerund is made of, and a thing before it: the "jet ski" of jetskiing.
 
     Args:
         thing, gerund: from `thing_and_verb`.
