@@ -119,6 +119,6 @@ def _is_absence(token: Any) -> bool:
 
     "Without a surfboard"; "extended like the spokes of a wheel". But "with or without soap".
     """
-    if token.tag_ != "IN":
+    if token.tag_ != "IN" or token.lower_ not in ("like", "without"):
         return False
-    return token.lower_ == "like" or (token.lower_ == "without" and token.nbor(-1).lower_ != "or")
+    return not token.i or token.nbor(-1).lower_ != "or"

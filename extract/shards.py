@@ -93,6 +93,12 @@ class Shards:
 
         Rows are hashed and written by a thread, while the next ones are made.
 
+        Args:
+            path: the file.
+            manifest: its facts, but for what only the rows can say.
+            rows: as many as the manifest has clips.
+            sealed: see `CacheWriter.close`.
+
         Raises:
             RunFailed: the file cannot be written (a full disk, for one).
         """
