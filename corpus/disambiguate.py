@@ -189,7 +189,8 @@ def of_word(
         return LESK * min(near, 1.0) * (0.5 if circular else 1.0)
 
     def visible(synset: Synset) -> float:
-        return max(kinds.visibility(synset), least)
+        # What digging removes is earth, and not the planet of that name.
+        return max(kinds.visibility(synset), 0.0 if synset.instance_hypernyms() else least)
 
     def apt(synset: Synset) -> float:
         rate = _AS_TOOL if tool and synset.lexname() == "noun.person" else 1.0
