@@ -45,12 +45,15 @@ def thing_and_verb(gerund: str) -> tuple[str, str] | None:
 def tool_of(thing: str, gerund: str) -> str | None:
     """Name the tool that a gerund is made of, and a thing before it: the "jet ski" of jetskiing.
 
+    Only where the verb has but one meaning, the use of that tool.
+
     Args:
         thing, gerund: from `thing_and_verb`.
     """
-    base = max((form for form, _ in wordnet.senses(gerund, "v")), key=len)  # of kiting: no kit
+    (base, _), *others = wordnet.senses(gerund, "v")
     tools = [synset for form, synset in wordnet.senses(base) if form == base]
-    return f"{thing} {base}" if tools and tools[0].lexname() == "noun.artifact" else None
+    is_tool = bool(tools) and tools[0].lexname() == "noun.artifact"
+    return f"{thing} {base}" if is_tool and not others else None
 
 
 def parts(word: str) -> list[str]:
