@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain, repeat
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from extract.store import CacheManifest, FeatureCache
 
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
 _AHEAD = 2  # batches
+ASKED = 4  # batches beyond them that the disk is asked for: many small rows at once keep it busy
 # Facts that must agree for features to be comparable.
 _SHARED_FACTS = (
     *("fingerprint", "preprocess", "merge", "keep_regions"),
@@ -77,21 +78,23 @@ class ClipSet:
         ill, and the bytes and their order are the same as without it.
         """
         with ThreadPoolExecutor(1) as reader:
+            asked: deque[Tensor] = deque()  # of the disk, which is busy with them meanwhile
             ahead: deque[Future[tuple[Clips, Tensor]]] = deque()
-            for part, coming in pairwise(chain(parts, [None])):
-                assert part is not None
-                ahead.append(reader.submit(self._fetch_before, part, coming, device))
+            for part in chain(parts, repeat(None, ASKED)):
+                if part is not None:
+                    asked.append(part)
+                    reader.submit(self._expect, part)
+                if asked and (part is None or len(asked) > ASKED):
+                    ahead.append(reader.submit(self._fetch_to, device, asked.popleft()))
                 if len(ahead) > _AHEAD:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
 
-    def _fetch_before(
-        self, items: Tensor, coming: Tensor | None, device: torch.device
-    ) -> tuple[Clips, Tensor]:
-        """Read a batch, while the disk is busy with the one that comes after it."""
-        if coming is not None:
-            self.store.expect(self.rows[coming.div(self.views, rounding_mode="floor")])
+    def _expect(self, items: Tensor) -> None:
+        self.store.expect(self.rows[items.div(self.views, rounding_mode="floor")])
+
+    def _fetch_to(self, device: torch.device, items: Tensor) -> tuple[Clips, Tensor]:
         clips, labels = self.fetch(items)
         return clips.to(device), labels.to(device)
 

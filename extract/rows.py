@@ -53,7 +53,7 @@ def row_digest(entry: Entry, features: Features | None) -> bytes:
     if features is not None:
         for value in vars(features).values():
             if value is not None:
-                digest.update(memoryview(np.ascontiguousarray(value)))
+                digest.update(np.ascontiguousarray(value).data)
     return digest.digest()
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import typer
 
+from adapter.data import ASKED
 from corpus import command
 from corpus.backbone import load
 from corpus.errors import BadInput, RunFailed
@@ -122,7 +123,8 @@ def read(
         _forget(path)
         size, began = 0, time.perf_counter()
         for start in range(0, len(order), batch):
-            cache.expect(order[start + batch : start + 2 * batch])
+            # As far ahead as the adapter's loader asks.
+            cache.expect(order[start + ASKED * batch * bool(start) : start + (ASKED + 1) * batch])
             rows = [cache.features(index) for index in order[start : start + batch]]
             size += sum(v.nbytes for row in rows for v in vars(row).values() if v is not None)
         clips = size / (time.perf_counter() - began)
