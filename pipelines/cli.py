@@ -63,7 +63,7 @@ def run_demo(
     """Run the whole path on the demo world: ALT beside its baselines, and alignment measured."""
     from adapter.settings import counts
     from adapter.tables import fitting_tables
-    from pipelines.demo import Setting, pointing_table, run
+    from pipelines.demo import Setting, pointing_tables, run
 
     draws = [] if shots == "none" else counts(shots)
     few = tuple(n for n in draws if n is not None)
@@ -73,7 +73,7 @@ def run_demo(
     if as_json:
         print_json(outcome.record)
         return
-    for table in (*fitting_tables(outcome.cells, out.width), pointing_table(outcome)):
+    for table in (*fitting_tables(outcome.cells, out.width), *pointing_tables(outcome)):
         out.print(table)
     out.print(f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}", markup=False)
 

@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from adapter.baselines import TITLES
 from adapter.compare import Cell, compare, open_tests
@@ -58,7 +61,7 @@ class Outcome:
 
     Attributes:
         cells: of the comparison, those that the table shows.
-        alignment: for 0, 4 and 8 merged tokens.
+        alignment: for 0, 4 and 8 merged tokens, among the world's names and among the corpus's.
         record: all of it, as in `demo.json`.
     """
 
@@ -111,8 +114,7 @@ def run(
     finish("features")
     step = stage("pointing", 1)
     videos = [world / clip.video for clip in open_dataset("csv", world, "test").clips]
-    names, texts = all_texts(backbone)
-    alignment = measure(videos[: setting.pointed], backbone, names, texts)
+    alignment = measure(videos[: setting.pointed], backbone, _among(corpus, backbone))
     step()
     finish("pointing")
     cells, compared = _compare(out, corpus, setting, workers, stage)
@@ -134,20 +136,33 @@ def run(
     return outcome
 
 
-def pointing_table(outcome: Outcome) -> Any:
-    """Lay out the alignment as a rich table, which fits 80 characters."""
+def pointing_tables(outcome: Outcome) -> list[Any]:
+    """Lay out the alignment as rich tables, which fit 80 characters."""
     from rich.table import Table
 
-    title = "alignment of regions with entities, by ground truth, in per cent"
-    pointing = Table(title=title)
-    pointing.title_justify = "left"
-    for heading in ("merged", "regions", *SHARES.values()):
-        pointing.add_column(heading, justify="right", no_wrap=" " not in heading)
-    for a in outcome.alignment:
-        shares = a.model_dump(include=set(SHARES))
-        cells = (f"{100 * shares[name]:.1f}" for name in SHARES)
-        pointing.add_row(str(a.merge), str(a.regions), *cells)
-    return pointing
+    shown = []
+    for among, rows in groupby(outcome.alignment, lambda a: a.among):
+        pointing = Table(title=f"alignment of regions, by ground truth, in per cent, among {among}")
+        pointing.title_justify = "left"
+        for heading in ("merged", "regions", *SHARES.values()):
+            pointing.add_column(heading, justify="right", no_wrap=" " not in heading)
+        for a in rows:
+            shares = a.model_dump(include=set(SHARES))
+            cells = (f"{100 * shares[name]:.1f}" for name in SHARES)
+            pointing.add_row(str(a.merge), str(a.regions), *cells)
+        shown.append(pointing)
+    return shown
+
+
+def _among(corpus: Path, backbone: Backbone) -> dict[str, tuple[Sequence[str], np.ndarray]]:
+    """What regions may be aligned with: what the world has, and all that ALT's corpus has."""
+    names, texts = all_texts(backbone)
+    built = Corpus.load(corpus)
+    units = [entity.unit for entity in built.entities]
+    return {
+        f"the {len(names)} names of the world": (names, texts),
+        f"the {len(units)} of the corpus": (units, built.embeddings),
+    }
 
 
 def _corpus(
@@ -216,7 +231,7 @@ def _plain(outcome: Outcome) -> str:
     setting = outcome.record["setting"]
     made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
     return plain(
-        [comparison_table(outcome.cells), pointing_table(outcome)],
+        [comparison_table(outcome.cells), *pointing_tables(outcome)],
         f"{made}, commit {outcome.record['commit']}.",
     )
 

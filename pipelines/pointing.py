@@ -5,7 +5,8 @@ the nearest entity text, as the untrained adapter does. With nothing merged, a r
 so the row r = 0 is the per-patch argmax that merging is compared with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ class Alignment(BaseModel):
     """How well regions are aligned, over all frames.
 
     Attributes:
+        among: which entities there were to choose from.
         merge: r; with 0 each region is one patch.
         regions: of a frame, the class token left out.
         pointing: of the pixels of regions aligned with an entity that is present, the share that
@@ -54,6 +56,7 @@ class Alignment(BaseModel):
         frames: measured on.
     """
 
+    among: str
     merge: int
     regions: int
     pointing: float
@@ -65,6 +68,26 @@ class Alignment(BaseModel):
     frames: int
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """What one frame shows.
+
+    Attributes:
+        masks: (H, W) bool, the pixels of each entity that is present.
+        near: the same, half a patch wider to every side.
+        acting: things that act and are present.
+    """
+
+    masks: dict[str, np.ndarray]
+    near: dict[str, np.ndarray]
+    acting: Collection[str]
+
+    @classmethod
+    def of(cls, masks: dict[str, np.ndarray], acting: Collection[str] = ()) -> "_Scene":
+        near = {name: _grow(mask, mask.shape[0] // 20) for name, mask in masks.items()}
+        return cls(masks, near, [name for name in acting if name in masks])
+
+
 class _Tally:
     """Counts over frames, from which an `Alignment` is made."""
 
@@ -73,43 +96,36 @@ class _Tally:
         self.found = self.right = self.present = self.actors = self.actors_found = 0
         self.each: list[float] = []
 
-    def add(
-        self,
-        entity: Sequence[str],
-        areas: np.ndarray,
-        masks: dict[str, np.ndarray],
-        acting: Iterable[str],
-    ) -> None:
+    def add(self, entity: Sequence[str], areas: np.ndarray, scene: _Scene) -> None:
         """Count one frame.
 
         Args:
             entity: of each region.
             areas: (R, H, W) bool, the pixels of each region.
-            masks: (H, W) bool, the pixels of each entity that is present.
-            acting: things that act and are present.
+            scene: what the frame shows.
         """
-        grown = {name: _grow(mask, areas.shape[1] // 20) for name, mask in masks.items()}
         hits: dict[str, list[bool]] = {}
         for name, area in zip(entity, areas, strict=True):
-            if name in masks:
-                hits.setdefault(name, []).append(bool(grown[name][area].mean() >= 0.5))
+            if name in scene.masks:
+                hits.setdefault(name, []).append(bool(scene.near[name][area].mean() >= 0.5))
                 self.pixels += int(area.sum())
-                self.exact += int(masks[name][area].sum())
+                self.exact += int(scene.masks[name][area].sum())
         self.pointed += sum(map(len, hits.values()))
         self.on += sum(map(sum, hits.values()))
         self.each += [sum(hit) / len(hit) for name, hit in hits.items() if name not in SCENES]
         found = set(entity)
         self.found += len(found)
-        self.right += len(found & masks.keys())
-        self.present += len(masks)
-        for name in acting:
+        self.right += len(found & scene.masks.keys())
+        self.present += len(scene.masks)
+        for name in scene.acting:
             self.actors += 1
             self.actors_found += name in found
         self.frames += 1
 
-    def result(self, merge: int, regions: int) -> Alignment:
+    def result(self, among: str, merge: int, regions: int) -> Alignment:
         """Return the shares."""
         return Alignment(
+            among=among,
             merge=merge,
             regions=regions,
             pointing=self.exact / max(self.pixels, 1),
@@ -125,8 +141,7 @@ class _Tally:
 def measure(
     videos: Sequence[Path],
     backbone: Backbone,
-    units: Sequence[str],
-    embeddings: np.ndarray,
+    among: Mapping[str, tuple[Sequence[str], np.ndarray]],
     merges: Sequence[int] = (0, 4, 8),
     frames: int = 4,
 ) -> list[Alignment]:
@@ -135,42 +150,44 @@ def measure(
     Args:
         videos: with their truth beside them.
         backbone: to encode with.
-        units: name of each entity of a corpus; several may share one.
-        embeddings: (K, D) float32 unit rows, their texts.
+        among: by what it is called, the entities to choose from: the name of each, which several
+            may share, and (K, D) float32 unit rows, their texts.
         merges: token pairs to merge in each block.
         frames: of each video.
 
     Returns:
-        One `Alignment` for each of `merges`.
+        One `Alignment` for each of `merges`, for each of `among`.
 
     Raises:
         BadInput: a video without truth.
     """
     facts = backbone.preprocess
     plan = Plan(Framing(facts.size, facts.interpolation, facts.resize_mode), frames)
-    texts = torch.from_numpy(embeddings)
-    encoders = [Encoder(backbone, merge) for merge in merges]
-    tallies = [_Tally() for _ in merges]
+    encoders = {merge: Encoder(backbone, merge) for merge in merges}
+    tallies = {(called, merge): _Tally() for called in among for merge in merges}
     for video in videos:
         known, ids = truth.read(video)
         pixels = read(video, video.name, plan)
         at = np.clip(np.rint(pixels.timestamps * known.fps).astype(int), 0, known.frames - 1)
-        shown = [_resized(ids[k], facts.size) for k in at]
-        masks = [_present(known, view) for view in shown]
         acting = [e.entity for e in known.entities if e.acting and e.kind in ("object", "animal")]
-        for encoder, tally in zip(encoders, tallies, strict=True):
+        scenes = [
+            _Scene.of(_present(known, _resized(ids[index], facts.size)), acting) for index in at
+        ]
+        for merge, encoder in encoders.items():
             features = next(encoder.features([(0, pixels)]))[1]
             if isinstance(features, str):
                 continue
             tokens = torch.from_numpy(features.regions.astype(np.float32))[:, 1:]
-            nearest = _nearest(tokens, texts)  # (frames, R − 1)
-            for k, mask in enumerate(masks):
-                areas = _areas(features.patch_region[k], encoder.tower.grid, facts.size)
-                names = [units[e] for e in nearest[k].tolist()]
-                tally.add(names, areas, mask, [name for name in acting if name in mask])
+            areas = [
+                _areas(source, encoder.tower.grid, facts.size) for source in features.patch_region
+            ]
+            for called, (units, texts) in among.items():
+                nearest = _nearest(tokens, torch.from_numpy(texts))  # (frames, R − 1)
+                for scene, area, row in zip(scenes, areas, nearest.tolist(), strict=True):
+                    tallies[called, merge].add([units[e] for e in row], area, scene)
     return [
-        tally.result(merge, encoder.tower.regions - 1)
-        for merge, encoder, tally in zip(merges, encoders, tallies, strict=True)
+        tally.result(called, merge, encoders[merge].tower.regions - 1)
+        for (called, merge), tally in tallies.items()
     ]
 
 

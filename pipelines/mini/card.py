@@ -96,8 +96,7 @@ def figures(backbone: Backbone, clips: int = 40, each: int = 12) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         write_world(Path(folder), clips, _WORLD_SEED)
         videos = sorted(Path(folder).rglob("*.mp4"))
-        names, texts = all_texts(backbone)
-        aligned = measure(videos, backbone, names, texts)
+        aligned = measure(videos, backbone, {"the names of the world": all_texts(backbone)})
     return Figures(recognition=recognition(backbone, each), alignment=aligned, videos=clips)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
-from pipelines.pointing import _Tally, measure
+from pipelines.pointing import _Scene, _Tally, measure
 from pipelines.world.clips import listing
 from pipelines.world.truth import read
 from pipelines.world.write import write_world
@@ -26,7 +26,7 @@ def test_regions_that_all_take_the_scene_point_at_the_share_of_it(
     truth, _ = read(video)
     scene = next(seen.entity for seen in truth.entities if seen.kind == "scene")
     text = np.eye(1, 128, dtype=np.float32)
-    patches, merged = measure([video], mini, [scene], text, merges=(0, 8), frames=2)
+    patches, merged = measure([video], mini, {"it": ([scene], text)}, merges=(0, 8), frames=2)
     assert (patches.regions, merged.regions) == (100, 52)
     assert patches.frames == merged.frames == 2
     assert patches.precision == 1
@@ -41,8 +41,8 @@ def test_entities_of_many_regions_and_of_few_count_alike_in_each() -> None:
     areas = areas.repeat(20, axis=1).repeat(20, axis=2)
     man, ball = areas[0] | areas[1], areas[3]
     tally = _Tally()
-    tally.add(["man", "man", "ball", "dog"], areas, {"man": man, "ball": ball}, [])
-    found = tally.result(0, 4)
+    tally.add(["man", "man", "ball", "dog"], areas, _Scene.of({"man": man, "ball": ball}))
+    found = tally.result("them", 0, 4)
     assert found.by_region == pytest.approx(2 / 3)  # the man's two regions; the ball's is off it
     assert found.each == pytest.approx((1 + 0) / 2)
 
@@ -51,7 +51,7 @@ def test_an_entity_that_is_absent_counts_against_precision_only(
     mini: Backbone, videos: list[Path]
 ) -> None:
     text = np.eye(1, 128, dtype=np.float32)
-    (found,) = measure(videos[:1], mini, ["unicorn"], text, merges=(8,), frames=1)
+    (found,) = measure(videos[:1], mini, {"beasts": (["unicorn"], text)}, merges=(8,), frames=1)
     assert (found.precision, found.recall, found.pointing, found.acting) == (0, 0, 0, 0)
 
 
@@ -61,4 +61,4 @@ def test_a_video_without_truth_is_refused(
     stray = tmp_path / "x.mp4"
     stray.write_bytes(videos[0].read_bytes())
     with pytest.raises(BadInput, match="no ground truth"):
-        measure([stray], mini, ["ball"], np.eye(1, 128, dtype=np.float32))
+        measure([stray], mini, {"it": (["ball"], np.eye(1, 128, dtype=np.float32))})
