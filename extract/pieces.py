@@ -117,7 +117,8 @@ class Local:
         self, work: Work, pieces: Sequence[Piece], encoder: Encoder, watch: Watch | None
     ) -> Spent:
         """Make pieces; see `make`."""
-        with Pool(self.workers or cores(), self.timeout) as pool:
+        on_cpu = encoder.backbone.device.type == "cpu"
+        with Pool(self.workers or cores(), self.timeout, makes_way=on_cpu) as pool:
             return make(work, pieces, encoder, pool, watch)
 
 
