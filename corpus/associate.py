@@ -79,7 +79,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     for thing in things:
         found += relations.derived(thing, roles_only=True)
         found += relations.parts(thing)
-        if not acts or len(things) == 1:
+        if not acts or len(things) <= 2:
             found += definitions.things(thing, context, share=0.3)
         if game := disambiguate.game_of(thing):
             found += definitions.things(game, context, share=0.4)

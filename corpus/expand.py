@@ -95,9 +95,10 @@ def entities(
         kept = _distinct(kept, farther, parsed)[:_FEW]
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
-    if len(parsed.words) == 1:  # which says little: what is there is found by definitions
-        shorter = [short for entity in kept for short in relations.plainly(entity)]
-        kept = _distinct(kept, _wanted(shorter, options), parsed)
+    # One word says little: what is there is found by definitions. What is poured is in a vessel.
+    longer = kept if len(parsed.words) == 1 else relations.vessels(kept, senses)
+    shorter = [short for entity in longer for short in relations.plainly(entity)]
+    kept = _distinct(kept, _wanted(shorter, options), parsed)
     kept = kept[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:

@@ -185,6 +185,14 @@ def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
                 )
 
 
+def vessels(entities: Sequence[Found], stuffs: Sequence[Sense]) -> list[Found]:
+    """Choose what food or a substance of the label is held in, by its name: a beer glass."""
+    held = ("noun.food", "noun.substance")
+    called = tuple(f"{stuff.form} " for stuff in stuffs if stuff.synset.lexname() in held)
+    of_it = [one for one in entities if one.synset and one.unit.startswith(called)]
+    return [one for one in of_it if "container.n.01" in wordnet.ancestors(synset_of(one.synset))]
+
+
 def plainly(entity: Found) -> Iterator[Found]:
     """Find what a thing of a longer name is called for short: a ditch spade is a spade."""
     head = entity.unit.split()[-1]

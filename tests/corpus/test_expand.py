@@ -54,6 +54,9 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("hurling (sport)", "stick"),  # of hockey, which it is like
         ("playing polo", "horse"),  # whose back is horseback
         ("welding", "metal"),  # of many kinds, and of one look
+        ("pouring beer", "glass"),  # a beer glass, for short
+        ("making latte art", "coffee"),
+        ("digging", "earth"),  # which is no planet there
         ("fly tying", "fly"),
         ("longboarding", "longboard"),
         ("jetskiing", "jet ski"),
