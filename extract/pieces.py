@@ -117,8 +117,7 @@ class Local:
         self, work: Work, pieces: Sequence[Piece], encoder: Encoder, watch: Watch | None
     ) -> Spent:
         """Make pieces; see `make`."""
-        on_cpu = encoder.backbone.device.type == "cpu"
-        with Pool(self.workers or cores(), self.timeout, makes_way=on_cpu) as pool:
+        with Pool(self.workers or cores(), self.timeout) as pool:
             return make(work, pieces, encoder, pool, watch)
 
 

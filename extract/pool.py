@@ -18,9 +18,6 @@ from extract.worker import Job
 
 # No growth was seen over thousands of videos; what some file may leak goes with its worker.
 _VIDEOS_PER_WORKER = 5000
-# Of workers on the processor that also encodes: whichever interrupts the other finds the caches
-# full of what is not its own. An encoder without frames leaves the core to them.
-_NICENESS = 5
 
 
 class WorkerDied(Exception):
@@ -33,12 +30,10 @@ class Pool:
     Args:
         workers: processes.
         timeout: seconds that one decoder may take for one video.
-        makes_way: let the workers make way for this process, which encodes on the same cores.
     """
 
-    def __init__(self, workers: int, timeout: float = 120.0, makes_way: bool = False) -> None:
+    def __init__(self, workers: int, timeout: float = 120.0) -> None:
         self.workers, self._timeout = workers, timeout
-        self._niceness = _NICENESS if makes_way else 0
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._mine = threading.local()  # each thread keeps one worker busy
         self._alive: set[_Worker] = set()
@@ -93,7 +88,7 @@ class Pool:
         if worker is None or worker.asked >= _VIDEOS_PER_WORKER:
             if worker is not None:
                 self._drop(worker)
-            worker = self._mine.worker = _Worker(self._timeout, self._niceness)
+            worker = self._mine.worker = _Worker(self._timeout)
             self._alive.add(worker)
         try:
             if self._closing:
@@ -111,14 +106,13 @@ class Pool:
 
 
 class _Worker:
-    def __init__(self, timeout: float, niceness: int) -> None:
+    def __init__(self, timeout: float) -> None:
         self.asked, self._timeout = 0, timeout
         self._pipe, theirs = Pipe()
         home = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         # -P: a file in the user's working folder must not stand in for a module of ours.
-        facts = map(str, (theirs.fileno(), timeout, niceness))
-        command = [sys.executable, "-P", "-m", "extract.worker", *facts]
+        command = [sys.executable, "-P", "-m", "extract.worker", str(theirs.fileno()), str(timeout)]
         with theirs:
             self._process = subprocess.Popen(
                 command,

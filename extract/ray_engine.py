@@ -135,7 +135,7 @@ class _Worker:
             cause = f"{pretrained} of {model} holds other weights on {os.uname().nodename}"
             raise BadInput("--pretrained", cause, "put the same file on every machine")
         self._encoder = work.options.encoder(backbone, lanes(backbone.device))
-        self._pool = Pool(workers, timeout, makes_way=backbone.device.type == "cpu")
+        self._pool = Pool(workers, timeout)
 
     def make(self, piece: Piece) -> Spent:
         work = self._job[0]

@@ -1,12 +1,11 @@
 """A decoding worker: a process of its own, so that no video can take the run down.
 
-Started as `python -m extract.worker FD TIMEOUT NICENESS`; it reads jobs from that socket until it
+Started as `python -m extract.worker FD TIMEOUT`; it reads jobs from that socket until it
 closes. A fresh interpreter rather than a fork, so that no HDF5 handle and no thread of the caller's
 is inherited, and rather than multiprocessing's spawn, which would run a notebook's or a script's
 main again.
 """
 
-import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -52,6 +51,5 @@ def serve(jobs: Connection, timeout: float) -> None:
 if __name__ == "__main__":
     # Ctrl-C goes to the whole group of processes; the caller alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(int(sys.argv[3]))
     quiet()
     serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

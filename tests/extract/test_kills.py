@@ -42,7 +42,7 @@ DRIVER = textwrap.dedent("""
 
     class Here:
         # Reads in this process: the workers' own deaths are tested with the command.
-        def __init__(self, workers, timeout, makes_way): self.workers = workers
+        def __init__(self, workers, timeout): self.workers = workers
         def __enter__(self): return self
         def __exit__(self, *error): pass
         def read(self, jobs, ahead): return (clip.read(j.path, j.name, j.plan) for j in jobs)
