@@ -28,7 +28,6 @@ from corpus.relations import Found
 # Where an action of which nothing is known may be seen.
 _ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
 _OTHER_SENSES = 3  # of a verb, read where the likeliest says little
-_PLAIN = 2  # senses of a verb that means one thing
 _VAGUE = 12  # senses of a verb from which it says little of what it is done with
 _ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
 # Of what a definition mentions, words that people use are seen more often than rare ones.
@@ -97,7 +96,7 @@ def _told(act: Sense, context: dict[str, float]) -> list[Found]:
     game that another is like holds for that one as well.
     """
     told = list(definitions.things(act, context, share=0.6))
-    plain = len(wordnet.senses(act.form, "v")) <= _PLAIN
+    plain = len(wordnet.senses(act.form, "v")) <= spelling.PLAIN
     if plain and len({thing.synset for thing in told}) == 1:
         only = Sense(told[0].unit, relations.synset_of(told[0].synset or ""), told[0].score)
         if only.synset.lexname() == "noun.artifact":

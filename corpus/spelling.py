@@ -12,7 +12,7 @@ from corpus.parse import Parsed
 from corpus.relations import Found
 
 DONE_WITH = "instrument: what the action is done with, by definition"
-_PLAIN = 2  # senses of a verb that means one thing
+PLAIN = 2  # senses of a verb that means one thing
 _SHORTEST = 3  # letters of a word that another is written of
 _COMMON, _KINDS = 2, 3  # uses in WordNet's texts that make a thing common, and how many are taken
 
@@ -88,7 +88,7 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
             if _gerunds(base) & set(glosses.words(synset.definition())):
                 yield relations.found(form, synset, f"instrument: made for {verb}", 0.6)
                 return
-        if len(verbs) > _PLAIN or (sense.synset.pos() == "n" and not sense.form.endswith("ing")):
+        if len(verbs) > PLAIN or (sense.synset.pos() == "n" and not sense.form.endswith("ing")):
             continue
         for form, synset in own:
             if form != synset.lemma_names()[0].replace("_", " ").lower():

@@ -97,7 +97,7 @@ class Shards:
             path: the file.
             manifest: its facts, but for what only the rows can say.
             rows: as many as the manifest has clips.
-            sealed: see `CacheWriter.close`.
+            sealed: see `CacheWriter.close`. A shard is checked row by row when it is joined.
 
         Raises:
             RunFailed: the file cannot be written (a full disk, for one).

@@ -112,8 +112,7 @@ class CacheWriter:
         """Write columns and attributes, bring all to the disk, and return the finished manifest.
 
         Args:
-            sealed: write the digest of the file's bytes before them. It is read once more for it;
-                what is soon read anyway, row by row, can do without.
+            sealed: write the digest of the file's bytes before them, for which it is read again.
 
         Raises:
             ValueError: fewer rows than `manifest.clips`.
