@@ -14,6 +14,7 @@ import av
 import av.logging
 import decord
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 Decoder = Literal["auto", "decord", "pyav"]
@@ -85,6 +86,8 @@ class PyAVVideo:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # One for all frames: a frame that converts itself sets up its own, which takes longer.
+        self._converter = VideoReformatter()
         times: list[float] = []
         self._damaged = 0
         rate = 0.0
@@ -107,7 +110,7 @@ class PyAVVideo:
             if index is None:
                 return
             if at == index:
-                yield _upright(frame)
+                yield self._upright(frame)
                 index = next(wanted, None)
         if index is not None:
             raise DecodeError(f"frame {index} was there once and is not again")
@@ -136,6 +139,11 @@ class PyAVVideo:
                             yield frame
         except (av.error.FFmpegError, ValueError) as error:
             raise DecodeError(_reason(error)) from error
+
+    def _upright(self, frame: av.VideoFrame) -> Frame:
+        """RGB pixels, turned as the file's rotation metadata says."""
+        pixels = self._converter.reformat(frame, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 
 _READERS: dict[Decoder, tuple[Callable[[Path], Video], ...]] = {
@@ -228,12 +236,6 @@ def _cut_short(path: Path, timestamps: NDArray[np.float64]) -> str:
     if announced - seen < max(0.5, 0.1 * announced):
         return ""
     return f"ends at {seen:.1f} s of the {announced:.1f} s that its header announces"
-
-
-def _upright(frame: av.VideoFrame) -> Frame:
-    """RGB pixels, turned as the file's rotation metadata says."""
-    pixels = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 
 def _reason(error: Exception) -> str:
