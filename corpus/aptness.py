@@ -24,7 +24,7 @@ _PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT, _BODY_OBJECT = 0.5, 0.6, 0.5, 1.2
 _LARGE_OBJECT = 0.6  # by its own definition, as the balloon that carries people
 # WordNet's sentence frames in which a verb has an object, and what is left of a sense without.
 _TRANSITIVE = frozenset((8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 21, 24, 25, 30, 31))
-_NO_OBJECT = 0.6
+_NO_OBJECT = 0.3
 _SPORT = 1.3  # a gerund that names a pastime: "playing" an instrument, "fishing" on ice
 _PLAY = frozenset(("game", "sport"))  # stems
 _VERB_LEXNAMES = {

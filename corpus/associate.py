@@ -11,6 +11,7 @@ from dataclasses import replace
 from nltk.corpus.reader.wordnet import Synset
 
 from corpus import (
+    aptness,
     definitions,
     disambiguate,
     glosses,
@@ -33,6 +34,7 @@ _ASIDE = 2  # definitions worth an entity that mention the thing but not what is
 # Of what a definition mentions, words that people use are seen more often than rare ones.
 _KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
 _NEAR = 0.16  # nearness of a definition that is worth an entity
+_MANY_KINDS = 10  # of a pastime that names no certain one
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
 
@@ -47,16 +49,19 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         kin: find other kinds of the things named, too.
     """
     context = _context(parsed, units, verbs)
-    acts = verbs + [s for s in units if kinds.is_act(s.synset)]
+    acts = verbs + [s for s in units if kinds.is_act(s.synset)] + _topics(parsed)
     things = [s for s in units if not kinds.is_act(s.synset)]
     found = list(spelling.compounds(parsed))
+    kept: list[Sense] = []
     for act in acts:
-        tools = list(relations.derived(act))
-        found += tools
-        found += spelling.namesakes(act.form, act)
+        tools = [*relations.derived(act), *spelling.namesakes(act.form, act)]
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
-            found += spelling.agent(act.form, act.synset)
-        found += _told(act, context)
+            tools += spelling.agent(act.form, act.synset)
+        defined = _told(act, context)
+        if _is_likened(act, parsed, things):
+            tools, defined = ([f for f in some if f.unit != act.form] for some in (tools, defined))
+        found += tools + defined
+        kept += _animals_in_name(act, defined)
         found += relations.of_kind(act)
         found += spelling.implements(act, _gerund(act, parsed))
         found += manners.means(act, context)
@@ -74,6 +79,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         # A role's definition begins with what kind of person it is, which is no news.
         found += [f for f in spoken if tool.kind == "object" or f.kind != "role"]
         if tool.kind == "object":
+            found += definitions.travelled_with(made, context)
             found += relations.made_for(made, [_names(thing) for thing in things])
     for thing in things:
         found += relations.derived(thing, roles_only=True)
@@ -85,8 +91,18 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if kin:
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
-        found += _mentioning(parsed, things, acts, context, {f.synset for f in found})
+        found += _mentioning(parsed, things + kept, acts, context, {f.synset for f in found})
     return found
+
+
+def _topics(parsed: Parsed) -> list[Sense]:
+    """Return the pastimes that a label's parentheses name: "(boxing)", but not "(sport)"."""
+    named = [pairs[0] for word in parsed.context if (pairs := wordnet.senses(word))]
+    return [
+        Sense(form, synset, 1.0)
+        for form, synset in named
+        if kinds.is_pastime(synset) and len(synset.hyponyms()) < _MANY_KINDS
+    ]
 
 
 def _told(act: Sense, context: dict[str, float]) -> list[Found]:
@@ -101,9 +117,37 @@ def _told(act: Sense, context: dict[str, float]) -> list[Found]:
         only = Sense(told[0].unit, relations.synset_of(told[0].synset or ""), told[0].score)
         if only.synset.lexname() == "noun.artifact":
             told += definitions.things(only, context, share=0.4)
+    if kinds.is_pastime(act.synset):
+        for role in [thing for thing in told if thing.kind == "role"]:
+            told += _of_role(role)
     for game in definitions.likened(act):
         told += definitions.things(game, context, share=0.4)
     return told
+
+
+def _is_likened(act: Sense, parsed: Parsed, things: list[Sense]) -> bool:
+    """Tell whether an act is only like that of the thing of its name: fists are pumped."""
+    if aptness.with_object(act.synset, parsed) < 1:  # fingers drum, on no drum
+        return True
+    bodily = any(thing.synset.lexname() == "noun.body" for thing in things)
+    return bodily and f"like a {act.form}" in act.synset.definition()
+
+
+def _animals_in_name(act: Sense, spoken: list[Found]) -> Iterator[Sense]:
+    """Find the animals of an act's definition that its name has as well: bees, of beekeeping."""
+    for thing in spoken:
+        if thing.synset and act.form.startswith(thing.unit):
+            synset = relations.synset_of(thing.synset)
+            if synset.lexname() == "noun.animal":
+                yield Sense(thing.unit, synset, thing.score)
+
+
+def _of_role(role: Found) -> Iterator[Found]:
+    """Find what the people whom a sport's definition speaks of have: skaters, skates."""
+    for verb in wordnet.derived(relations.synset_of(role.synset or "")):
+        if verb.pos() == "v":
+            name = relations.first_name(verb)
+            yield from spelling.namesakes(name, Sense(name, verb, role.score))
 
 
 def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Found]:

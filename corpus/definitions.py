@@ -18,6 +18,8 @@ _TOOLS = ("with", "using")
 # What these govern is a thing more often than not: "through a ring".
 _BODILY = ("onto", "over", "under", "through", "against")
 
+_SURE, _TRAVEL = 0.9, 0.35  # visibility of what vehicles move by and on, and its score
+
 
 def things(
     sense: Sense, context: dict[str, float], share: float, examples: bool = False
@@ -55,6 +57,20 @@ def things(
             if kinds.is_pastime(sense.synset) and chosen.synset.lexname() == "noun.animal":
                 for whole in chosen.synset.part_holonyms():  # where horseback is, there is a horse
                     yield relations.found(relations.first_name(whole), whole, source, score)
+
+
+def travelled_with(vehicle: Sense, context: dict[str, float]) -> Iterator[Found]:
+    """Find what moves a vehicle's kind and where it moves: a canoe by a paddle, a boat on water."""
+    above = vehicle.synset.closure(lambda synset: synset.hypernyms(), depth=3)
+    for kind in filter(kinds.is_vehicle, above):
+        text = kind.definition()
+        bag = context | {token: glosses.weight(token) for token in glosses.stems(text)}
+        for phrase, lead in dict.fromkeys(n for c in text.split(";") for n in _of_clause(c)):
+            led = lead in (*_TOOLS, "on")
+            chosen = disambiguate.of_word(phrase, bag, tool=True) if led else None
+            if chosen and kinds.visibility(chosen.synset) >= _SURE:
+                source = f"definition of {relations.first_name(kind)}"
+                yield relations.found(chosen.form, chosen.synset, source, _TRAVEL)
 
 
 def likened(sense: Sense) -> Iterator[Sense]:

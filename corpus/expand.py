@@ -96,7 +96,7 @@ def entities(
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     # One word says little: what is there is found by definitions. What is poured is in a vessel.
-    longer = kept if len(parsed.words) == 1 else relations.vessels(kept, senses)
+    longer = kept
     shorter = [short for entity in longer for short in relations.plainly(entity)]
     kept = _distinct(kept, _wanted(shorter, options), parsed)
     kept = kept[: options.cap]
@@ -235,6 +235,8 @@ def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Fou
             continue
         if entity.unit in units or (entity.synset and entity.synset in synsets):
             continue
+        if new and _is_genus(entity, first):
+            continue
         if entity.synset and not out.isdisjoint(
             wordnet.ancestors(relations.synset_of(entity.synset))
         ):
@@ -244,6 +246,19 @@ def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Fou
         if entity.synset:
             synsets.add(entity.synset)
     return kept
+
+
+def _is_genus(entity: Found, first: list[Found]) -> bool:
+    """Tell whether a closed compound of the label has an entity in it: a wheelchair is a chair."""
+    return any(
+        found.source == "label"
+        and " " not in found.unit
+        and found.unit != entity.unit
+        and found.unit.endswith(entity.unit)
+        and entity.synset in wordnet.ancestors(relations.synset_of(found.synset or ""))
+        for found in first
+        if found.synset
+    )
 
 
 def _told_by_names(first: list[Found]) -> set[str]:

@@ -114,6 +114,11 @@ def is_scene(synset: Synset) -> bool:
     return not ancestors(synset).isdisjoint(_SCENE_ROOTS)
 
 
+def is_vehicle(synset: Synset) -> bool:
+    """Tell whether a synset is something to travel with."""
+    return "vehicle.n.01" in ancestors(synset)
+
+
 def kind_of(synset: Synset) -> str:
     """Name an entity's kind: object, body_part, scene, role or motion (design §1)."""
     lexname = synset.lexname()

@@ -13,6 +13,7 @@ from corpus.relations import Found
 
 DONE_WITH = "instrument: what the action is done with, by definition"
 PLAIN = 2  # senses of a verb that means one thing
+_MANY_SENSES = 5  # of a verb of which one alone says little of what another is done with
 _SHORTEST = 3  # letters of a word that another is written of
 _COMMON, _KINDS = 2, 3  # uses in WordNet's texts that make a thing common, and how many are taken
 
@@ -76,9 +77,12 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
         own.sort(key=lambda pair: pair[1] not in wordnet.derived(sense.synset))
         with_it = re.compile(rf"\b(?:with|using|by|on)\b[^;,]*\b{re.escape(base)}\b")
         tool_of = [s for _, s in verbs if with_it.search(s.definition())]
+        if len(tool_of) == 1 and len(verbs) > _MANY_SENSES and sense.synset not in tool_of:
+            tool_of = []  # a rare sense's means: notes are tied by a tie, and flies are not
         tools = [(f, s) for f, s in own if s.lexname() == "noun.artifact"]
         # One who throws a punch has no punch to make holes with.
-        feat = _is_feat(sense.synset, [s for _, s in own])
+        is_deed = kinds.is_act(sense.synset) and sense.form == base and wordnet.entry(base, "v")
+        feat = is_deed or _is_feat(sense.synset, [s for _, s in own])
         if tool_of and tools and not feat:
             form, synset = max(tools, key=lambda pair: _kinship(pair[1], tool_of, tools))
             yield relations.found(form, synset, DONE_WITH, 0.7)
@@ -97,7 +101,8 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
                 yield relations.found(form, synset, f"instrument: namesake of {verb}", 0.7)
                 return
             if kinds.is_act(synset):
-                yield relations.found(form, synset, f"namesake of {verb}", 0.5)
+                if form != verb:  # as the label has it, it is the verb
+                    yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
 
 

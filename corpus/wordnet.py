@@ -132,6 +132,8 @@ def _bases(word: str, pos: str) -> tuple[str, ...]:
         and entry(word[:-3], pos)
     ):
         known = list(dict.fromkeys([*known, word[:-3]]))  # "putting" is of put, and of putt
+    if pos == "v" and word.endswith("ying") and entry(f"{word[:-3]}e", pos):
+        known = list(dict.fromkeys([*known, f"{word[:-3]}e"]))  # "dying" is of die, and of dye
     if pos == "n" and known == [word]:  # "cards" is an entry of its own, and a plural as well
         known = [guess for guess in guesses if entry(guess, pos)][:1]
     return tuple(dict.fromkeys([*known, *([] if known else guesses), word]))
