@@ -54,7 +54,10 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     found = list(spelling.compounds(parsed))
     kept: list[Sense] = []
     for act in acts:
-        tools = [*relations.derived(act), *spelling.namesakes(act.form, act)]
+        named = spelling.namesakes(act.form, act)
+        # An act of the name that the label has for what is done is no news.
+        new = [f for f in named if f.kind != "motion" or f.unit not in parsed.words]
+        tools = [*relations.derived(act), *new]
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
             tools += spelling.agent(act.form, act.synset)
         defined = _told(act, context)

@@ -209,6 +209,7 @@ def code_digest() -> str:
     modules = (
         "labels",
         "tags",
+        "coinages",
         "units",
         "parse",
         "siblings",
@@ -223,6 +224,7 @@ def code_digest() -> str:
         "neighbours",
         "relations",
         "definitions",
+        "manners",
         "spelling",
         "associate",
         "expand",

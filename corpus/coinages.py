@@ -1,8 +1,12 @@
 """Words of labels that WordNet lacks: the words that they are made of, and where they end."""
 
-from corpus import kinds, wordnet
-from corpus.tags import Token
+from collections.abc import Iterator
+from itertools import groupby
 
+from corpus import kinds, wordnet
+from corpus.tags import Token, function_words
+
+_LONGEST = 3  # words of a compound
 _SHORTEST, _COMMON = 4, 3  # letters, and uses, of a word within a closed compound
 
 
@@ -70,6 +74,30 @@ def parts(word: str) -> list[str]:
     if often < _COMMON:
         return []
     return [word[:cut], word[cut:]] if _seen(word[:cut]) >= _COMMON else [word[cut:]]
+
+
+def compounds(tokens: list[Token]) -> Iterator[str]:
+    """Name the things whose words WordNet has one by one, and no two of them together.
+
+    Args:
+        tokens: of a label.
+    """
+    for _, chunk in groupby(tokens, lambda token: token.chunk):
+        words = [token.text for token in chunk if token.tag[:2] in ("NN", "JJ", "PO")]
+        if not 1 < len(words) <= _LONGEST or not all(map(_may_name, words)):
+            continue
+        pairs = (" ".join(words[start:end]) for start, end in wordnet.ngrams(words))
+        heads = wordnet.senses(words[-1])
+        if any(wordnet.senses(pair) for pair in pairs) or not heads or kinds.is_act(heads[0][1]):
+            continue
+        yield " ".join([*words[:-1], heads[0][0]])
+
+
+def _may_name(word: str) -> bool:
+    """Tell whether a word is a noun or adjective that may be part of a thing's name."""
+    if word.endswith("ing") or word in function_words():
+        return False
+    return bool(wordnet.senses(word) or wordnet.reader().synsets(word, "a"))
 
 
 def end(tokens: list[Token], at: int) -> int:

@@ -87,6 +87,7 @@ def entities(
     ]
     verbs = [sense for sense in meant if sense is not None]
     direct = list(_named(named, parsed, options))
+    direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
     senses = [sense for _, sense in named if sense is not None]
     more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
     kept = _distinct(direct, more, parsed)
@@ -96,7 +97,7 @@ def entities(
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     # One word says little: what is there is found by definitions. What is poured is in a vessel.
-    longer = kept
+    longer = kept if len(parsed.words) == 1 else relations.vessels(kept, senses)
     shorter = [short for entity in longer for short in relations.plainly(entity)]
     kept = _distinct(kept, _wanted(shorter, options), parsed)
     kept = kept[: options.cap]

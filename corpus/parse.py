@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from corpus import glosses, wordnet
+from corpus import coinages, glosses, wordnet
 from corpus.labels import readable
 from corpus.tags import function_words, tokens_of
 from corpus.units import PLACEHOLDER, Draft, Unit, read
@@ -27,6 +27,7 @@ class Parsed:
         excluded: noun phrases that the label rules out ("not wine").
         words: content words of the label.
         spent: words that are no unit of their own: verbs, parts of longer units, excluded.
+        compounds: of words that WordNet has one by one and not together: "exercise ball".
         placeholders: whether a slot ("something") stands where a noun would.
     """
 
@@ -37,6 +38,7 @@ class Parsed:
     excluded: tuple[str, ...]
     words: tuple[str, ...]
     spent: frozenset[str]
+    compounds: tuple[str, ...]
     placeholders: bool
 
 
@@ -72,6 +74,7 @@ def parse(label: str) -> Parsed:
         excluded=tuple(out),
         words=tuple(dict.fromkeys(content)),
         spent=frozenset(draft.spent),
+        compounds=tuple(coinages.compounds(tokens)),
         placeholders=any(bool(PLACEHOLDER.fullmatch(word)) for word in words),
     )
 

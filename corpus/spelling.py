@@ -101,8 +101,7 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
                 yield relations.found(form, synset, f"instrument: namesake of {verb}", 0.7)
                 return
             if kinds.is_act(synset):
-                if form != verb:  # as the label has it, it is the verb
-                    yield relations.found(form, synset, f"namesake of {verb}", 0.5)
+                yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
 
 

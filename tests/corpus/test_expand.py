@@ -223,3 +223,44 @@ def test_what_has_a_longer_name_is_also_what_it_is_called_for_short() -> None:
     assert found["spade"] == "spade.n.02"
     assert senses("trapezing")["acrobat"] == "acrobat.n.01"
     assert "horse" not in senses("PommelHorse")  # which is no horse
+
+
+def test_parentheses_that_name_a_sport_bring_what_is_seen_there() -> None:
+    assert {"boxer", "boxing glove"} <= set(senses("punching person (boxing)"))
+    assert "game" not in senses("pulling rope (game)")
+
+
+def test_a_gerund_may_be_of_the_verb_that_takes_what_the_label_has() -> None:
+    assert "hair dye" in senses("dying hair")
+    assert "blower" in senses("blowing leaves")
+
+
+def test_what_moves_by_its_own_name_has_no_thing_of_that_name() -> None:
+    assert "pump" not in senses("pumping fist")
+    assert "pump" in senses("pumping gas")
+    assert "tie" not in senses("fly tying")
+
+
+def test_what_moves_a_vehicle_s_kind_and_where_it_moves_go_with_it() -> None:
+    assert {"kayak", "paddle", "water"} <= set(senses("Kayaking"))
+
+
+def test_a_sport_brings_what_its_players_are_named_after() -> None:
+    assert senses("hockey stop")["skate"] == "skate.n.01"
+
+
+def test_an_animal_in_an_activity_s_name_brings_where_it_lives() -> None:
+    assert "beehive" in senses("bee keeping")
+
+
+def test_a_closed_compound_is_not_its_own_genus_as_well() -> None:
+    found = senses("pushing wheelchair")
+    assert "wheelchair" in found
+    assert "chair" not in found
+
+
+def test_things_that_wordnet_knows_by_their_words_alone_are_kept_whole() -> None:
+    found = senses("throwing water balloon")
+    assert found["water balloon"] is None
+    assert {"balloon", "water"} <= set(found)
+    assert "javelin throw" not in senses("javelin throw")  # which is done, and not seen
