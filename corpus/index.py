@@ -172,6 +172,17 @@ class Corpus:
         )
         return same and self.manifest.inputs == inputs
 
+    @property
+    def is_current(self) -> bool:
+        """Whether building it again, by the rules and software of now, would find the same."""
+        sets = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
+        return self._begins(sets, self.manifest.options, self._overrides)
+
+    @property
+    def _overrides(self) -> Overrides | None:
+        lines = tuple(self.manifest.overrides)
+        return Overrides(lines) if lines else None
+
     def add_labels(self, labels: Sequence[str], backbone: "Backbone") -> "Corpus":
         """Return the corpus of these labels as well; only what is new is read and embedded.
 
@@ -195,9 +206,7 @@ class Corpus:
         return Corpus.build(
             sets,
             backbone,
-            overrides=Overrides(tuple(self.manifest.overrides))
-            if self.manifest.overrides
-            else None,
+            overrides=self._overrides,
             reuse=self,
             **self.manifest.options.model_dump(),
         )

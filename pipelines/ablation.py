@@ -54,10 +54,13 @@ def ablate(
         as ablation.json and table.txt.
 
     Raises:
-        BadInput: no demo has been run there.
+        BadInput: no demo has been run there, or its corpus is of other rules than today's.
     """
     if not (out / "demo.json").is_file():
         raise BadInput(out, "no demo has been run there", f"run: alt-demo run --out {out}")
+    if not Corpus.load(out / "corpus").is_current:
+        cause = "was made by other rules or software than are here now"
+        raise BadInput(out / "corpus", cause, f"run again: alt-demo run --out {out}")
     backbone, here = load(MINI), out / "ablation"
     model, training = configs(settings)
     task = open_task([out / "train.h5"], (), out / "corpus", PROMPTS, spare=False)

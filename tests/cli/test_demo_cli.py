@@ -130,6 +130,12 @@ def its_parts_are_changed_one_at_a_time(demo: Path) -> None:
     assert rows[-1] == "alt"
     assert len(record["cells"]) == 3 * len(rows)
     assert "alt-demo ablate" in (demo / "ablation" / "table.txt").read_text()
+    manifest = json.loads((demo / "corpus" / "corpus.json").read_text())
+    (demo / "corpus" / "corpus.json").write_text(json.dumps(manifest | {"inputs": "of old rules"}))
+    done = alt_demo("ablate", *options)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(f"run again: alt-demo run --out {demo}")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_ablation_without_a_demo_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_adding_labels_reads_only_those_and_equals_building_from_both_sets(
         expand, "entities", lambda label, *rest: read.append(label) or entities(label, *rest)
     )
     loaded = Corpus.load(saved)
+    assert loaded.is_current
     more = loaded.add_labels(["ironing"], mini)
     assert read == ["ironing"]
     whole = Corpus.build([LabelSet("labels", tuple(LABELS)), LabelSet("added", ("ironing",))], mini)
