@@ -1,6 +1,7 @@
 """From a parsed label to its entities: what it names, and what is seen where that happens."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +29,7 @@ BODY = {
     "knee": "knee.n.01",
     "foot": "foot.n.01",
 }
+_USUAL = 2  # first senses of a word
 _FEWEST = 3  # entities of its own that a label should have at least
 _FEW = 8  # from which nothing more is looked for
 
@@ -271,9 +273,21 @@ def _told_by_names(first: list[Found]) -> set[str]:
     named = [found for found in first if found.source == "label"]
     words = {word for found in named if found.kind == "motion" for word in found.unit.split()}
     for found in named:
-        told = set(glosses.stems(found.description))
-        words |= {word for word in found.unit.split()[:-1] if glosses.stem(word) in told}
+        words |= {w for w in found.unit.split()[:-1] if _is_told(w, found.description)}
     return words
+
+
+def _is_told(word: str, definition: str) -> bool:
+    """Tell whether a definition speaks of what a word means, and of no piece of what it defines.
+
+    "For removing snow", "drawn by a horse"; but "ties in a bow".
+    """
+    stem = glosses.stem(word)
+    leads = [lead for lead, told in pairwise(definition.lower().split())
+             if glosses.stems(told) == [stem]]  # fmt: skip
+    usual = [synset.lexname() for _, synset in wordnet.senses(word)[:_USUAL]]
+    lives = any(name in ("noun.animal", "noun.plant") for name in usual)
+    return any(lives or lead not in parse.ARTICLES for lead in leads)
 
 
 def _ruled_out(parsed: Parsed) -> frozenset[str]:

@@ -10,7 +10,7 @@ from corpus.tags import function_words, tokens_of
 from corpus.units import PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
-_ARTICLES = ("a", "an", "the")
+ARTICLES = ("a", "an", "the")
 _NEGATION = re.compile(r"^(?:not|no|without|except|excluding|but not)\b\s*")
 
 
@@ -90,7 +90,7 @@ def predicate(label: str) -> str:
     """
     named = {word for unit in parse(label).units for word in unit.text.split()}
     words = _parentheses(readable(label))[0].split()
-    kept = [word for word in words if word not in named and word not in _ARTICLES]
+    kept = [word for word in words if word not in named and word not in ARTICLES]
     if all(word in function_words() or not word[0].isalpha() for word in kept):
         return readable(label)
     return " ".join(kept)

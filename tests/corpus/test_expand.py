@@ -264,3 +264,9 @@ def test_things_that_wordnet_knows_by_their_words_alone_are_kept_whole() -> None
     assert found["water balloon"] is None
     assert {"balloon", "water"} <= set(found)
     assert "javelin throw" not in senses("javelin throw")  # which is done, and not seen
+
+
+def test_the_first_word_of_a_name_is_a_thing_where_the_definition_speaks_of_it_as_one() -> None:
+    assert "paint" in senses("using a paint roller")
+    assert "bow" not in senses("tying bow tie")  # which ties in a bow
+    assert "slot" not in senses("playing slot machine")
