@@ -25,6 +25,7 @@ _LARGE_OBJECT = 0.6  # by its own definition, as the balloon that carries people
 # WordNet's sentence frames in which a verb has an object, and what is left of a sense without.
 _TRANSITIVE = frozenset((8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 21, 24, 25, 30, 31))
 _NO_OBJECT = 0.3
+_OF_BODY = 1.5  # a verb of bodily care, of a part of the body: "washing hands"
 _SPORT = 1.3  # a gerund that names a pastime: "playing" an instrument, "fishing" on ice
 _PLAY = frozenset(("game", "sport"))  # stems
 _VERB_LEXNAMES = {
@@ -153,14 +154,19 @@ def _is_played(parsed: Parsed) -> bool:
 
 
 def with_object(synset: Synset, parsed: Parsed) -> float:
-    """Return what is left of a verb's sense that takes no object, where the label has one.
+    """Return what a verb's sense counts where the label has an object: little if it takes none.
 
-    To wax is to cover with wax when it is done to a chest; only the moon waxes for itself.
+    To wax is to cover with wax when it is done to a chest; only the moon waxes for itself. Hands
+    are washed as one washes, more than as ores are.
     """
     if synset.pos() != "v" or not any(is_object(unit, parsed) for unit in parsed.units):
         return 1.0
     frames = {number for lemma in synset.lemmas() for number in lemma.frame_ids()}
-    return 1.0 if not frames or frames & _TRANSITIVE else _NO_OBJECT
+    if frames and not frames & _TRANSITIVE:
+        return _NO_OBJECT
+    first = [pairs[0][1] for unit in parsed.units if (pairs := wordnet.senses(unit.text))]
+    bodily = any(named.lexname() == "noun.body" for named in first)
+    return _OF_BODY if bodily and synset.lexname() == "verb.body" else 1.0
 
 
 def as_done(synset: Synset, activities: frozenset[Synset], alone: bool) -> float:

@@ -82,9 +82,9 @@ def compounds(tokens: list[Token]) -> Iterator[str]:
     Args:
         tokens: of a label.
     """
-    for _, chunk in groupby(tokens, lambda token: token.chunk):
+    for number, chunk in groupby(tokens, lambda token: token.chunk):
         words = [token.text for token in chunk if token.tag[:2] in ("NN", "JJ", "PO")]
-        if not 1 < len(words) <= _LONGEST or not all(map(_may_name, words)):
+        if number < 0 or not 1 < len(words) <= _LONGEST or not all(map(_may_name, words)):
             continue
         pairs = (" ".join(words[start:end]) for start, end in wordnet.ngrams(words))
         heads = wordnet.senses(words[-1])

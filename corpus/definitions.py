@@ -66,7 +66,7 @@ def travelled_with(vehicle: Sense, context: dict[str, float]) -> Iterator[Found]
         text = kind.definition()
         bag = context | {token: glosses.weight(token) for token in glosses.stems(text)}
         for phrase, lead in dict.fromkeys(n for c in text.split(";") for n in _of_clause(c)):
-            led = lead in (*_TOOLS, "on")
+            led = lead in (*_TOOLS, "on", "over")
             chosen = disambiguate.of_word(phrase, bag, tool=True) if led else None
             if chosen and kinds.visibility(chosen.synset) >= _SURE:
                 source = f"definition of {relations.first_name(kind)}"

@@ -275,9 +275,10 @@ def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draf
         found += [(at, Unit(base, False)), (at, Unit(made[0], True, head=False))]
     elif parts := coinages.thing_and_verb(word):
         thing, verb = parts
-        found.append((at, Unit(thing, True, head=False)))
-        if tool := coinages.tool_of(thing, verb):
+        if tool := coinages.tool_of(thing, verb):  # who jetskis has a jet ski, and no skis
             found.append((at, Unit(tool, False)))
+            return
+        found.append((at, Unit(thing, True, head=False)))
         if not wordnet.persons_doing(word):  # what bartenders do is no mere tending
             draft.verbs.append(verb)
 

@@ -270,3 +270,10 @@ def test_the_first_word_of_a_name_is_a_thing_where_the_definition_speaks_of_it_a
     assert "paint" in senses("using a paint roller")
     assert "bow" not in senses("tying bow tie")  # which ties in a bow
     assert "slot" not in senses("playing slot machine")
+
+
+def test_a_vehicle_called_after_two_things_brings_neither() -> None:
+    found = senses("jetskiing")
+    assert found["jet ski"] is None
+    assert not {"jet", "ski"} & set(found)
+    assert "snow" in senses("tobogganing")  # over which its kind moves
