@@ -52,7 +52,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     acts = verbs + [s for s in units if kinds.is_act(s.synset)] + _topics(parsed)
     things = [s for s in units if not kinds.is_act(s.synset)]
     found = list(spelling.compounds(parsed))
-    kept: list[Sense] = []
+    animals: list[Sense] = []
     for act in acts:
         named = spelling.namesakes(act.form, act)
         # An act of the name that the label has for what is done is no news.
@@ -64,7 +64,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if _is_likened(act, parsed, things):
             tools, defined = ([f for f in some if f.unit != act.form] for some in (tools, defined))
         found += tools + defined
-        kept += _animals_in_name(act, defined)
+        animals += _animals_in_name(act, defined)
         found += relations.of_kind(act)
         found += spelling.implements(act, _gerund(act, parsed))
         found += manners.means(act, context)
@@ -94,7 +94,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if kin:
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
-        found += _mentioning(parsed, things + kept, acts, context, {f.synset for f in found})
+        found += _mentioning(parsed, things + animals, acts, context, {f.synset for f in found})
     return found
 
 
@@ -136,9 +136,9 @@ def _is_likened(act: Sense, parsed: Parsed, things: list[Sense]) -> bool:
     return bodily and f"like a {act.form}" in act.synset.definition()
 
 
-def _animals_in_name(act: Sense, spoken: list[Found]) -> Iterator[Sense]:
+def _animals_in_name(act: Sense, defined: list[Found]) -> Iterator[Sense]:
     """Find the animals of an act's definition that its name has as well: bees, of beekeeping."""
-    for thing in spoken:
+    for thing in defined:
         if thing.synset and act.form.startswith(thing.unit):
             synset = relations.synset_of(thing.synset)
             if synset.lexname() == "noun.animal":

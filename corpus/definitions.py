@@ -17,7 +17,6 @@ _MEANS = ("with", "on", "in", "by", "using", "from", "through")
 _TOOLS = ("with", "using")
 # What these govern is a thing more often than not: "through a ring".
 _BODILY = ("onto", "over", "under", "through", "against")
-
 _SURE, _TRAVEL = 0.9, 0.35  # visibility of what vehicles move by and on, and its score
 
 
