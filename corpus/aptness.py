@@ -169,16 +169,16 @@ def with_object(synset: Synset, parsed: Parsed) -> float:
     return _OF_BODY if bodily and synset.lexname() == "verb.body" else 1.0
 
 
-def as_done(synset: Synset, activities: frozenset[Synset], alone: bool) -> float:
+def as_done(synset: Synset, word: str, activities: frozenset[Synset], alone: bool) -> float:
     """Prefer bodily verbs, and for a gerund that is all of its label the activity of that name."""
     if kinds.is_act(synset) and not alone:
         return _SPORT
     if kinds.is_act(synset):
-        # A bare gerund that WordNet knows as a sport is the sport: "fencing", "boxing".
-        sport = kinds.is_pastime(synset)
-        named = any(name.endswith("ing") for name in synset.lemma_names())
-        if sport:
-            return 4.0 if named else 1.6
-        return 3.0 if named else 1.2
+        # A bare gerund that WordNet knows as an activity is that one: "fencing", "drawing".
+        sport, names = kinds.is_pastime(synset), synset.lemma_names()
+        if any(name.endswith("ing") for name in names):
+            own = names[0].endswith("ing") and not is_byname(word, synset)
+            return 4.0 if sport else 3.5 if own else 3.0
+        return 1.6 if sport else 1.2
     named = any(related in activities for related in wordnet.derived(synset))
     return _VERB_LEXNAMES.get(synset.lexname(), 0.0) + 0.5 * named

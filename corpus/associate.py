@@ -37,6 +37,7 @@ _NEAR = 0.16  # nearness of a definition that is worth an entity
 _MANY_KINDS = 10  # of a pastime that names no certain one
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
+_MOST_ALONE = _MOST | {"object": 8}  # of a label of one word, which names nothing itself
 
 
 def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> list[Found]:
@@ -224,7 +225,7 @@ def _mentioning(
     kinds_of = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
     shared = [act for act in acts if _shares_name(act)]
     total = sum(phrase.weight for phrase in phrases) or 1.0
-    left = dict(_MOST)
+    left = dict(_MOST if len(parsed.words) > 1 else _MOST_ALONE)
     aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
     ranked = []
     for synset, near, by_act in neighbours.mentioning(phrases):
@@ -258,6 +259,11 @@ def _mentioning(
             f"{what}: its definition mentions the action",
             -score,
         )
+
+
+def _is_of_thing(gerund: str) -> bool:
+    """Tell whether what a gerund is cut to is a thing's name as well: penning, pen."""
+    return any(kinds.visibility(s) >= 0.55 for s in wordnet.entry(glosses.stem(gerund)))
 
 
 def _is_called_a(synset: Synset, things: list[Sense]) -> bool:
@@ -304,6 +310,8 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
         names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
+        if kinds.is_act(sense.synset):  # penning is writing to few: to most a pen is for pigs
+            names = [n for n in names if n == sense.form or not _is_of_thing(n)]
     names += spelling.written_apart(sense)
     # Without its particle, "pull-up" would be any pull.
     whole = [n for n in names if len(glosses.stems(n)) == len(n.replace("-", " ").split())]

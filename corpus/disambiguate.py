@@ -217,7 +217,7 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
     return _choose(
         candidates + activities,
         lambda synset: LESK * agreement.by_words(synset, parsed, verb, False),
-        lambda synset: aptness.as_done(synset, names, alone),
+        lambda synset: aptness.as_done(synset, verb, names, alone),
         None,
         verb,
         lambda synset: aptness.with_object(synset, parsed),
