@@ -217,7 +217,8 @@ def _mentioning(
             continue
         lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
         weight = 0.6 if vague and things else 1.0
-        phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True))
+        users = frozenset(f"{doer}s" for doer in wordnet.doers(act.form))
+        phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True, users=users))
     chosen = {sense.synset.name() for sense in (*things, *acts)}
     # A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.
     bases = {act.form for act in acts}

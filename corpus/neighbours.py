@@ -15,6 +15,8 @@ _FILES = {"06": "artifact", "13": "food", "15": "location", "17": "object", "18"
           "27": "substance"}  # fmt: skip
 _PURPOSE = ("used ", " for ", "worn ", "equipment", "where ", "who ", "on which", "in which")
 _EXAMPLE = re.compile(r"\((?:such )?as [^()]*\)|\((?:e\.g\.|especially|for example)[^()]*\)")
+_USERS = re.compile(r"\b(?:used|worn) by (?:[a-z]+ )?([a-z]+s)\b")
+_TOLD, _FOR = 0.8, 1.3  # a phrase in a definition but no name; one that tells a purpose
 _FOCUS = 6.0  # content words of a definition that is wholly about one thing
 
 
@@ -27,12 +29,14 @@ class Phrase:
         weight: how much finding them says.
         act: whether they are what is done; then a definition that tells a purpose says more.
         modifier: a first word of names that says as much: "knitting" in "knitting needle".
+        users: who does it, of whom a definition says as much: "used by mountain climbers".
     """
 
     names: tuple[tuple[str, ...], ...]
     weight: float
     modifier: str = ""
     act: bool = False
+    users: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ class _Entry:
 
 
 @cache
-def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
-    """Index the words of the definitions of visible nouns."""
+def _entries() -> tuple[list[_Entry], dict[str, list[int]], dict[str, list[int]]]:
+    """Index the words of the definitions of visible nouns, and by whom they say it is used."""
     entries: list[_Entry] = []
     index: dict[str, list[int]] = defaultdict(list)
+    users: dict[str, list[int]] = defaultdict(list)
     for noun in glosses.nouns():
         if noun.file not in _FILES or noun.names[0][0].isupper():  # individuals
             continue
@@ -65,8 +70,10 @@ def _entries() -> tuple[list[_Entry], dict[str, list[int]]]:
         )
         for token in entry.name_stems | entry.gloss_stems:
             index[token].append(len(entries))
+        for user in _USERS.findall(noun.definition):
+            users[user].append(len(entries))
         entries.append(entry)
-    return entries, dict(index)
+    return entries, dict(index), dict(users)
 
 
 def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, float, bool]]:
@@ -80,7 +87,7 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
         (synset, nearness, whether it mentions an act), nearest first; nearness is positive and
         mostly below 1.
     """
-    entries, index = _entries()
+    entries, index, users = _entries()
     scores: dict[int, float] = defaultdict(float)
     by_act: set[int] = set()
     for phrase in phrases:
@@ -98,14 +105,17 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
                 # A name alone says nothing: "horse chestnut" is no horse's, "ball gown" no ball's.
                 if not in_gloss and not led:
                     continue
-                value = telling * (0.8 + 0.2 * in_name)
+                value = telling * (_TOLD + (1 - _TOLD) * in_name)
                 # A sailboat, "a small sailing vessel", is for sailing by its other name as well.
                 byname = phrase.modifier in entry.gerunds and any(
                     _leads(phrase.modifier, name) for name in entry.names[1:]
                 )
                 told = phrase.act and in_gloss and (entry.purposeful or byname)
-                value *= 1.3 if told else 1.0
+                value *= _FOR if told else 1.0
                 best[hit] = max(best.get(hit, 0.0), value)
+        for user in phrase.users:
+            value = glosses.weight(glosses.stem(user)) * _TOLD * _FOR
+            best |= {hit: max(best.get(hit, 0.0), value) for hit in users.get(user, ())}
         for hit, value in best.items():
             scores[hit] += phrase.weight * value
             if phrase.act:
@@ -128,7 +138,7 @@ def single_sense_words() -> list[str]:
     """List single words that are one visible artifact and nothing else, the most tagged first."""
     from nltk.corpus.reader.wordnet import Synset as _Synset
 
-    entries, _ = _entries()
+    entries, *_ = _entries()
     found: dict[str, _Synset] = {}
     for entry in entries:
         name = entry.names[0]
