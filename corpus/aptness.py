@@ -164,8 +164,8 @@ def with_object(synset: Synset, parsed: Parsed) -> float:
     frames = {number for lemma in synset.lemmas() for number in lemma.frame_ids()}
     if frames and not frames & _TRANSITIVE:
         return _NO_OBJECT
-    first = [pairs[0][1] for unit in parsed.units if (pairs := wordnet.senses(unit.text))]
-    bodily = any(named.lexname() == "noun.body" for named in first)
+    named = [[s for _, s in wordnet.senses(u.text) if kinds.is_seen(s)] for u in parsed.units]
+    bodily = any(seen[0].lexname() == "noun.body" for seen in named if seen)
     return _OF_BODY if bodily and synset.lexname() == "verb.body" else 1.0
 
 
