@@ -101,6 +101,10 @@ def normalise(
     Returns:
         (B, 3, H, W) float32.
     """
-    images = pixels.permute(0, 3, 1, 2).float().div(255)
+    import torch  # not before it is needed: a decoding worker has none
+
+    # Plane by plane: what is innermost is then a row of pixels, and not their three channels.
+    images = pixels.permute(0, 3, 1, 2)
+    images = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     shape = (1, 3, 1, 1)
-    return (images - images.new_tensor(mean).view(shape)) / images.new_tensor(std).view(shape)
+    return images.sub_(images.new_tensor(mean).view(shape)).div_(images.new_tensor(std).view(shape))
