@@ -88,7 +88,9 @@ def compounds(tokens: list[Token]) -> Iterator[str]:
             continue
         pairs = (" ".join(words[start:end]) for start, end in wordnet.ngrams(words))
         heads = wordnet.senses(words[-1])
-        if any(wordnet.senses(pair) for pair in pairs) or not heads or kinds.is_act(heads[0][1]):
+        if any(wordnet.senses(pair) or wordnet.senses(pair, "v") for pair in pairs):
+            continue
+        if not heads or kinds.is_act(heads[0][1]) or heads[0][1].lexname() == "noun.quantity":
             continue
         yield " ".join([*words[:-1], heads[0][0]])
 

@@ -10,6 +10,7 @@ from corpus.tags import function_words, tokens_of
 from corpus.units import PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
+_VAGUE = 5  # depth in WordNet to which a noun means little by itself
 ARTICLES = ("a", "an", "the")
 _NEGATION = re.compile(r"^(?:not|no|without|except|excluding|but not)\b\s*")
 
@@ -63,6 +64,9 @@ def parse(label: str) -> Parsed:
     for phrase in out:
         draft.spent.update(phrase.split())
         draft.units.pop(phrase, None)
+    compounds = tuple(coinages.compounds(tokens))
+    for compound in compounds:
+        _keep_whole(compound, draft)
     content = [t.text for t in tokens if t.tag[:2] in ("NN", "VB", "JJ", "FW")]
     told = [t.text for text in context for t in tokens_of(text.split())
             if t.tag[:2] in ("NN", "VB", "JJ")]  # fmt: skip
@@ -74,9 +78,19 @@ def parse(label: str) -> Parsed:
         excluded=tuple(out),
         words=tuple(dict.fromkeys(content)),
         spent=frozenset(draft.spent),
-        compounds=tuple(coinages.compounds(tokens)),
+        compounds=compounds,
         placeholders=any(bool(PLACEHOLDER.fullmatch(word)) for word in words),
     )
+
+
+def _keep_whole(compound: str, draft: Draft) -> None:
+    """Leave a compound's head to it: a bouncy castle is no castle; but a flat surface is one."""
+    head = compound.split()[-1]
+    for text in list(draft.units):
+        forms = wordnet.senses(text)
+        if forms and forms[0][0] == head and forms[0][1].min_depth() > _VAGUE:
+            del draft.units[text]
+            draft.spent |= {text, head}
 
 
 def predicate(label: str) -> str:

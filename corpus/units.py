@@ -143,7 +143,7 @@ def _is_verb_phrase(tokens: list[Token]) -> bool:
     """
     if tokens[0].tag[:2] == "VB":
         return tokens[-1].tag[:2] in _PARTICLE or tokens[-1].tag[:2] == "JJ"
-    return tokens[0].tag[:2] in ("NN", "JJ", "RB") and tokens[-1].tag[:2] in ("VB", "NN")
+    return tokens[0].tag[:2] in ("NN", "JJ", "RB") and tokens[-1].tag[:2] in ("VB", "NN", "JJ")
 
 
 def _object_within(tokens: list[Token], start: int) -> list[tuple[int, Unit]]:
