@@ -87,6 +87,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += relations.made_for(made, [_names(thing) for thing in things])
     for thing in things:
         found += relations.derived(thing, roles_only=True)
+        if " " in thing.form and thing.form.endswith("ing"):  # gospel singing, WordNet's a music
+            found += spelling.agent(thing.form, thing.synset)
         found += relations.parts(thing)
         if not acts or len(things) <= 2:
             found += definitions.things(thing, context, share=0.3)
