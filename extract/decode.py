@@ -5,17 +5,41 @@ silently get wrong, it refuses here, and PyAV takes the file. The two give the s
 same timestamps: both decode with FFmpeg, the stream that FFmpeg calls the best, upright.
 """
 
+import importlib.metadata
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
 import av
 import av.logging
-import decord
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+
+
+@contextmanager
+def _no_cuda_libraries() -> Iterator[None]:
+    """Let decord find none of the CUDA libraries that pip has installed for torch.
+
+    It would load every one of them before its own, half a second and 800 MB in each process, and
+    only its builds for CUDA ("3.4.0+cu130") call any.
+    """
+    found = sys.modules.pop("nvidia", None)
+    if "+cu" not in importlib.metadata.version("decord2"):
+        sys.modules["nvidia"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop("nvidia", None)
+        if found is not None:
+            sys.modules["nvidia"] = found
+
+
+with _no_cuda_libraries():
+    import decord
 
 Decoder = Literal["auto", "decord", "pyav"]
 Frame = NDArray[np.uint8]  # (H, W, 3) RGB

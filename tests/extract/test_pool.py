@@ -1,4 +1,5 @@
 import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -83,3 +84,17 @@ def test_files_in_the_working_folder_do_not_stand_in_for_modules(tmp_path: Path,
     with Pool(workers=1) as pool:
         (answer,) = pool.read([Job(tmp_path / "absent.mp4", "a", PLAN)], ahead=1)
     assert answer == "no such file"
+
+
+def test_a_decoding_worker_loads_neither_torch_nor_the_libraries_of_cuda():
+    code = """
+    import sys, extract.worker
+    loaded = open("/proc/self/maps").read()
+    print("decord" in loaded, "torch" in sys.modules, "cublas" in loaded or "cudart" in loaded)
+    import nvidia  # and what it does not load, it does not hide from what comes after
+    """
+    pytest.importorskip("nvidia", reason="no CUDA libraries of pip's are here to be loaded")
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["True", "False", "False"]

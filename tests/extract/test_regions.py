@@ -5,9 +5,11 @@ import pytest
 import torch
 from open_clip.transformer import VisionTransformer
 from torch import nn
+from torch.nn import functional
 
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
+from extract import regions
 from extract.regions import RegionEncoder
 
 
@@ -116,6 +118,27 @@ def test_an_image_s_regions_do_not_depend_on_its_neighbours():
     alone, together = encoder(images[1:2]), encoder(images)
     torch.testing.assert_close(alone.tokens[0], together.tokens[1])
     assert torch.equal(alone.source[0], together.source[1])
+
+
+@pytest.mark.parametrize("images", [1, 3, 7])
+@pytest.mark.parametrize("at_once", [1, 2 * 25 * 2, 1 << 18])  # scores: an image, two, and all
+def test_attention_by_products_is_torch_s_attention(images: int, at_once: int, monkeypatch):
+    monkeypatch.setattr(regions, "_SCORES", at_once)
+    torch.manual_seed(images)
+    q, k, v = torch.randn(3, images, 2, 5, 8)
+    sizes = torch.randint(1, 9, (images, 1, 1, 5)).float().log()
+    for mask in (None, sizes):
+        expected = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        torch.testing.assert_close(regions._products(q, k, v, attn_mask=mask), expected)
+
+
+@torch.inference_mode()
+def test_regions_in_bfloat16_are_those_of_full_precision_but_for_rounding():
+    torch.manual_seed(0)
+    tower, images = custom(), torch.randn(5, 3, 40, 40)
+    full, half = (RegionEncoder(tower, 0, t)(images) for t in (torch.float32, torch.bfloat16))
+    near = functional.cosine_similarity(full.tokens, half.tokens.float(), dim=-1)
+    assert near.min() > 0.999
 
 
 @torch.inference_mode()
