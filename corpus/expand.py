@@ -98,8 +98,9 @@ def entities(
         kept = _distinct(kept, farther, parsed)[:_FEW]
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
-    # One word says little: what is there is found by definitions. What is poured is in a vessel.
-    longer = kept if len(parsed.words) == 1 else relations.vessels(kept, senses)
+    # One word says little: what is there is found by definitions. What is poured is in a vessel,
+    # and what a dish is made of goes by its plain name as well.
+    longer = kept if len(parsed.words) == 1 else relations.served(kept, senses)
     shorter = [short for entity in longer for short in relations.plainly(entity)]
     kept = _distinct(kept, _wanted(shorter, options), parsed)
     kept = kept[: options.cap]
