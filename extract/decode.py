@@ -9,7 +9,7 @@ import importlib.metadata
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -28,8 +28,9 @@ def _no_cuda_libraries() -> Iterator[None]:
     only its builds for CUDA ("3.4.0+cu130") call any.
     """
     found = sys.modules.pop("nvidia", None)
-    if "+cu" not in importlib.metadata.version("decord2"):
-        sys.modules["nvidia"] = None  # type: ignore[assignment]
+    with suppress(importlib.metadata.PackageNotFoundError):  # of another build nothing is known
+        if "+cu" not in importlib.metadata.version("decord2"):
+            sys.modules["nvidia"] = None  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -144,7 +144,8 @@ def _attend(block: ResidualAttentionBlock, x: Tensor, size: Tensor | None) -> tu
     else:
         # Sizes' logs go in as the mask: the attention kernel stays a fused one.
         mask = None if size is None else size.log().to(q.dtype)[:, None, None, :]
-        plain = q.dtype == torch.bfloat16 and not q.is_cuda and not torch.compiler.is_compiling()
+        on_cpu = q.device.type == "cpu" and not torch.compiler.is_compiling()
+        plain = on_cpu and q.dtype == torch.bfloat16
         attention = _products if plain else functional.scaled_dot_product_attention
         out = attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
     return x + block.ls_1(attn.out_proj(out)), k.mean(dim=1)
