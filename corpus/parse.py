@@ -7,10 +7,9 @@ from functools import cache
 from corpus import coinages, glosses, wordnet
 from corpus.labels import readable
 from corpus.tags import function_words, tokens_of
-from corpus.units import PLACEHOLDER, Draft, Unit, read
+from corpus.units import GENERAL, PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
-_VAGUE = 5  # depth in WordNet to which a noun means little by itself
 ARTICLES = ("a", "an", "the")
 _NEGATION = re.compile(r"^(?:not|no|without|except|excluding|but not)\b\s*")
 
@@ -88,7 +87,7 @@ def _keep_whole(compound: str, draft: Draft) -> None:
     head = compound.split()[-1]
     for text in list(draft.units):
         forms = wordnet.senses(text)
-        if forms and forms[0][0] == head and forms[0][1].min_depth() > _VAGUE:
+        if forms and forms[0][0] == head and forms[0][1].min_depth() > GENERAL:
             del draft.units[text]
             draft.spent |= {text, head}
 
@@ -102,8 +101,10 @@ def predicate(label: str) -> str:
     Args:
         label: in any naming style.
     """
-    named = {word for unit in parse(label).units for word in unit.text.split()}
-    words = _parentheses(readable(label))[0].split()
+    parsed, words = parse(label), _parentheses(readable(label))[0].split()
+    named = {word for unit in parsed.units for word in unit.text.split()}
+    whole = {word for compound in parsed.compounds for word in compound.split()}
+    named |= {word for word in words if whole & {word, *(f for f, _ in wordnet.senses(word)[:1])}}
     kept = [word for word in words if word not in named and word not in ARTICLES]
     if all(word in function_words() or not word[0].isalpha() for word in kept):
         return readable(label)

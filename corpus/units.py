@@ -10,7 +10,7 @@ from corpus.tags import NOUN_ENOUGH, Token, function_words, ordinary
 
 PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
 _PARTICLE = ("RP", "RB", "IN")
-_GENERAL = 5  # depth in WordNet above which a noun names no look
+GENERAL = 5  # depth in WordNet above which a noun names no look
 _BETWEEN = ("from", "to", "toward", "towards")
 
 
@@ -240,7 +240,7 @@ def _is_relation(tokens: list[Token], at: int) -> bool:
     if at and tokens[at - 1].text == "its":
         return first.lexname() == "noun.location"
     if at and tokens[at - 1].text == "some":
-        return first.min_depth() < _GENERAL
+        return first.min_depth() < GENERAL
     if at + 1 == len(tokens) or tokens[at + 1].text != "of":
         return False
     return kinds.visibility(first) < 0.6 or first.lexname() == "noun.location"

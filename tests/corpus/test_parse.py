@@ -81,6 +81,7 @@ def test_parentheses_exclude_or_give_context() -> None:
         ("archery", "archery"),
         ("PommelHorse", "pommel horse"),
         ("ball on a table", "ball on a table"),
+        ("making paper aeroplanes", "making"),
     ],
 )
 def test_a_predicate_is_a_label_less_the_things_that_it_names(label: str, said: str) -> None:
