@@ -33,6 +33,7 @@ _VAGUE = 12  # senses of a verb from which it says little of what it is done wit
 _ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
 # Of what a definition mentions, words that people use are seen more often than rare ones.
 _KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
+_AS_LIKELY = 0.5  # share of the best sense's score from which the second is read as well
 _NEAR = 0.16  # nearness of a definition that is worth an entity
 _MANY_KINDS = 10  # of a pastime that names no certain one
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
@@ -62,9 +63,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
             tools += spelling.agent(act.form, act.synset)
         defined = _told(act, context)
-        if _is_likened(act, parsed, things):
-            tools, defined = ([f for f in some if f.unit != act.form] for some in (tools, defined))
-        found += tools + defined
+        found += tools + defined + list(_told_otherwise(act, context))
         animals += _animals_in_name(act, defined)
         found += relations.of_kind(act)
         found += spelling.implements(act, _gerund(act, parsed))
@@ -78,11 +77,9 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
                 told = Sense(agent.unit, relations.synset_of(agent.synset or ""), agent.score)
                 found += [agent, *definitions.things(told, context, share=0.5)]
     for tool in [f for f in found if f.score >= _SURE and f.kind in ("object", "role")]:
-        made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
-        spoken = definitions.things(made, context, share=0.25)
-        # A role's definition begins with what kind of person it is, which is no news.
-        found += [f for f in spoken if tool.kind == "object" or f.kind != "role"]
+        found += _of_tool(tool, context)
         if tool.kind == "object":
+            made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
             found += definitions.travelled_with(made, context)
             found += relations.made_for(made, [_names(thing) for thing in things])
     for thing in things:
@@ -97,8 +94,22 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if kin:
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
-        found += _mentioning(parsed, things + animals, acts, context, {f.synset for f in found})
-    return found
+        known = {f.synset for f in found}
+        mentioned = list(_mentioning(parsed, things + animals, acts, context, known))
+        doers = {doer for act in acts for doer in wordnet.doers(act.form)}
+        found += mentioned
+        for doer in mentioned:
+            found += _of_tool(doer, context) if doer.unit in doers else []
+    likened = {act.form for act in acts if _is_likened(act, parsed, things)}
+    return [f for f in found if f.unit not in likened]
+
+
+def _of_tool(tool: Found, context: dict[str, float]) -> list[Found]:
+    """Find what the definition of a tool, or of who does an action, speaks of."""
+    made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
+    spoken = definitions.things(made, context, share=0.25)
+    # A role's definition begins with what kind of person it is, which is no news.
+    return [f for f in spoken if tool.kind == "object" or f.kind != "role"]
 
 
 def _topics(parsed: Parsed) -> list[Sense]:
@@ -126,9 +137,22 @@ def _told(act: Sense, context: dict[str, float]) -> list[Found]:
     if kinds.is_pastime(act.synset):
         for role in [thing for thing in told if thing.kind == "role"]:
             told += _of_role(role)
+    if any(thing.kind == "object" for thing in told):  # field hockey has no puck of ice hockey
+        return told
     for game in definitions.likened(act):
         told += definitions.things(game, context, share=0.4)
     return told
+
+
+def _told_otherwise(act: Sense, context: dict[str, float]) -> Iterator[Found]:
+    """Find what the second sense of an act speaks of, where it is not much less likely.
+
+    Whoever dives drops steeply, or plunges into water.
+    """
+    if act.runner_up and act.score - act.margin >= _AS_LIKELY * act.score:
+        other = Sense(act.form, relations.synset_of(act.runner_up), act.score)
+        told = definitions.things(other, context, share=0.4)
+        yield from (thing for thing in told if thing.unit != act.form)
 
 
 def _is_likened(act: Sense, parsed: Parsed, things: list[Sense]) -> bool:

@@ -38,7 +38,7 @@ def things(
             bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
         for phrase, lead in _nouns(text)[:_MOST]:
             direct = lead in _MEANS
-            chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS)
+            chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS, synset)
             if (
                 chosen is None
                 or kinds.visibility(chosen.synset) < 0.6

@@ -20,7 +20,8 @@ _HABIT = 0.8  # what it is worth that a sense is of the kind that the verb takes
 _WHERE = 0.5  # what a verb's word is worth for the place that it is done at
 _KIN = 0.15  # nearness of a game and of the things it is called after, their name apart
 _ABSTRACT = 0.5  # what an abstract sense counts beside one that is seen, in running text
-_AS_TOOL = 0.5  # what a person counts where a tool is spoken of
+_AS_TOOL = 0.5  # what a person or an act counts where a tool is spoken of
+_NO_TOOLS = ("noun.person", "noun.act")
 _UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
 
 # (gloss, label in context) -> agreement in 0..1; see `corpus.textspace`.
@@ -167,7 +168,11 @@ def _one_of(sense: Sense) -> Sense | None:
 
 
 def of_word(
-    word: str, context: dict[str, float], bodily: bool = False, tool: bool = False
+    word: str,
+    context: dict[str, float],
+    bodily: bool = False,
+    tool: bool = False,
+    defined: Synset | None = None,
 ) -> Sense | None:
     """Choose the sense of a word in running text such as a gloss; None unless it can be seen.
 
@@ -177,6 +182,8 @@ def of_word(
         bodily: the word stands where a thing does; else abstract senses compete, as in "a way of
             dancing".
         tool: the word stands where a tool does, which a person is not.
+        defined: what the text is the definition of, which it says by other words than its own: who
+            sheds tears, as weeping is defined, sheds no weeping.
     """
     least = 0.0 if bodily else _ABSTRACT
     own = set(glosses.stems(word))
@@ -193,10 +200,11 @@ def of_word(
         return max(kinds.visibility(synset), 0.0 if synset.instance_hypernyms() else least)
 
     def apt(synset: Synset) -> float:
-        rate = _AS_TOOL if tool and synset.lexname() == "noun.person" else 1.0
+        rate = _AS_TOOL if tool and synset.lexname() in _NO_TOOLS else 1.0
         return rate * (0.6 if aptness.is_byname(word, synset) else 1.0)
 
-    chosen = _choose(wordnet.senses(word), fits, visible, None, word, apt)
+    candidates = [pair for pair in wordnet.senses(word) if pair[1] != defined]
+    chosen = _choose(candidates, fits, visible, None, word, apt)
     return chosen if chosen and kinds.visibility(chosen.synset) else None
 
 

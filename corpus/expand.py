@@ -31,6 +31,7 @@ BODY = {
 }
 _USUAL = 2  # first senses of a word
 _FEWEST = 3  # entities of its own that a label should have at least
+_TOLD = 0.3  # score from which a thing is worth a plainer name
 _FEW = 8  # from which nothing more is looked for
 
 
@@ -98,10 +99,10 @@ def entities(
         kept = _distinct(kept, farther, parsed)[:_FEW]
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
-    # One word says little: what is there is found by definitions. What is poured is in a vessel,
-    # and what a dish is made of goes by its plain name as well.
-    longer = kept if len(parsed.words) == 1 else relations.served(kept, senses)
-    shorter = [short for entity in longer for short in relations.plainly(entity)]
+    # The bed pillow goes by its plain name as well; but a horse's foot is not the one seen always.
+    shorter = [short for entity in kept if entity.score >= _TOLD
+               for short in relations.plainly(entity)]  # fmt: skip
+    shorter = [short for short in shorter if short.unit not in BODY]
     kept = _distinct(kept, _wanted(shorter, options), parsed)
     kept = kept[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)

@@ -83,7 +83,7 @@ def visibility(synset: Synset) -> float:
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if "physical_entity.n.01" not in ancestors(synset):
-        seen = {"noun.artifact": 0.8, "noun.possession": 0.6}  # coins are abstract to WordNet
+        seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.possession": 0.6}
         rate = min(rate, seen.get(synset.lexname(), 0.5))
     if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
         rate *= 0.5

@@ -185,25 +185,6 @@ def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
                 )
 
 
-def served(entities: Sequence[Found], stuffs: Sequence[Sense]) -> list[Found]:
-    """Choose what food or a substance of the label is held in, by its name, and what it is made of.
-
-    A beer glass; the bread dough of a pizza.
-    """
-    held = ("noun.food", "noun.substance")
-    called = tuple(f"{stuff.form} " for stuff in stuffs if stuff.synset.lexname() in held)
-    chosen = []
-    for one in entities:
-        synset = synset_of(one.synset) if one.synset else None
-        if synset is None:
-            continue
-        is_vessel = "container.n.01" in wordnet.ancestors(synset) and one.unit.startswith(called)
-        told = one.source.startswith("definition") and synset.lexname() == "noun.food"
-        if is_vessel or told:
-            chosen.append(one)
-    return chosen
-
-
 def plainly(entity: Found) -> Iterator[Found]:
     """Find what a thing of a longer name is called for short: a ditch spade is a spade."""
     head = entity.unit.split()[-1]

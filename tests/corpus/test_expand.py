@@ -55,6 +55,11 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("playing polo", "horse"),  # whose back is horseback
         ("welding", "metal"),  # of many kinds, and of one look
         ("pouring beer", "glass"),  # a beer glass, for short
+        ("making bed", "pillow"),  # a bed pillow, for short
+        ("crying", "tear"),  # which is shed, and no crying by its other name
+        ("playing rounders", "bat"),  # and no at-bat, as what one plays with is no act
+        ("springboard diving", "water"),  # by diving's second sense: the first drops steeply
+        ("dribble", "ball"),  # of the dribbler
         ("making latte art", "coffee"),
         ("digging", "earth"),  # which is no planet there
         ("fly tying", "fly"),
@@ -91,12 +96,14 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("punching person (boxing)", "punch"),  # a deed here, and no tool to make holes
         ("salsa dancing", "salsa"),  # nobody dances with a sauce
         ("bodysurfing", "surfboard"),  # which it is done without
-        ("washing dishes", "soap"),  # of rinsing, which is without
+        ("rinsing dishes", "soap"),  # which is without
         ("snaffle", "curb"),  # a definition may begin with what is not there
         ("boxing", "postbox"),  # a box is not for boxing
         ("bowling", "salad plate"),
         ("writing", "cow pen"),  # penning is writing to few
         ("curling (sport)", "curling iron"),
+        ("playing field hockey", "puck"),  # of ice hockey, which it is like but for the field
+        ("drumming fingers", "drum"),  # they only move as a drummer's sticks do
         ("dancing gangnam style", "style"),
         ("Putting something on its side", "side"),
     ],
