@@ -113,9 +113,9 @@ def extract(
                 tell(watch, path, 0)
         resumed = len(dataset.clips) - sum(len(piece.clips) for piece in todo)
         engine = engine or Local(workers, timeout)
-        spent = engine(work, todo, encoder, watch)
-        joining = shards.seconds
-        shards.assemble(manifest, paths)
+        with shards.assembling(manifest, paths):
+            spent = engine(work, todo, encoder, watch)
+            joining = shards.seconds
         spent += Spent(writing=shards.seconds - joining)
     return _report(out, FeatureCache(out), resumed, began, spent)
 

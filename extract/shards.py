@@ -1,21 +1,23 @@
 """Unfinished work beside its target: whole shards, one lock, one job (design §4).
 
 `feats.h5.shards/` holds what is finished so far. Each shard is a small feature cache of its own, if
-an unsealed one; it is closed, fsynced and only then given its name. The last step assembles the
-target there, renames it into place, and removes the folder. A kill at any moment leaves whole
-shards and no half a target.
+an unsealed one; it is closed, fsynced and only then given its name. Meanwhile what is finished is
+joined to the target, which grows there as well; the last step renames it into place and removes the
+folder. A kill at any moment leaves whole shards and no half a target.
 """
 
 import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,7 +27,12 @@ from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
 from extract.store import CacheWriter, FeatureCache
 
+_LOOK = 0.1  # seconds between looks for the next shard
 _BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
+
+
+class _Stopped(Exception):
+    """No more shards will be made: what was to be joined will not be whole."""
 
 
 class Shards:
@@ -125,16 +132,43 @@ class Shards:
             raise
         return manifest
 
-    def assemble(self, manifest: CacheManifest, shards: Iterable[Path]) -> CacheManifest:
-        """Join finished shards into the target, and remove their folder.
+    @contextmanager
+    def assembling(self, manifest: CacheManifest, shards: Sequence[Path]) -> Iterator[None]:
+        """Join shards into the target, in their order, while in the `with` the rest is made.
+
+        At its end all are there; it is left when the target is whole, and the shards are removed.
+
+        Args:
+            manifest: the target's facts.
+            shards: where each is, or will be once it is made.
 
         Raises:
             RunFailed: the target cannot be written, or a shard is not what it was.
         """
-        rows = (row for path in shards for row in _checked(path))
-        manifest = self.write(self.target, manifest, rows, sealed=True)
+        over, stopped = threading.Event(), threading.Event()
+        mine = copy(self)  # with seconds of its own, as two threads write now
+        mine.seconds = 0.0
+
+        def rows() -> Iterator[tuple[Entry, Features | None]]:
+            for path in shards:
+                while not path.exists() and not over.wait(_LOOK):
+                    pass
+                if stopped.is_set():
+                    raise _Stopped
+                yield from _checked(path)
+
+        with ThreadPoolExecutor(1, "join") as hand:
+            target = hand.submit(mine.write, self.target, manifest, rows(), sealed=True)
+            try:
+                yield
+            except BaseException:
+                stopped.set()
+                raise
+            finally:
+                over.set()
+            target.result()
+        self.seconds += mine.seconds
         self._discard()
-        return manifest
 
     def sweep(self) -> None:
         """Remove what a kill between the target's renaming and the folder's removal left."""

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import time
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
 from extract.estimate import estimate
+from extract.pieces import Local, Spent
 from extract.run import Options, encode_video, facts, plan_of
 from extract.run import extract as extract_by_many
 from extract.store import FeatureCache
@@ -116,6 +118,33 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     report = extract(dataset, mini, out, OPTIONS)
     assert report.resumed == 3
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_finished_shard_is_joined_while_the_next_one_is_made(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    joined: list[bool] = []
+
+    def one_by_one(work, pieces, encoder, watch):
+        spent = Spent()
+        for piece in pieces:
+            spent += Local(workers=1)(work, [piece], encoder, watch)
+            made = sum(work.path(p).stat().st_size for p in pieces if work.path(p).exists())
+            latest = time.monotonic() + 20
+            while (grown := _draft_bytes(work.shards.folder)) < made / 2:
+                if time.monotonic() > latest:
+                    break
+                time.sleep(0.01)
+            joined.append(grown >= made / 2)
+        return spent
+
+    extract(dataset, mini, tmp_path / "feats.h5", OPTIONS, engine=one_by_one)
+    assert joined == [True, True, True]
+    assert (tmp_path / "feats.h5").read_bytes() == whole.read_bytes()
+
+
+def _draft_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("draft-*-feats.h5"))
 
 
 @pytest.mark.parametrize("damage", ["a row's byte", "its end"])
