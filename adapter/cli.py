@@ -159,7 +159,9 @@ def predict(
     from adapter.predict import Predictor
     from adapter.runs import Run
     from corpus.errors import RunFailed
+    from extract.decode import quiet
 
+    quiet()
     predictor = Predictor(Run.load(run_folder, on_device(device)), labels, on_device(device))
     predictions = [predictor.predict(video, top) for video in videos]
     if as_json:
@@ -171,8 +173,8 @@ def predict(
     if failed:
         raise RunFailed(
             f"{len(failed)} of {len(videos)} videos",
-            f"no prediction (first: {failed[0].video}: {failed[0].error})",
-            "the others are above",
+            "no prediction",
+            "the reason for each stands above",
         )
 
 

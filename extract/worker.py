@@ -6,6 +6,7 @@ is inherited, and rather than multiprocessing's spawn, which would run a noteboo
 main again.
 """
 
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ def serve(jobs: Connection, timeout: float) -> None:
             answer: clip.Pixels | str = clip.read(job.path, job.name, job.plan)
         except DecodeError as error:
             answer = str(error)
-        except (OSError, MemoryError) as error:
+        except Exception as error:  # what went wrong is told, and not printed
             answer = " ".join(f"{type(error).__name__}: {error}".split())
         signal.setitimer(signal.ITIMER_REAL, 0)
         try:
@@ -52,4 +53,6 @@ if __name__ == "__main__":
     # Ctrl-C goes to the whole group of processes; the caller alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     quiet()
+    # The native libraries print lines of their own about files that they refuse.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

@@ -26,6 +26,10 @@ def nasty(tmp_path: Path, monkeypatch):
             def views(self, frame):
                 os.kill(os.getpid(), signal.SIGSEGV)
 
+        class Fault:
+            def views(self, frame):
+                raise ZeroDivisionError("no such framing")
+
         class Hang:
             def views(self, frame):
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -52,6 +56,19 @@ def test_videos_are_read_in_order_by_many_workers(tmp_path: Path, make_clip):
         count = 4 + index
         expected = [int((i + 0.5) * count / 4) / 25 for i in range(4)]
         np.testing.assert_allclose(answer.timestamps, expected, atol=1e-3)
+
+
+def test_what_goes_wrong_with_a_video_is_told_and_not_printed(
+    tmp_path: Path, make_clip, nasty, capfd: pytest.CaptureFixture[str]
+):
+    whole = make_clip(tmp_path / "a.mp4")
+    (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[:900])
+    jobs = [Job(tmp_path / "cut.mp4", "cut", PLAN), Job(whole, "a", Plan(nasty.Fault()))]
+    with Pool(workers=1) as pool:
+        cut, fault = pool.read(jobs, ahead=1)
+    assert "cut short" in str(cut)
+    assert fault == "ZeroDivisionError: no such framing"
+    assert capfd.readouterr().err == ""
 
 
 def test_a_crash_and_a_hang_cost_one_video_each(tmp_path: Path, make_clip, nasty):
