@@ -20,6 +20,7 @@ from corpus import (
     neighbours,
     relations,
     spelling,
+    tags,
     wordnet,
 )
 from corpus.disambiguate import Sense
@@ -338,8 +339,9 @@ def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
         names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
         if kinds.is_act(sense.synset):  # penning is writing to few: to most a pen is for pigs
-            names = [n for n in names if n == sense.form or not _is_of_thing(n)]
+            others = [n for n in names if not (_is_of_thing(n) or tags.rather_verb(n))]
+            names = list(dict.fromkeys([sense.form, *others]))
     names += spelling.written_apart(sense)
-    # Without its particle, "pull-up" would be any pull.
-    whole = [n for n in names if len(glosses.stems(n)) == len(n.replace("-", " ").split())]
+    # Without its particle, "pull-up" would be any pull; a tug of war is still one without its "of".
+    whole = [n for n in names if glosses.stems(n.replace("-", " ").split()[-1])]
     return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))

@@ -31,7 +31,7 @@ BODY = {
 }
 _USUAL = 2  # first senses of a word
 _FEWEST = 3  # entities of its own that a label should have at least
-_TOLD = 0.3  # score from which a thing is worth a plainer name
+_TOLD = 0.3  # score from which what is found is worth a plainer name
 _FEW = 8  # from which nothing more is looked for
 
 
@@ -100,7 +100,7 @@ def entities(
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     # The bed pillow goes by its plain name as well; but a horse's foot is not the one seen always.
-    shorter = [short for entity in kept if entity.score >= _TOLD
+    shorter = [short for entity in kept if entity.score >= _TOLD and entity.source != "label"
                for short in relations.plainly(entity)]  # fmt: skip
     shorter = [short for short in shorter if short.unit not in BODY]
     kept = _distinct(kept, _wanted(shorter, options), parsed)

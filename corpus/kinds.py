@@ -94,6 +94,11 @@ def visibility(synset: Synset) -> float:
     return rate
 
 
+def is_sound(synset: Synset) -> bool:
+    """Tell whether a synset is something heard, whose definition says of whom."""
+    return "sound.n.04" in ancestors(synset)
+
+
 def is_seen(synset: Synset) -> bool:
     """Tell whether a synset is more likely seen than not."""
     return visibility(synset) > 0.5

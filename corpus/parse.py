@@ -10,6 +10,7 @@ from corpus.tags import function_words, tokens_of
 from corpus.units import GENERAL, PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
+_LIVING = ("noun.animal", "noun.body", "noun.plant")
 ARTICLES = ("a", "an", "the")
 _NEGATION = re.compile(r"^(?:not|no|without|except|excluding|but not)\b\s*")
 
@@ -83,11 +84,17 @@ def parse(label: str) -> Parsed:
 
 
 def _keep_whole(compound: str, draft: Draft) -> None:
-    """Leave a compound's head to it: a bouncy castle is no castle; but a flat surface is one."""
-    head = compound.split()[-1]
+    """Leave a compound's head to it: a bouncy castle is no castle; but a flat surface is one.
+
+    What lives looks like its kind, whatever thing it is called after: a sled dog is a dog, though
+    no mechanical bull a bull.
+    """
+    first, *_, head = compound.split()
     for text in list(draft.units):
         forms = wordnet.senses(text)
-        if forms and forms[0][0] == head and forms[0][1].min_depth() > GENERAL:
+        if not forms or forms[0][0] != head or forms[0][1].min_depth() <= GENERAL:
+            continue
+        if not (forms[0][1].lexname() in _LIVING and wordnet.senses(first)):
             del draft.units[text]
             draft.spent |= {text, head}
 

@@ -47,9 +47,9 @@ class Found:
 
 
 def counterparts(synset: Synset) -> list[Synset]:
-    """Return an activity and the same activity as verb or noun."""
+    """Return an activity and the same as verb or noun: to moo, and the sound that a cow makes."""
     same = [s for s in wordnet.derived(synset)
-            if s.pos() == "v" or kinds.is_act(s)]  # fmt: skip
+            if s.pos() == "v" or kinds.is_act(s) or kinds.is_sound(s)]  # fmt: skip
     # The same only if a name is shared: "swimming" and "swim", not "drive" and "thrust".
     stems = {glosses.stem(name.replace("_", "")) for name in synset.lemma_names()}
     return [synset] + [

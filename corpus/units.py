@@ -74,7 +74,8 @@ def read(tokens: list[Token], draft: Draft) -> None:
             continue
         phrase = _entry(phrase, inner)
         leads_on = _leads_to_noun(tokens, end - 1)
-        if not leads_on and _is_noun_phrase(inner) and wordnet.senses(phrase):
+        named = _is_noun_phrase(inner) or end - start > 2  # whatever the "do" of tae kwon do is
+        if not leads_on and named and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
             last = inner[-1]
             found.append((start, Unit(phrase, True, last.at_place, whole, governed=last.governed)))

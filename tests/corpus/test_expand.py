@@ -60,6 +60,9 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("playing rounders", "bat"),  # and no at-bat, as what one plays with is no act
         ("springboard diving", "water"),  # by diving's second sense: the first drops steeply
         ("dribble", "ball"),  # of the dribbler
+        ("disc dog", "dog"),  # what lives is of its kind, whatever it is called after
+        ("mooing", "cow"),  # "the sound made by a cow"
+        ("tae kwon do", "tae kwon do"),  # whose last word is a verb elsewhere
         ("making latte art", "coffee"),
         ("digging", "earth"),  # which is no planet there
         ("fly tying", "fly"),
@@ -103,6 +106,8 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("writing", "cow pen"),  # penning is writing to few
         ("curling (sport)", "curling iron"),
         ("playing field hockey", "puck"),  # of ice hockey, which it is like but for the field
+        ("clean and jerk", "cleaning implement"),  # a clean is no cleaning, and not without a jerk
+        ("play_doublebass", "bass"),  # the double bass is there
         ("drumming fingers", "drum"),  # they only move as a drummer's sticks do
         ("dancing gangnam style", "style"),
         ("Putting something on its side", "side"),
