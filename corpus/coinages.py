@@ -7,6 +7,7 @@ from corpus import kinds, wordnet
 from corpus.tags import Token, function_words
 
 _LONGEST = 3  # words of a compound
+_NAMING = ("NN", "JJ", "PO")  # tags, by their beginnings
 _SHORTEST, _COMMON = 4, 3  # letters, and uses, of a word within a closed compound
 
 
@@ -82,9 +83,12 @@ def compounds(tokens: list[Token]) -> Iterator[str]:
     Args:
         tokens: of a label.
     """
-    for number, chunk in groupby(tokens, lambda token: token.chunk):
-        words = [token.text for token in chunk if token.tag[:2] in ("NN", "JJ", "PO")]
-        if number < 0 or not 1 < len(words) <= _LONGEST or not all(map(_may_name, words)):
+    written = [token for token in tokens if token.text != "-"]
+    for (number, named), run in groupby(written, lambda t: (t.chunk, t.tag[:2] in _NAMING)):
+        words = [token.text for token in run]
+        if number < 0 or not named or not 1 < len(words) <= _LONGEST:
+            continue
+        if not all(map(_may_name, words)):
             continue
         pairs = (" ".join(words[start:end]) for start, end in wordnet.ngrams(words))
         heads = wordnet.senses(words[-1])
@@ -97,7 +101,7 @@ def compounds(tokens: list[Token]) -> Iterator[str]:
 
 def _may_name(word: str) -> bool:
     """Tell whether a word is a noun or adjective that may be part of a thing's name."""
-    if word.endswith("ing") or word in function_words():
+    if len(word) == 1 or word.endswith("ing") or word in function_words():
         return False
     return bool(wordnet.senses(word) or wordnet.reader().synsets(word, "a"))
 

@@ -98,6 +98,19 @@ def test_an_unknown_compound_is_kept_and_its_known_parts_read() -> None:
     assert units("kitesurfing") == ["kitesurfing", "kite"]
 
 
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("riding exercise ball", ("exercise ball",)),
+        ("Rock-paper-scissors", ("rock paper scissors",)),
+        ("Blow-drying hair", ()),  # no word stands between those of a compound
+        ("Carving jack-o-lanterns", ()),  # which WordNet has
+    ],
+)
+def test_words_side_by_side_may_be_a_compound(label: str, expected: tuple[str, ...]) -> None:
+    assert parse(label).compounds == expected
+
+
 def test_an_unknown_word_is_marked_as_such() -> None:
     (unit,) = parse("playing didgeridoo").units
     assert (unit.text, unit.known) == ("didgeridoo", False)
