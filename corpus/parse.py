@@ -87,9 +87,11 @@ def _keep_whole(compound: str, draft: Draft) -> None:
     """Leave a compound's head to it: a bouncy castle is no castle; but a flat surface is one.
 
     What lives looks like its kind, whatever thing it is called after: a sled dog is a dog, though
-    no mechanical bull a bull.
+    no mechanical bull a bull. And what looks like a compound may be a verb's object: "shovel snow".
     """
     first, *_, head = compound.split()
+    if not draft.verbs and wordnet.senses(first, "v"):
+        return
     for text in list(draft.units):
         forms = wordnet.senses(text)
         if not forms or forms[0][0] != head or forms[0][1].min_depth() <= GENERAL:

@@ -117,14 +117,18 @@ def _has_subject(token: Any, first: int) -> bool:
 def _is_object(tokens: list[Token]) -> bool:
     """Tell whether a last word that was taken for a particle is a thing: "massaging back".
 
+    Or for an auxiliary: "opening can".
+
     It is none where WordNet has it as the verb's particle ("waking up"), and where the word is
     hardly ever a noun.
     """
     last, before = tokens[-1], tokens[-2] if len(tokens) > 1 else None
-    if before is None or before.tag[:2] != "VB" or last.tag[:2] not in ("RP", "RB", "IN"):
+    if before is None or before.tag[:2] != "VB" or last.tag[:2] not in ("RP", "RB", "IN", "MD"):
         return False
     if wordnet.senses(f"{before.text} {last.text}", "v"):
         return False
+    if last.tag == "MD":
+        return bool(wordnet.senses(last.text))
     return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(last.text)) >= NOUN_ENOUGH
 
 
@@ -163,6 +167,8 @@ def _checked_tag(token: Token) -> str:
     finite = finite and not token.has_subject
     if tag[:2] == "VB" and noun and not word.endswith("ing") and (finite or not verb):
         return "NN"
+    if tag[:2] == "VB" and not word.endswith("ing") and not ordinary(word):
+        return "NN"  # "kickflip"
     described = wordnet.reader().synsets(word, "a") or wordnet.reader().synsets(word, "r")
     undescribed = tag[:2] in ("JJ", "RB", "UH", "FW") and not described
     if undescribed and noun and not (verb and word.endswith("ing")):
