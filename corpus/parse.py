@@ -12,6 +12,7 @@ from corpus.units import GENERAL, PLACEHOLDER, Draft, Unit, read
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
 _LIVING = ("noun.animal", "noun.body", "noun.plant")
 ARTICLES = ("a", "an", "the")
+_EXAMPLE = re.compile(r"\((?:e\.?g\b|for example\b|such as\b)[.,:]*\s*([^()]*)\)")
 _NEGATION = re.compile(r"^(?:not|no|without|except|excluding|but not)\b\s*")
 
 
@@ -132,7 +133,11 @@ def _doers_words(draft: Draft) -> list[str]:
 
 
 def _parentheses(text: str) -> tuple[str, list[str], list[str]]:
-    """Split a label into its main text, what parentheses add, and what they exclude."""
+    """Split a label into its main text, what parentheses add, and what they exclude.
+
+    Examples are what is acted on, and of the main text: "open (e.g., a window)".
+    """
+    text = _EXAMPLE.sub(r"\1", text)
     context: list[str] = []
     excluded: list[str] = []
     for inner in re.findall(r"\(([^()]*)\)", text):

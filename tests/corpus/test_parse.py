@@ -37,6 +37,7 @@ def units(label: str) -> list[str]:
         ("building sandcastle", ["sandcastle", "sand", "castle"]),
         ("playing kickball", ["kickball", "ball"]),
         ("kickflip", ["kickflip"]),
+        ("open (e.g., a window, a car door)", ["window", "car door"]),
         ("opening_can", ["can"]),
         ("shovel_snow", ["shovel", "snow"]),
         ("Moving something across a surface until it falls down", ["surface"]),
