@@ -89,9 +89,8 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     paths = [dataset.path(video) for video in dataset.clips]
     jobs = [Job(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)]
     pixels = [clip.read(job.path, job.name, plan) for job in jobs]
-    with ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
-        decoding = sum(crew.map(_decoding, jobs))
-    seconds: dict[str, list[float]] = {"whole": [], "encoder": [], "one_by_one": []}
+    seconds: dict[str, list[float]] = {name: [] for name in ("whole", "encoder", "one_by_one")}
+    decoding: list[float] = []
 
     def whole() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -102,17 +101,16 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         "encoder": lambda: _drain(encoder.features(enumerate(pixels))),
         "one_by_one": lambda: _one_by_one(paths, pixels, backbone, plan),
     }
-    for _ in range(turns + 1):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - began)
-    share = decoding / cores()
-    best = (
-        [max(e, share) for e in seconds["encoder"][1:]]
-        if backbone.device.type == "cuda"
-        else [e + share for e in seconds["encoder"][1:]]
-    )
+    with ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
+        for _ in range(turns + 1):
+            for name, way in ways.items():
+                began = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - began)
+            decoding.append(sum(crew.map(_decoding, jobs)))
+    shares = [once / cores() for once in decoding[1:]]
+    alone = zip(seconds["encoder"][1:], shares, strict=True)
+    best = [max(e, d) if backbone.device.type == "cuda" else e + d for e, d in alone]
     walls = seconds["whole"][1:]
     singly = seconds["one_by_one"][1:]
     return Figures(
@@ -123,7 +121,7 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         frames=sum(len(one.frames) for one in pixels),
         machine=_machine(backbone.device),
         cores=cores(),
-        decoding=decoding,
+        decoding=statistics.median(decoding[1:]),
         of_encoder=statistics.median(b / w for b, w in zip(best, walls, strict=True)),
         over_one_by_one=statistics.median(s / w for s, w in zip(singly, walls, strict=True)),
         **{name: statistics.median(values[1:]) for name, values in seconds.items()},
