@@ -159,9 +159,7 @@ def predict(
     from adapter.predict import Predictor
     from adapter.runs import Run
     from corpus.errors import RunFailed
-    from extract.decode import quiet
 
-    quiet()
     predictor = Predictor(Run.load(run_folder, on_device(device)), labels, on_device(device))
     predictions = [predictor.predict(video, top) for video in videos]
     if as_json:

@@ -75,14 +75,12 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if not unit.known and unit.text.endswith("ing"):
             for agent in spelling.agent(unit.text):
                 # All that is known of an unknown action is what is said of who does it.
-                told = Sense(agent.unit, relations.synset_of(agent.synset or ""), agent.score)
-                found += [agent, *definitions.things(told, context, share=0.5)]
+                found += [agent, *definitions.things(_sense(agent), context, share=0.5)]
     for tool in [f for f in found if f.score >= _SURE and f.kind in ("object", "role")]:
         found += _of_tool(tool, context)
         if tool.kind == "object":
-            made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
-            found += definitions.travelled_with(made, context)
-            found += relations.made_for(made, [_names(thing) for thing in things])
+            found += definitions.travelled_with(_sense(tool), context)
+            found += relations.made_for(_sense(tool), [_names(thing) for thing in things])
     for thing in things:
         found += relations.derived(thing, roles_only=True)
         if " " in thing.form and thing.form.endswith("ing"):  # gospel singing, WordNet's a music
@@ -107,10 +105,14 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
 
 def _of_tool(tool: Found, context: dict[str, float]) -> list[Found]:
     """Find what the definition of a tool, or of who does an action, speaks of."""
-    made = Sense(tool.unit, relations.synset_of(tool.synset or ""), tool.score)
-    spoken = definitions.things(made, context, share=0.25)
+    spoken = definitions.things(_sense(tool), context, share=0.25)
     # A role's definition begins with what kind of person it is, which is no news.
     return [f for f in spoken if tool.kind == "object" or f.kind != "role"]
+
+
+def _sense(found: Found) -> Sense:
+    """Return what was found, and WordNet has, as a sense to read on from."""
+    return Sense(found.unit, relations.synset_of(found.synset or ""), found.score)
 
 
 def _topics(parsed: Parsed) -> list[Sense]:
@@ -132,7 +134,7 @@ def _told(act: Sense, context: dict[str, float]) -> list[Found]:
     told = list(definitions.things(act, context, share=0.6))
     plain = len(wordnet.senses(act.form, "v")) <= spelling.PLAIN
     if plain and len({thing.synset for thing in told}) == 1:
-        only = Sense(told[0].unit, relations.synset_of(told[0].synset or ""), told[0].score)
+        only = _sense(told[0])
         if only.synset.lexname() == "noun.artifact":
             told += definitions.things(only, context, share=0.4)
     if kinds.is_pastime(act.synset):

@@ -182,8 +182,8 @@ def of_word(
         bodily: the word stands where a thing does; else abstract senses compete, as in "a way of
             dancing".
         tool: the word stands where a tool does, which a person is not.
-        defined: what the text is the definition of, which it says by other words than its own: who
-            sheds tears, as weeping is defined, sheds no weeping.
+        defined: the sense that the text defines, which the word does not mean: the tears that are
+            shed in weeping are not weeping.
     """
     least = 0.0 if bodily else _ABSTRACT
     own = set(glosses.stems(word))

@@ -83,6 +83,7 @@ def visibility(synset: Synset) -> float:
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if "physical_entity.n.01" not in ancestors(synset):
+        # Coins and tears are abstract to WordNet.
         seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.possession": 0.6}
         rate = min(rate, seen.get(synset.lexname(), 0.5))
     if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
@@ -95,7 +96,7 @@ def visibility(synset: Synset) -> float:
 
 
 def is_sound(synset: Synset) -> bool:
-    """Tell whether a synset is something heard, whose definition says of whom."""
+    """Tell whether a synset is something heard."""
     return "sound.n.04" in ancestors(synset)
 
 

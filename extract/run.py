@@ -10,7 +10,7 @@ from corpus.errors import BadInput
 from extract import clip
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset
-from extract.decode import DecodeError
+from extract.decode import DecodeError, quiet
 from extract.encode import Encoder, lanes
 from extract.manifest import CacheManifest, PreprocessFacts, list_hash
 from extract.options import Options, plan_of
@@ -132,6 +132,7 @@ def encode_video(path: Path, encoder: Encoder, plan: Plan) -> tuple[Pixels, Feat
         BadInput: the video cannot be decoded or its features not stored; the reason is in it.
     """
     mend = "check that it plays, or convert it with ffmpeg"
+    quiet()
     try:
         pixels = clip.read(path, path.name, plan)
     except DecodeError as error:
