@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from corpus.backbone import Backbone
+from extract.datasets import Dataset, open_dataset
 from extract.quantise import quantise
+from extract.run import Options, extract
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
 
 
@@ -89,3 +92,31 @@ def random_features(manifest: CacheManifest, seed: int) -> tuple[Features, np.nd
         regions_scale=None if scale is None else scale.numpy(),
     )
     return features, regions
+
+
+RUN = Options(frames=4, checkpoint=3, batch=8)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, make_clip) -> Path:
+    """Seven videos of two classes, one of them cut short."""
+    root = tmp_path_factory.mktemp("videos")
+    for index in range(7):
+        name = f"{'archery' if index < 4 else 'singing'}/{index}.mp4"
+        make_clip(root / name, frames=6 + index, seed=index)
+    broken = root / "archery/2.mp4"
+    broken.write_bytes(broken.read_bytes()[:900])
+    return root
+
+
+@pytest.fixture(scope="module")
+def dataset(videos: Path) -> Dataset:
+    return open_dataset("folder", videos)
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, mini: Backbone, tmp_path_factory) -> Path:
+    """The cache of an uninterrupted run."""
+    path = tmp_path_factory.mktemp("whole") / "feats.h5"
+    extract(dataset, mini, path, RUN, workers=1)
+    return path

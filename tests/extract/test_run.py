@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import time
 from functools import partial
 from pathlib import Path
 
@@ -8,43 +7,17 @@ import numpy as np
 import pytest
 
 from corpus.backbone import Backbone
-from corpus.errors import BadInput, RunFailed
+from corpus.errors import BadInput
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
 from extract.estimate import estimate
-from extract.pieces import Local, Spent
-from extract.run import Options, encode_video, facts, plan_of
+from extract.run import encode_video, facts, plan_of
 from extract.run import extract as extract_by_many
 from extract.store import FeatureCache
 from extract.verify import verify
+from tests.extract.conftest import RUN as OPTIONS
 
 extract = partial(extract_by_many, workers=1)
-OPTIONS = Options(frames=4, checkpoint=3, batch=8)
-
-
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory, make_clip) -> Path:
-    """Seven videos of two classes, one of them cut short."""
-    root = tmp_path_factory.mktemp("videos")
-    for index in range(7):
-        name = f"{'archery' if index < 4 else 'singing'}/{index}.mp4"
-        make_clip(root / name, frames=6 + index, seed=index)
-    broken = root / "archery/2.mp4"
-    broken.write_bytes(broken.read_bytes()[:900])
-    return root
-
-
-@pytest.fixture(scope="module")
-def dataset(videos: Path) -> Dataset:
-    return open_dataset("folder", videos)
-
-
-@pytest.fixture(scope="module")
-def whole(dataset: Dataset, mini: Backbone, tmp_path_factory) -> Path:
-    """The cache of an uninterrupted run."""
-    path = tmp_path_factory.mktemp("whole") / "feats.h5"
-    extract(dataset, mini, path, OPTIONS, workers=1)
-    return path
 
 
 def test_every_video_is_a_row_and_a_broken_one_is_a_failed_row(whole: Path, mini: Backbone):
@@ -87,165 +60,6 @@ def test_the_class_token_of_the_cache_is_encode_image(
 def test_workers_do_not_change_a_byte(whole: Path, dataset: Dataset, mini: Backbone, tmp_path):
     extract(dataset, mini, tmp_path / "a.h5", OPTIONS, workers=3)
     assert (tmp_path / "a.h5").read_bytes() == whole.read_bytes()
-
-
-class Stop(Exception):
-    pass
-
-
-def stopping(after: int):
-    """A `watch` that ends the run after so many videos."""
-    seen = []
-
-    def watch(entry, frames):
-        seen.append(entry)
-        if len(seen) == after:
-            raise Stop
-
-    return watch
-
-
-def test_a_stopped_run_goes_on_to_the_same_bytes(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
-):
-    out = tmp_path / "feats.h5"
-    for after in (2, 5):  # in the first shard; in the second
-        with pytest.raises(Stop):
-            extract(dataset, mini, out, OPTIONS, workers=2, watch=stopping(after))
-        assert not out.exists()
-        shards = [path.name[:6] for path in (tmp_path / "feats.h5.shards").glob("*.h5")]
-        assert shards == (["000000"] if after == 5 else [])
-    report = extract(dataset, mini, out, OPTIONS)
-    assert report.resumed == 3
-    assert out.read_bytes() == whole.read_bytes()
-
-
-def test_a_finished_shard_is_joined_while_the_next_one_is_made(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
-):
-    joined: list[bool] = []
-
-    def one_by_one(work, pieces, encoder, watch):
-        spent = Spent()
-        for piece in pieces:
-            spent += Local(workers=1)(work, [piece], encoder, watch)
-            made = sum(work.path(p).stat().st_size for p in pieces if work.path(p).exists())
-            latest = time.monotonic() + 20
-            while (grown := _draft_bytes(work.shards.folder)) < made / 2:
-                if time.monotonic() > latest:
-                    break
-                time.sleep(0.01)
-            joined.append(grown >= made / 2)
-        return spent
-
-    extract(dataset, mini, tmp_path / "feats.h5", OPTIONS, engine=one_by_one)
-    assert joined == [True, True, True]
-    assert (tmp_path / "feats.h5").read_bytes() == whole.read_bytes()
-
-
-def _draft_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("draft-*-feats.h5"))
-
-
-@pytest.mark.parametrize("damage", ["a row's byte", "its end"])
-def test_a_shard_that_changed_on_the_disk_is_made_anew_and_never_joined(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, damage: str
-):
-    out = tmp_path / "feats.h5"
-    with pytest.raises(Stop):
-        extract(dataset, mini, out, OPTIONS, watch=stopping(5))
-    (shard,) = (tmp_path / "feats.h5.shards").glob("*.h5")
-    stored = bytearray(shard.read_bytes())
-    if damage == "its end":
-        shard.write_bytes(stored[: len(stored) // 2])
-    else:
-        tensor = FeatureCache(shard).features(0).regions.tobytes()
-        stored[stored.index(tensor) + len(tensor) // 2] ^= 1
-        shard.write_bytes(stored)
-        with pytest.raises(RunFailed, match=f"{shard.name}: had changed .*run the same command"):
-            extract(dataset, mini, out, OPTIONS)
-        assert not out.exists()
-    assert extract(dataset, mini, out, OPTIONS).resumed == (0 if damage == "its end" else 4)
-    assert out.read_bytes() == whole.read_bytes()
-
-
-def test_a_video_that_was_mended_between_runs_is_read_again(
-    videos: Path, mini: Backbone, tmp_path: Path, make_clip
-):
-    root = tmp_path / "videos"
-    for index in range(4):
-        make_clip(root / f"a/{index}.mp4", frames=5)
-    good = (root / "a/0.mp4").read_bytes()
-    (root / "a/0.mp4").write_bytes(good[:500])
-    dataset, out = open_dataset("folder", root), tmp_path / "feats.h5"
-    with pytest.raises(Stop):
-        extract(dataset, mini, out, OPTIONS, watch=stopping(4))
-    (root / "a/0.mp4").write_bytes(good)
-    report = extract(dataset, mini, out, OPTIONS)
-    assert (report.resumed, report.manifest.failed) == (0, 0)
-
-
-def test_unfinished_work_with_other_options_is_not_mixed(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
-):
-    out = tmp_path / "feats.h5"
-    with pytest.raises(Stop):
-        extract(dataset, mini, out, OPTIONS, watch=stopping(4))
-    other = dataclasses.replace(OPTIONS, frames=2)
-    with pytest.raises(BadInput, match=r"unfinished work .*frames 4, now 2.*--overwrite"):
-        extract(dataset, mini, out, other)
-    report = extract(dataset, mini, out, other, overwrite=True)
-    assert report.manifest.frames == 2
-
-
-def test_a_finished_cache_is_left_and_another_is_not_overwritten(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
-):
-    out = tmp_path / "feats.h5"
-    out.write_bytes(whole.read_bytes())
-    report = extract(dataset, mini, out, OPTIONS)
-    assert (report.resumed, report.spent.frames) == (7, 0)
-    with pytest.raises(BadInput, match=r"other options \(merge 8, now 2.*--overwrite"):
-        extract(dataset, mini, out, dataclasses.replace(OPTIONS, merge=2))
-    out.write_text("my thesis")
-    with pytest.raises(BadInput, match="not an HDF5 file"):
-        extract(dataset, mini, out, OPTIONS)
-    assert out.read_text() == "my thesis"
-
-
-def test_two_runs_on_one_target_do_not_meet(dataset: Dataset, mini: Backbone, tmp_path: Path):
-    def watch(entry, frames):
-        with pytest.raises(BadInput, match="another alt-extract is working on it"):
-            extract(dataset, mini, tmp_path / "a.h5", OPTIONS)
-        raise Stop
-
-    with pytest.raises(Stop):
-        extract(dataset, mini, tmp_path / "a.h5", OPTIONS, watch=watch)
-
-
-def test_a_full_disk_is_one_line_and_the_finished_part_survives(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
-):
-    import errno
-
-    from extract.store import CacheWriter
-
-    real, out = CacheWriter.append, tmp_path / "feats.h5"
-
-    def full(self, entry, features):
-        if entry.video.endswith("4.mp4"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, entry, features)
-
-    monkeypatch.setattr(CacheWriter, "append", full)
-    with pytest.raises(RunFailed, match=r"feats.h5: cannot be written \(No space left.*free some"):
-        extract(dataset, mini, out, OPTIONS)
-    assert not out.exists()
-    names = sorted(path.name[:6] for path in (tmp_path / "feats.h5.shards").iterdir())
-    assert names == ["000000", "job.js", "lock"]
-    monkeypatch.undo()
-    assert extract(dataset, mini, out, OPTIONS).resumed == 3
-    assert out.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -394,35 +208,3 @@ def test_a_report_says_where_the_time_went(dataset: Dataset, mini: Backbone, tmp
     assert set(spent) == {"waiting", "encoding", "writing"}
     assert all(seconds > 0 for seconds in spent.values())
     assert all(seconds <= report.seconds for seconds in spent.values())  # they overlap
-
-
-def test_leftovers_of_a_kill_after_the_last_step_are_swept(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
-):
-    out = tmp_path / "feats.h5"
-    with pytest.raises(Stop):
-        extract(dataset, mini, out, OPTIONS, watch=stopping(4))
-    out.write_bytes(whole.read_bytes())
-    assert (tmp_path / "feats.h5.shards").exists()
-    assert extract(dataset, mini, out, OPTIONS).spent.frames == 0
-    assert not (tmp_path / "feats.h5.shards").exists()
-
-
-def test_a_cut_to_the_largest_regions_is_sound_and_resumes_only_as_itself(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
-):
-    cut, out = dataclasses.replace(OPTIONS, keep_regions=5), tmp_path / "feats.h5"
-    with pytest.raises(Stop):
-        extract(dataset, mini, out, cut, watch=stopping(4))
-    with pytest.raises(BadInput, match=r"unfinished work .*keep_regions 5, now 4"):
-        extract(dataset, mini, out, dataclasses.replace(cut, keep_regions=4))
-    report = extract(dataset, mini, out, cut)
-    assert (report.resumed, report.manifest.keep_regions, report.manifest.regions) == (3, 5, 6)
-    assert verify(out).faults == ()
-    cache, all_of_them = FeatureCache(out), FeatureCache(whole)
-    assert (cache.regions(0)[:, 0] == all_of_them.regions(0)[:, 0]).all()
-    sizes, patches = cache.region_size(0), cache.patch_region(0)
-    assert (sizes[:, 1:].sum(axis=1) == (patches < 6).sum(axis=1)).all()
-    assert patches.max() == 6
-    largest = np.sort(all_of_them.region_size(0)[:, 1:], axis=1)[:, -5:]
-    assert (np.sort(sizes[:, 1:], axis=1) == largest).all()
