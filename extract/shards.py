@@ -27,6 +27,9 @@ from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
 from extract.store import CacheWriter, FeatureCache
 
+# What is written of a video, with its `row_digest` where that is known already.
+Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]
+
 _LOOK = 0.1  # seconds between looks for the next shard
 _BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
 
@@ -93,7 +96,7 @@ class Shards:
         self,
         path: Path,
         manifest: CacheManifest,
-        rows: Iterable[tuple[Entry, Features | None]],
+        rows: Iterable[Row],
         sealed: bool = False,
     ) -> CacheManifest:
         """Write rows to a cache file that has its name only once it is whole.
@@ -104,7 +107,7 @@ class Shards:
             path: the file.
             manifest: its facts, but for what only the rows can say.
             rows: as many as the manifest has clips.
-            sealed: see `CacheWriter.close`. A shard is checked row by row when it is joined.
+            sealed: see `CacheWriter`. A shard is checked row by row when it is joined.
 
         Raises:
             RunFailed: the file cannot be written (a full disk, for one).
@@ -112,18 +115,18 @@ class Shards:
         # No two writers share a draft: on a cluster, one that was given up for dead may go on.
         draft = self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
         with writing(self.target):
-            writer = CacheWriter(draft, manifest)
+            writer = CacheWriter(draft, manifest, sealed)
         waiting: deque[Future[None]] = deque()
         try:
             with ThreadPoolExecutor(1, "write") as hand:
-                for entry, features in rows:
-                    waiting.append(hand.submit(self._append, writer, entry, features))
+                for row in rows:
+                    waiting.append(hand.submit(self._append, writer, row))
                     if len(waiting) > _BEHIND:
                         waiting.popleft().result()
-                for row in waiting:
-                    row.result()
+                for written in waiting:
+                    written.result()
             with writing(self.target), self._timed():
-                manifest = writer.close(sealed)
+                manifest = writer.close()
                 os.replace(draft, path)
                 _sync(path.parent)
         except BaseException:
@@ -149,7 +152,7 @@ class Shards:
         mine = copy(self)  # with seconds of its own, as two threads write now
         mine.seconds = 0.0
 
-        def rows() -> Iterator[tuple[Entry, Features | None]]:
+        def rows() -> Iterator[Row]:
             for path in shards:
                 while not path.exists() and not over.wait(_LOOK):
                     pass
@@ -182,9 +185,9 @@ class Shards:
         (self.folder / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
 
-    def _append(self, writer: CacheWriter, entry: Entry, features: Features | None) -> None:
+    def _append(self, writer: CacheWriter, row: Row) -> None:
         with writing(self.target), self._timed():
-            writer.append(entry, features)
+            writer.append(*row)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -241,7 +244,7 @@ def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     return "; ".join(changes[:4]) or "nothing known"
 
 
-def _checked(path: Path) -> Iterator[tuple[Entry, Features | None]]:
+def _checked(path: Path) -> Iterator[Row]:
     """Yield a shard's rows; one that has changed since it was written ends the run, and goes."""
     entries, digests = [], []
     try:
@@ -250,7 +253,7 @@ def _checked(path: Path) -> Iterator[tuple[Entry, Features | None]]:
             entry, features = cache.entry(index), cache.features(index)
             entries.append(entry)
             digests.append(row_digest(entry, features))
-            yield entry, features
+            yield entry, features, digests[-1]
         sound = finished(cache.manifest, entries, digests) == cache.manifest
     except BadInput:
         sound = False

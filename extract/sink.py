@@ -1,8 +1,11 @@
-"""A file that HDF5 goes on writing to when the disk cannot.
+"""The file that a cache is written to: HDF5 says what goes where, and the bytes go past it.
 
 HDF5 does not survive a failed write: closing the file afterwards ends the process with a
 segmentation fault, and the user with a core dump in place of "no space left". This file keeps the
 first error to itself, pretends that all is well until HDF5 has closed it, and then tells.
+
+HDF5 also lets but one thread of a process in at a time, for as long as a write takes. What is held
+back goes to the disk after it has let go.
 """
 
 import io
@@ -10,18 +13,47 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from extract.seal import Seal
+
+_SYNCED = 1 << 26  # bytes after which the disk is made to have them: it never has all to do at once
+
 
 class Sink(io.RawIOBase):
     """A new file, for `h5py.File(Sink(path), "w")`.
+
+    Args:
+        path: the file.
+        seal: is told of what is written.
 
     Attributes:
         error: the first failure to write; all that came after it is lost.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seal: Seal | None = None) -> None:
         super().__init__()
-        self._file = path.open("w+b", buffering=0)
+        self._file, self._seal = path.open("w+b", buffering=0), seal
         self.error: OSError | None = None
+        self._at, self._end, self._unsynced = 0, 0, 0
+        self._awaited: NDArray[Any] | None = None
+        self._held: list[tuple[int, NDArray[Any]]] = []
+
+    def hold(self, array: NDArray[Any]) -> None:
+        """Leave the next write, if it is of this array's own memory, to `release`.
+
+        Args:
+            array: contiguous; not to change before `release`.
+        """
+        self._awaited = array
+
+    def release(self) -> None:
+        """Write what was held back."""
+        for at, array in self._held:
+            self._put(at, array.data.cast("B"))
+        self._held.clear()
+        self._awaited = None
 
     def readable(self) -> bool:
         return True
@@ -33,37 +65,56 @@ class Sink(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
+        return self._at
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._at
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into `buffer`."""
-        return self._file.readinto(buffer)
+        count = os.preadv(self._file.fileno(), [buffer], self._at)
+        self._at += count
+        return count
 
     def write(self, data: Any, /) -> int:
         """Write all of `data`, or, after a failure, nothing at all."""
         view = memoryview(data).cast("B")
-        end = self._file.tell() + len(view)
-        try:
-            while len(view) and self.error is None:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            self.error = error
-        self._file.seek(end)
-        return len(memoryview(data).cast("B"))
+        array = self._awaited
+        if array is not None and array.nbytes == len(view) and np.shares_memory(array, view):
+            self._held.append((self._at, array))
+            self._awaited = None
+        else:
+            self._put(self._at, view)
+        self._at += len(view)
+        self._end = max(self._end, self._at)
+        return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend the file to `size`."""
+        self._end = self._at if size is None else size
         try:
             if self.error is None:
-                return self._file.truncate(size)
+                self._file.truncate(self._end)
         except OSError as error:
             self.error = error
-        return size or 0
+        return self._end
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
         super().close()
+
+    def _put(self, at: int, view: memoryview) -> None:
+        handle, end = self._file.fileno(), at + len(view)
+        if self._seal is not None:
+            self._seal.wrote(at, view)
+        try:
+            while len(view) and self.error is None:
+                done = os.pwrite(handle, view, end - len(view))
+                view, self._unsynced = view[done:], self._unsynced + done
+            if self._unsynced >= _SYNCED:
+                os.fsync(handle)
+                self._unsynced = 0
+        except OSError as error:
+            self.error = error

@@ -1,10 +1,9 @@
 """The feature cache, schema v1: one HDF5 file of region embeddings (design §4).
 
 A file begins with a user block of 512 bytes, which HDF5 readers skip: one line that says what the
-file is, with the SHA-256 of every byte after the block, so that any flipped byte can be found.
+file is, with a digest of every byte after the block, so that any flipped byte can be found.
 """
 
-import hashlib
 import json
 import os
 import weakref
@@ -22,6 +21,7 @@ from corpus.errors import BadInput
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
 from extract.raw import RawRows
 from extract.rows import Entry, Features, finished, row_digest
+from extract.seal import Seal
 from extract.sink import Sink
 
 __all__ = [
@@ -59,17 +59,21 @@ class CacheWriter:
     Args:
         path: the file to create.
         manifest: its facts. Counts and hashes are filled in by `close`.
+        sealed: write the digest of the file's bytes before them.
     """
 
-    def __init__(self, path: Path, manifest: CacheManifest) -> None:
+    def __init__(self, path: Path, manifest: CacheManifest, sealed: bool = True) -> None:
         self.path, self.manifest = path, manifest
+        self._seal = Seal(USER_BLOCK) if sealed else None
         self._entries: list[Entry] = []
         self._digests: list[bytes] = []
         load_filters(manifest.compression)
-        self._sink = Sink(path)
+        self._sink = Sink(path, self._seal)
         self._file = h5py.File(self._sink, "w", libver=_LIBVER, userblock_size=USER_BLOCK)
         # Left open, the file would be closed by HDF5 when Python, and the sink, are gone: a crash.
         self._closed = weakref.finalize(self, _close, self._file, self._sink)
+        # Asking HDF5 for a tensor's shape takes longer than hashing a small row.
+        self._layout = tensors(manifest)
         self._tensors = {
             name: self._file.create_dataset(
                 name,
@@ -79,11 +83,16 @@ class CacheWriter:
                 track_times=False,
                 **_FILTERS[manifest.compression],
             )
-            for name, (shape, dtype) in tensors(manifest).items()
+            for name, (shape, dtype) in self._layout.items()
         }
 
-    def append(self, entry: Entry, features: Features | None) -> None:
-        """Write the next row; `features` is None exactly when the entry's status is "failed".
+    def append(self, entry: Entry, features: Features | None, digest: bytes | None = None) -> None:
+        """Write the next row.
+
+        Args:
+            entry: its words.
+            features: its tensors; None exactly when the entry's status is "failed".
+            digest: the row's `row_digest`, where it is known.
 
         Raises:
             ValueError: more rows than `manifest.clips`, or features that do not fit the manifest.
@@ -94,25 +103,24 @@ class CacheWriter:
             raise ValueError(f"row {index} does not belong here: {entry}")
         if features is not None:
             for name, tensor in self._tensors.items():
-                value = getattr(features, name)
-                if value.shape != tensor.shape[1:] or value.dtype != tensor.dtype:
-                    wanted = f"{tensor.dtype} {tensor.shape[1:]}"
+                value, (shape, dtype) = getattr(features, name), self._layout[name]
+                if value.shape != shape or value.dtype != dtype:
+                    wanted = f"{dtype} {shape}"
                     raise ValueError(f"{name} is {value.dtype} {value.shape}, not {wanted}")
                 if self.manifest.compression == "none":
                     # The row is its chunk as it is: h5py's way there takes ten times as long.
-                    corner = (index,) + (0,) * value.ndim
-                    tensor.id.write_direct_chunk(corner, np.ascontiguousarray(value))
+                    value, corner = np.ascontiguousarray(value), (index,) + (0,) * value.ndim
+                    self._sink.hold(value)
+                    tensor.id.write_direct_chunk(corner, value)
                 else:
                     tensor[index] = value
+            self._sink.release()
             self._check()
-        self._digests.append(row_digest(entry, features))
+        self._digests.append(digest or row_digest(entry, features))
         self._entries.append(entry)
 
-    def close(self, sealed: bool = True) -> CacheManifest:
+    def close(self) -> CacheManifest:
         """Write columns and attributes, bring all to the disk, and return the finished manifest.
-
-        Args:
-            sealed: write the digest of the file's bytes before them, for which it is read again.
 
         Raises:
             ValueError: fewer rows than `manifest.clips`.
@@ -129,7 +137,7 @@ class CacheWriter:
             self._file.attrs[name] = json.dumps(value) if name in _NESTED else value
         self.abandon()
         self._check()
-        _finish(self.path, user_block(digest_after_block(self.path)) if sealed else b"")
+        _finish(self.path, user_block(self._seal.digest(self.path)) if self._seal else b"")
         return self.manifest
 
     def abandon(self) -> None:
@@ -160,16 +168,10 @@ def load_filters(compression: str) -> None:
         import hdf5plugin  # noqa: F401  (registers on import)
 
 
-def digest_after_block(path: Path) -> str:
-    """SHA-256 of a cache file's bytes after its user block, as hex."""
-    with path.open("rb") as file:
-        file.seek(USER_BLOCK)
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def user_block(digest: str) -> bytes:
     """The first 512 bytes of a cache file whose other bytes have this digest."""
-    line = f"ALT feature cache, schema {SCHEMA_VERSION}; sha256 of what follows: {digest}\n"
+    what = "sha256 of the sha256s of every MiB of what follows"
+    line = f"ALT feature cache, schema {SCHEMA_VERSION}; {what}: {digest}\n"
     return line.encode().ljust(USER_BLOCK, b"\0")
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from corpus.errors import BadInput
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
-from extract.store import USER_BLOCK, FeatureCache, digest_after_block, user_block
+from extract.seal import digest
+from extract.store import USER_BLOCK, FeatureCache, user_block
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def verify(path: Path) -> Verdict:
         raise BadInput(path, "no such feature cache", "make it with alt-extract")
     faults = []
     with path.open("rb") as file:
-        if file.read(USER_BLOCK) != user_block(digest_after_block(path)):
+        if file.read(USER_BLOCK) != user_block(digest(path, USER_BLOCK)):
             faults.append("bytes have changed since the file was written")
     cache = FeatureCache(path)
     entries, digests = [], []

@@ -20,7 +20,6 @@ DRIVER = textwrap.dedent("""
     from corpus.backbone import load
     from extract import clip, pieces, run as work
     from extract.datasets import open_dataset
-    from extract.sink import Sink
 
     root, out, kills, reference = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), None
     backbone, dataset = load("alt-mini", "none"), open_dataset("folder", root)
@@ -33,12 +32,12 @@ DRIVER = textwrap.dedent("""
             steps += 1
             if steps == last:
                 if real is write and len(args[1]) > 1:
-                    real(args[0], memoryview(args[1]).cast("B")[: len(args[1]) // 2])
+                    real(args[0], args[1][: len(args[1]) // 2], args[2])
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*args, **kwargs)
         return step
 
-    write = Sink.write
+    write = os.pwrite
 
     class Here:
         # Reads in this process: the workers' own deaths are tested with the command.
@@ -50,8 +49,7 @@ DRIVER = textwrap.dedent("""
     pieces.Pool = Here
 
     def run(last):
-        Sink.write = dying(write, last)
-        for module, names in ((os, ("replace", "fsync", "rmdir", "unlink", "open")),):
+        for module, names in ((os, ("pwrite", "replace", "fsync", "rmdir", "unlink", "open")),):
             for name in names:
                 setattr(module, name, dying(getattr(module, name), last))
         work.extract(dataset, backbone, out, options)

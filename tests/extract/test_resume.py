@@ -163,10 +163,10 @@ def test_a_full_disk_is_one_line_and_the_finished_part_survives(
 
     real, out = CacheWriter.append, tmp_path / "feats.h5"
 
-    def full(self, entry, features):
+    def full(self, entry, *row):
         if entry.video.endswith("4.mp4"):
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, entry, features)
+        real(self, entry, *row)
 
     monkeypatch.setattr(CacheWriter, "append", full)
     with pytest.raises(RunFailed, match=r"feats.h5: cannot be written \(No space left.*free some"):
