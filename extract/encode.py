@@ -258,7 +258,9 @@ def _row(pixels: Pixels, parts: list[Part]) -> Features | str:
         if isinstance(part, str):
             return part
         arrays.append(part)
-    regions, size, source, *scale = (np.concatenate(some) for some in zip(*arrays, strict=True))
+    # A video in one batch is a part of it as it is.
+    joined = arrays[0] if len(arrays) == 1 else map(np.concatenate, zip(*arrays, strict=True))
+    regions, size, source, *scale = joined
     return Features(regions, size, source, pixels.timestamps, *scale)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from extract.clip import Pixels
-from extract.worker import Job
+from extract.worker import Job, receive
 
 # No growth was seen over thousands of videos; what some file may leak goes with its worker.
 _VIDEOS_PER_WORKER = 5000
@@ -126,7 +126,7 @@ class _Worker:
         self.asked += 1
         try:
             self._pipe.send(job)
-            return self._pipe.recv()
+            return receive(self._pipe)
         except (EOFError, OSError) as error:
             code = self._process.wait()
             if code == -signal.SIGALRM:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
 from extract import clip
-from extract.clip import Plan
+from extract.clip import Pixels, Plan
 from extract.decode import DecodeError, quiet
 
 
@@ -37,16 +39,47 @@ def serve(jobs: Connection, timeout: float) -> None:
         # Not handled on purpose: SIGALRM ends the process even inside a native call that hangs.
         signal.setitimer(signal.ITIMER_REAL, timeout)
         try:
-            answer: clip.Pixels | str = clip.read(job.path, job.name, job.plan)
+            answer: Pixels | str = clip.read(job.path, job.name, job.plan)
         except DecodeError as error:
             answer = str(error)
         except Exception as error:  # what went wrong is told, and not printed
             answer = " ".join(f"{type(error).__name__}: {error}".split())
         signal.setitimer(signal.ITIMER_REAL, 0)
         try:
-            jobs.send(answer)
+            send(jobs, answer)
         except BrokenPipeError:
             return
+
+
+def send(pipe: Connection, answer: Pixels | str) -> None:
+    """Send an answer: pixels as they are, past pickle, which would copy them twice at each end."""
+    if isinstance(answer, str):
+        pipe.send(answer)
+        return
+    pipe.send((answer.frames.shape, answer.timestamps, answer.note))
+    view = np.ascontiguousarray(answer.frames).data.cast("B")
+    while len(view):
+        view = view[os.write(pipe.fileno(), view) :]
+
+
+def receive(pipe: Connection) -> Pixels | str:
+    """Receive what `send` sent.
+
+    Raises:
+        EOFError, OSError: the other end closed before all of it was there.
+    """
+    answer = pipe.recv()
+    if isinstance(answer, str):
+        return answer
+    shape, timestamps, note = answer
+    frames = np.empty(shape, np.uint8)
+    view = frames.data.cast("B")
+    while len(view):
+        count = os.readv(pipe.fileno(), [view])
+        if not count:
+            raise EOFError
+        view = view[count:]
+    return Pixels(frames, timestamps, note)
 
 
 if __name__ == "__main__":
