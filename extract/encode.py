@@ -20,6 +20,7 @@ from extract.clip import Pixels
 from extract.manifest import Dtype, patch_dtype
 from extract.quantise import quantise
 from extract.regions import RegionEncoder, Regions
+from extract.replay import Replay
 from extract.rows import Features
 from extract.views import normalise
 
@@ -70,8 +71,8 @@ class Encoder:
         busy: seconds so far with a batch at work.
 
     Raises:
-        BadInput: the backbone's image tower is not a plain vision transformer, or it cannot be
-            compiled here.
+        BadInput: the backbone's image tower is not a plain vision transformer, it cannot be
+            compiled here, or a batch does not fit the GPU.
     """
 
     def __init__(
@@ -96,11 +97,11 @@ class Encoder:
             # cuDNN compiles an attention for each number of tokens, in each thread anew; that is
             # slow, has crashed with two threads at it, and with a mask comes to a slower one.
             torch.backends.cuda.enable_cudnn_sdp(False)
-            # What is compiled at its first use is so once, and not by every lane at a time.
-            with torch.inference_mode():
-                self.tower(self._images([np.zeros((1, *backbone.preprocess.size, 3), np.uint8)]))
         if compiled:
             self._compiled = self._compile()
+        self._replay: Replay | None = None
+        if backbone.device.type == "cuda" and not compiled:
+            self._replay = self._recorded()
         self._lock, self._running, self._since, self._busy = threading.Lock(), 0, 0.0, 0.0
 
     @property
@@ -205,7 +206,11 @@ class Encoder:
         """
         with self._working(), torch.inference_mode():
             images = self._images(frames)
-            tower = self.tower if self._compiled is None else self._compiled
+            tower: Callable[[Tensor], Regions] = self.tower
+            if self._compiled is not None:
+                tower = self._compiled
+            elif self._replay is not None and len(images) == self.batch:
+                tower = self._replay
             seen = tower(images).largest(self.regions - 1)
             stored = quantise(seen.tokens.float(), self.dtype)
             results = [stored.fits, stored.values, seen.size, seen.source]
@@ -233,15 +238,26 @@ class Encoder:
         np.concatenate(frames, out=pixels[:count].numpy())
         return normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
 
+    @torch.inference_mode()
+    def _recorded(self) -> Replay:
+        """The tower's launches for a full batch, so that what does not fit is known at once."""
+        try:
+            return Replay(self.tower, self._images([self._blank()]))
+        except torch.OutOfMemoryError as error:
+            cause, mend = "a batch has no room on the GPU", "use a smaller one"
+            raise BadInput(f"--batch {self.batch}", cause, mend) from error
+
+    def _blank(self) -> NDArray[np.uint8]:
+        return np.zeros((self.batch, *self.backbone.preprocess.size, 3), np.uint8)
+
     def _compile(self) -> Callable[[Tensor], Regions]:
         """The compiled tower, run once, so that what is missing for it is known at once."""
         threads = torch.get_num_threads()
         torch.set_num_threads(_share(self.lanes))  # code for a CPU is made for so many
-        blank = np.zeros((self.batch, *self.backbone.preprocess.size, 3), np.uint8)
         try:
             compiled = torch.compile(self.tower, dynamic=False)
             with torch.inference_mode():
-                compiled(self._images([blank]))
+                compiled(self._images([self._blank()]))
         except Exception as error:  # of no class of their own, and with pages to say
             cause = " ".join(str(error).split())[:160]
             mend = "install a C++ compiler, or leave it out"

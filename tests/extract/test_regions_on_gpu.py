@@ -11,10 +11,13 @@ import torch
 from torch.nn import functional as F
 
 from corpus.backbone import RANDOM, Backbone, load
+from corpus.errors import BadInput
+from extract.clip import Pixels
 from extract.encode import Encoder
 from extract.options import Options, plan_of
 from extract.quantise import quantise
 from extract.regions import RegionEncoder
+from extract.replay import Replay
 from extract.run import encode_video
 from extract.store import FeatureCache
 from extract.tome import match
@@ -64,6 +67,47 @@ def test_regions_are_those_of_a_cpu(mini: Backbone, on_gpu: Backbone):
     assert torch.equal(ours.source, theirs.source.cpu())
     assert torch.equal(ours.size, theirs.size.cpu())
     torch.testing.assert_close(theirs.tokens.cpu(), ours.tokens, atol=1e-3, rtol=1e-3)
+
+
+@torch.inference_mode()
+def test_a_batch_that_is_replayed_is_what_it_is_when_launched(on_gpu: Backbone):
+    tower = RegionEncoder(on_gpu.model, dtype=torch.float16)
+    batches = torch.randn(3, 8, 3, *on_gpu.preprocess.size, device=GPU)
+    replay = Replay(tower, torch.zeros_like(batches[0]))
+    seen = [replay(images) for images in batches]  # all kept: none writes over another
+    for images, ours in zip(batches, seen, strict=True):
+        launched = tower(images)
+        assert torch.equal(ours.tokens, launched.tokens)
+        assert torch.equal(ours.source, launched.source)
+        assert torch.equal(ours.size, launched.size)
+
+
+def test_videos_in_full_and_short_batches_on_four_lanes_are_those_of_one(on_gpu: Backbone):
+    draw = np.random.default_rng(0)
+    size = (20, *on_gpu.preprocess.size, 3)
+    clips = [
+        (n, Pixels(draw.integers(0, 256, size, np.uint8), np.arange(20, dtype=np.float32), ""))
+        for n in range(13)
+    ]
+    several, one = (
+        dict(Encoder(on_gpu, precision="float16", batch=32, lanes=lanes).features(clips))
+        for lanes in (4, 1)
+    )
+    assert list(several) == list(range(13))
+    for number, features in several.items():
+        assert np.array_equal(features.regions, one[number].regions)
+        assert np.array_equal(features.patch_region, one[number].patch_region)
+
+
+def test_a_batch_without_room_on_the_gpu_is_told_at_once(on_gpu: Backbone):
+    torch.cuda.empty_cache()
+    room = torch.cuda.mem_get_info(GPU)[1]
+    torch.cuda.set_per_process_memory_fraction(2**29 / room)
+    try:
+        with pytest.raises(BadInput, match="--batch 2048: a batch has no room"):
+            Encoder(on_gpu, precision="float16", batch=2048)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def test_half_precision_changes_a_video_s_regions_little(
