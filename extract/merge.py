@@ -6,9 +6,10 @@ from pathlib import Path
 
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
+from extract.drafts import writing
 from extract.manifest import CacheManifest
 from extract.rows import Entry
-from extract.shards import differs, writing
+from extract.shards import differs
 from extract.store import CacheWriter, FeatureCache
 
 # What may differ between caches that are joined, as it is made anew.

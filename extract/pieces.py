@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from extract.clip import Pixels, Plan
 from extract.datasets import Clip, Dataset
+from extract.drafts import Draft
 from extract.encode import Encoder
 from extract.manifest import CacheManifest
 from extract.options import Options
@@ -126,12 +128,13 @@ def make(
 ) -> Spent:
     """Decode, encode and write pieces, each to its shard, in order.
 
-    All three overlap, across pieces too; only batches do not span them.
+    All three overlap, across pieces too; only batches do not span them. A piece is brought to the
+    disk while the next is written.
 
     Raises:
         RunFailed: a shard cannot be written.
     """
-    frames, count = 0, work.manifest.frame_count
+    count = work.manifest.frame_count
     jobs = (
         Job(work.dataset.path(clip), clip.video, work.plan)
         for piece in pieces
@@ -140,8 +143,21 @@ def make(
     # Enough ahead to fill batches while others are encoded.
     ahead = 2 * pool.workers + (1 + 2 * encoder.lanes) * -(-encoder.batch // count)
     answers = _Timed(pool.read(jobs, ahead))
-    written, busy = work.shards.seconds, encoder.busy
-    with closing(encoder.features(_told(pieces, answers), group=itemgetter(0))) as results:
+    frames, writing, busy = 0, 0.0, encoder.busy
+    last: tuple[Draft, Future[CacheManifest]] | None = None
+
+    def settle() -> None:
+        nonlocal frames, writing
+        if last is not None:
+            draft, finishing = last
+            done = finishing.result()
+            frames += (done.clips - done.failed) * count
+            writing += draft.seconds
+
+    with (
+        closing(encoder.features(_told(pieces, answers), group=itemgetter(0))) as results,
+        ThreadPoolExecutor(1, "finish") as hand,
+    ):
         for piece in pieces:
             part = work.manifest.model_copy(
                 update={"clips": len(piece.clips), "compression": "none"}
@@ -149,9 +165,11 @@ def make(
             rows = _rows(islice(results, len(piece.clips)))
             if watch:
                 rows = _watched(rows, watch, count)
-            done = work.shards.write(work.path(piece), part, rows)
-            frames += (done.clips - done.failed) * count
-    writing = work.shards.seconds - written
+            draft = work.shards.draft(work.path(piece), part)
+            draft.fill(rows)
+            settle()
+            last = draft, hand.submit(draft.finish)
+        settle()
     return Spent(frames, answers.seconds, encoder.busy - busy, writing)
 
 

@@ -113,10 +113,9 @@ def extract(
                 tell(watch, path, 0)
         resumed = len(dataset.clips) - sum(len(piece.clips) for piece in todo)
         engine = engine or Local(workers, timeout)
-        with shards.assembling(manifest, paths):
+        with shards.assembling(manifest, paths) as joined:
             spent = engine(work, todo, encoder, watch)
-            joining = shards.seconds
-        spent += Spent(writing=shards.seconds - joining)
+        spent += Spent(writing=joined.seconds)
     return _report(out, FeatureCache(out), resumed, began, spent)
 
 

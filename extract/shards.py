@@ -11,27 +11,21 @@ import json
 import os
 import shutil
 import threading
-import time
 import uuid
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from corpus.errors import BadInput, RunFailed
+from extract.drafts import Draft, Row, writing
 from extract.manifest import CacheManifest
-from extract.rows import Entry, Features, finished, row_digest
-from extract.store import CacheWriter, FeatureCache
-
-# What is written of a video, with its `row_digest` where that is known already.
-Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]
+from extract.rows import finished, row_digest
+from extract.store import FeatureCache
 
 _LOOK = 0.1  # seconds between looks for the next shard
-_BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
 
 
 class _Stopped(Exception):
@@ -46,9 +40,6 @@ class Shards:
         job: all that decides the features, as JSON-like data. Shards of another job are refused.
         fresh: remove what another or the same job left, instead of resuming.
 
-    Attributes:
-        seconds: spent on writing.
-
     Raises:
         BadInput: another process works on this target, or another job left shards there.
     """
@@ -56,7 +47,6 @@ class Shards:
     def __init__(self, target: Path, job: dict[str, Any], fresh: bool = False) -> None:
         self.target, self.job, self._fresh = target, json.loads(json.dumps(job)), fresh
         self.folder = target.with_name(f"{target.name}.shards")
-        self.seconds = 0.0
 
     def __enter__(self) -> "Shards":
         with writing(self.target):
@@ -92,54 +82,29 @@ class Shards:
             return False
         return True
 
-    def write(
-        self,
-        path: Path,
-        manifest: CacheManifest,
-        rows: Iterable[Row],
-        sealed: bool = False,
-    ) -> CacheManifest:
-        """Write rows to a cache file that has its name only once it is whole.
-
-        Rows are hashed and written by a thread, while the next ones are made.
+    def draft(self, path: Path, manifest: CacheManifest, sealed: bool = False) -> Draft:
+        """Begin a cache file here: a shard, which is checked row by row when it is joined.
 
         Args:
-            path: the file.
+            path: what it is to be called.
             manifest: its facts, but for what only the rows can say.
-            rows: as many as the manifest has clips.
-            sealed: see `CacheWriter`. A shard is checked row by row when it is joined.
+            sealed: see `CacheWriter`.
 
         Raises:
-            RunFailed: the file cannot be written (a full disk, for one).
+            RunFailed: the file cannot be written.
         """
         # No two writers share a draft: on a cluster, one that was given up for dead may go on.
         draft = self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
-        with writing(self.target):
-            writer = CacheWriter(draft, manifest, sealed)
-        waiting: deque[Future[None]] = deque()
-        try:
-            with ThreadPoolExecutor(1, "write") as hand:
-                for row in rows:
-                    waiting.append(hand.submit(self._append, writer, row))
-                    if len(waiting) > _BEHIND:
-                        waiting.popleft().result()
-                for written in waiting:
-                    written.result()
-            with writing(self.target), self._timed():
-                manifest = writer.close()
-                os.replace(draft, path)
-                _sync(path.parent)
-        except BaseException:
-            writer.abandon()
-            draft.unlink(missing_ok=True)
-            raise
-        return manifest
+        return Draft(path, draft, manifest, self.target, sealed)
 
     @contextmanager
-    def assembling(self, manifest: CacheManifest, shards: Sequence[Path]) -> Iterator[None]:
+    def assembling(self, manifest: CacheManifest, shards: Sequence[Path]) -> Iterator[Draft]:
         """Join shards into the target, in their order, while in the `with` the rest is made.
 
         At its end all are there; it is left when the target is whole, and the shards are removed.
+
+        Yields:
+            The target's draft.
 
         Args:
             manifest: the target's facts.
@@ -149,8 +114,7 @@ class Shards:
             RunFailed: the target cannot be written, or a shard is not what it was.
         """
         over, stopped = threading.Event(), threading.Event()
-        mine = copy(self)  # with seconds of its own, as two threads write now
-        mine.seconds = 0.0
+        joined = self.draft(self.target, manifest, sealed=True)
 
         def rows() -> Iterator[Row]:
             for path in shards:
@@ -161,16 +125,16 @@ class Shards:
                 yield from _checked(path)
 
         with ThreadPoolExecutor(1, "join") as hand:
-            target = hand.submit(mine.write, self.target, manifest, rows(), sealed=True)
+            filled = hand.submit(joined.fill, rows())
             try:
-                yield
+                yield joined
             except BaseException:
                 stopped.set()
                 raise
             finally:
                 over.set()
-            target.result()
-        self.seconds += mine.seconds
+            filled.result()
+        joined.finish()
         self._discard()
 
     def sweep(self) -> None:
@@ -184,16 +148,6 @@ class Shards:
         # The job goes first: a folder without one is known to hold nothing worth keeping.
         (self.folder / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
-
-    def _append(self, writer: CacheWriter, row: Row) -> None:
-        with writing(self.target), self._timed():
-            writer.append(*row)
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.seconds += time.monotonic() - began
 
     def _locked(self) -> int:
         path = self.folder / "lock"
@@ -261,27 +215,3 @@ def _checked(path: Path) -> Iterator[Row]:
         path.unlink()
         mend = "run the same command again: it makes this part anew"
         raise RunFailed(path, "had changed on the disk, and is removed", mend)
-
-
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turn a failure to write into one line about `target`."""
-    try:
-        yield
-    except OSError as error:
-        full = "No space left" in str(error) or "too large" in str(error)
-        cause = os.strerror(error.errno) if error.errno else str(error).split("(")[-1].strip(")")
-        mend = "free some space" if full else "see that its folder can be written to"
-        raise RunFailed(
-            target,
-            f"cannot be written ({cause})",
-            f"{mend}, then run the same command again: it goes on from the last finished shard",
-        ) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,111 @@
+"""A cache file that has its name only once it is whole."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from corpus.errors import RunFailed
+from extract.manifest import CacheManifest
+from extract.rows import Entry, Features
+from extract.store import CacheWriter
+
+# What is written of a video, with its `row_digest` where that is known already.
+Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]
+
+_BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
+
+
+class Draft:
+    """A cache on its way to its name; one that fails leaves nothing.
+
+    Args:
+        path: what it is to be called.
+        draft: what it is called till then, beside it.
+        manifest: its facts, but for what only the rows can say.
+        target: the file that the user asked for, which errors are about.
+        sealed: see `CacheWriter`.
+
+    Attributes:
+        seconds: spent on writing.
+
+    Raises:
+        RunFailed: the file cannot be written (a full disk, for one); so do the methods.
+    """
+
+    def __init__(
+        self, path: Path, draft: Path, manifest: CacheManifest, target: Path, sealed: bool = False
+    ) -> None:
+        self.path, self.seconds = path, 0.0
+        self._draft, self._target = draft, target
+        with writing(target):
+            self._writer = CacheWriter(draft, manifest, sealed)
+
+    def fill(self, rows: Iterable[Row]) -> None:
+        """Write rows, as many as the manifest has clips.
+
+        They are hashed and written by a thread, while the next ones are made.
+        """
+        waiting: deque[Future[None]] = deque()
+        with self._kept(), ThreadPoolExecutor(1, "write") as hand:
+            for row in rows:
+                waiting.append(hand.submit(self._append, row))
+                if len(waiting) > _BEHIND:
+                    waiting.popleft().result()
+            for written in waiting:
+                written.result()
+
+    def finish(self) -> CacheManifest:
+        """Bring all to the disk, give it its name, and return the finished manifest."""
+        with self._kept(), self._timed():
+            manifest = self._writer.close()
+            os.replace(self._draft, self.path)
+            _sync(self.path.parent)
+        return manifest
+
+    def _append(self, row: Row) -> None:
+        with self._timed():
+            self._writer.append(*row)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._writer.abandon()
+            self._draft.unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        with writing(self._target):
+            yield
+        self.seconds += time.monotonic() - began
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn a failure to write into one line about `target`."""
+    try:
+        yield
+    except OSError as error:
+        full = "No space left" in str(error) or "too large" in str(error)
+        cause = os.strerror(error.errno) if error.errno else str(error).split("(")[-1].strip(")")
+        mend = "free some space" if full else "see that its folder can be written to"
+        raise RunFailed(
+            target,
+            f"cannot be written ({cause})",
+            f"{mend}, then run the same command again: it goes on from the last finished shard",
+        ) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
