@@ -215,7 +215,7 @@ class Encoder:
             stored = quantise(seen.tokens.float(), self.dtype)
             results = [stored.fits, stored.values, seen.size, seen.source]
             results += [] if stored.scale is None else [stored.scale]
-            fits, values, size, source, *scale = (result.cpu().numpy() for result in results)
+            fits, values, size, source, *scale = _fetched(results)
         arrays = (values, size.astype(np.uint16), source.astype(patch_dtype(self.regions)), *scale)
         parts: list[Part] = []
         start = 0
@@ -278,6 +278,24 @@ def _row(pixels: Pixels, parts: list[Part]) -> Features | str:
     joined = arrays[0] if len(arrays) == 1 else map(np.concatenate, zip(*arrays, strict=True))
     regions, size, source, *scale = joined
     return Features(regions, size, source, pixels.timestamps, *scale)
+
+
+def _fetched(tensors: list[Tensor]) -> list[NDArray[Any]]:
+    """Bring tensors of one device to NumPy.
+
+    From a GPU by way of memory that is pinned and used again: a copy to memory of any other kind
+    waits while the system finds it, page by page, and the processor waits with it.
+    """
+    device = tensors[0].device
+    if device.type != "cuda":
+        return [tensor.cpu().numpy() for tensor in tensors]
+    here = [torch.empty_like(tensor, device="cpu", pin_memory=True) for tensor in tensors]
+    for tensor, copy in zip(tensors, here, strict=True):
+        copy.copy_(tensor, non_blocking=True)
+    copied = torch.cuda.Event(blocking=True)
+    copied.record(torch.cuda.current_stream(device))
+    copied.synchronize()
+    return [copy.numpy() for copy in here]
 
 
 def lanes(device: torch.device) -> int:
