@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import IO
 
 import nltk
 from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
@@ -19,6 +20,10 @@ HOME = Path(sys.prefix) / "share" / "nltk_data" / "corpora" / "wordnet"
 class _Reader(WordNetCorpusReader):
     def map_wn(self, version: str = "wordnet") -> None:
         """Skip the map to other WordNet versions: it serves other languages only, and is slow."""
+
+    def open(self, file: str) -> IO[str]:
+        """Open one of WordNet's files as Python does: NLTK's own reader takes ten times as long."""
+        return (Path(str(self.root)) / file).open(encoding="utf-8", newline="\n")
 
     def _synset_from_pos_and_line(self, pos: str, line: str) -> Synset:
         """Read a synset, and put its relations in an order.
