@@ -161,12 +161,13 @@ def predict(
     from corpus.errors import RunFailed
 
     predictor = Predictor(Run.load(run_folder, on_device(device)), labels, on_device(device))
-    predictions = [predictor.predict(video, top) for video in videos]
+    predictions = []
+    for prediction in predictor.predict_all(videos, top):
+        predictions.append(prediction)
+        if not as_json:
+            out.print(prediction.describe(), markup=False)
     if as_json:
         print_json([prediction.model_dump(exclude_none=True) for prediction in predictions])
-    else:
-        for prediction in predictions:
-            out.print(prediction.describe(), markup=False)
     failed = [prediction for prediction in predictions if prediction.error is not None]
     if failed:
         raise RunFailed(

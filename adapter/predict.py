@@ -1,5 +1,6 @@
 """From a video file to its action, and to the entities it was recognised by."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from adapter.runs import Named, Run
 from adapter.stores import views_of
 from adapter.task import backbone_of
 from corpus.errors import BadInput
-from extract.run import Options, encode_video, plan_of
+from extract.run import Options, encode_videos, plan_of
 from extract.store import Features
 
 
@@ -97,11 +98,18 @@ class Predictor:
 
     def predict(self, video: Path, top: int = 5) -> Prediction:
         """Recognise one video; one that cannot be read is a prediction with an error."""
-        try:
-            _, features = encode_video(video, self.encoder, self.plan)
-        except BadInput as error:
-            return Prediction(video=str(video), error=f"{error.cause}; {error.mend}")
-        return self.judge(video, self.clips(features), top)
+        (prediction,) = self.predict_all([video], top)
+        return prediction
+
+    def predict_all(self, videos: Sequence[Path], top: int = 5) -> Iterator[Prediction]:
+        """Recognise videos, in order, decoding some while another is encoded."""
+        seen = encode_videos(videos, self.encoder, self.plan)
+        for video, found in zip(videos, seen, strict=True):
+            if isinstance(found, BadInput):
+                yield Prediction(video=str(video), error=f"{found.cause}; {found.mend}")
+            else:
+                _, features = found
+                yield self.judge(video, self.clips(features), top)
 
     @torch.inference_mode()
     def judge(self, video: Path, clips: Clips, top: int = 5) -> Prediction:

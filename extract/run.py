@@ -1,25 +1,26 @@
 """From a dataset to a feature cache: decode, encode and write, resumable at any moment."""
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
-from extract import clip
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset
-from extract.decode import DecodeError, quiet
 from extract.encode import Encoder, lanes
 from extract.manifest import CacheManifest, PreprocessFacts, list_hash
 from extract.options import Options, plan_of
-from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, tell
+from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, cores, tell
+from extract.pool import Pool
 from extract.rows import Entry, Features
 from extract.shards import Shards, differs
 from extract.store import FeatureCache
+from extract.worker import Job
 
-__all__ = ["Options", "Report", "encode_video", "extract", "facts", "plan_of"]
+__all__ = ["Options", "Report", "encode_video", "encode_videos", "extract", "facts", "plan_of"]
 
 
 @dataclass(frozen=True)
@@ -119,27 +120,43 @@ def extract(
     return _report(out, FeatureCache(out), resumed, began, spent)
 
 
-def encode_video(path: Path, encoder: Encoder, plan: Plan) -> tuple[Pixels, Features]:
-    """Read and encode one video as `extract` does, in this process.
+def encode_videos(
+    paths: Sequence[Path], encoder: Encoder, plan: Plan, *, timeout: float = 120.0
+) -> Iterator[tuple[Pixels, Features] | BadInput]:
+    """Read and encode videos as `extract` does, with no cache.
 
     Args:
-        path: the file.
+        paths: the files.
         encoder: as for an extraction.
         plan: see `plan_of`.
+        timeout: seconds that one decoder may take for one video.
+
+    Yields:
+        What is seen in each video, in order, or why nothing is.
+    """
+    jobs = [Job(path, path.name, plan) for path in paths]
+    with Pool(max(1, min(cores(), len(jobs))), timeout) as pool:
+        answers = zip(paths, pool.read(jobs, 2 * pool.workers), strict=True)
+        clips = (((path, pixels), pixels) for path, pixels in answers)
+        for (path, pixels), features in encoder.features(clips):
+            if isinstance(pixels, str):
+                yield BadInput(path, pixels, "check that it plays, or convert it with ffmpeg")
+            elif isinstance(features, str):
+                yield BadInput(path, features, "use --precision float32")
+            else:
+                yield pixels, features
+
+
+def encode_video(path: Path, encoder: Encoder, plan: Plan) -> tuple[Pixels, Features]:
+    """Read and encode one video; see `encode_videos`.
 
     Raises:
         BadInput: the video cannot be decoded or its features not stored; the reason is in it.
     """
-    mend = "check that it plays, or convert it with ffmpeg"
-    quiet()
-    try:
-        pixels = clip.read(path, path.name, plan)
-    except DecodeError as error:
-        raise BadInput(path, str(error), mend) from error
-    ((_, features),) = encoder.features([(0, pixels)])
-    if isinstance(features, str):
-        raise BadInput(path, features, "use --precision float32")
-    return pixels, features
+    (seen,) = encode_videos([path], encoder, plan)
+    if isinstance(seen, BadInput):
+        raise seen
+    return seen
 
 
 def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) -> CacheManifest:

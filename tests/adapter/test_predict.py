@@ -18,7 +18,7 @@ from adapter.training import train_run
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.datasets import open_dataset
-from extract.run import Options, extract
+from extract.run import Options, encode_video, extract
 from extract.store import FeatureCache
 
 QUICK = TrainConfig(epochs=2, batch_size=8, lr=1e-3)
@@ -52,7 +52,7 @@ def test_a_video_has_the_features_and_the_probabilities_that_its_cached_row_has(
     cache, clips = FeatureCache(features), open_clips([features])
     chances = probabilities(predictor.run.model, clips, predictor.run.labels)
     for row, video in enumerate(cache.videos):
-        _, encoded = predicting.encode_video(videos / video, predictor.encoder, predictor.plan)
+        _, encoded = encode_video(videos / video, predictor.encoder, predictor.plan)
         # Batches of another size may round otherwise in the last bits of float16.
         np.testing.assert_allclose(
             encoded.regions.astype(np.float32), cache.regions(row), atol=4e-3, rtol=4e-3
@@ -76,11 +76,30 @@ def test_a_video_that_cannot_be_read_is_a_prediction_with_its_error(
         assert "\n" not in prediction.describe()
 
 
+def test_many_videos_are_recognised_in_their_order_whatever_some_of_them_are(
+    predictor: Predictor, videos: Path, tmp_path: Path
+) -> None:
+    whole = sorted(videos.rglob("*.mp4"))[:3]
+    (tmp_path / "cut.mp4").write_bytes(whole[0].read_bytes()[:900])
+    paths = [whole[0], tmp_path / "cut.mp4", whole[1], tmp_path / "absent.mp4", whole[2]]
+    predictions = list(predictor.predict_all(paths))
+    assert [prediction.video for prediction in predictions] == [str(path) for path in paths]
+    assert [prediction.error is None for prediction in predictions] == [
+        True, False, True, False, True
+    ]  # fmt: skip
+    alone = predictor.predict(whole[2])
+    together = predictions[-1]
+    assert [seen.label for seen in together.labels] == [seen.label for seen in alone.labels]
+    assert [seen.score for seen in together.labels] == pytest.approx(
+        [seen.score for seen in alone.labels], abs=1e-3
+    )
+
+
 def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     predictor: Predictor, videos: Path
 ) -> None:
     video = next(videos.rglob("*.mp4"))
-    _, encoded = predicting.encode_video(video, predictor.encoder, predictor.plan)
+    _, encoded = encode_video(video, predictor.encoder, predictor.plan)
     with torch.inference_mode():
         reading = predictor.run.model.read(predictor.clips(encoded))
         spoken = predictor.run.model.spoken(reading, predictor.run.labels[0])
@@ -157,9 +176,7 @@ def test_a_run_on_cut_features_cuts_the_videos_that_it_predicts_and_explains(
     train_run(make_task(clips), ModelConfig(), QUICK, tmp_path / "run")
     monkeypatch.setattr(predicting, "backbone_of", lambda *_: mini)
     predictor = Predictor(Run.load(tmp_path / "run"))
-    _, encoded = predicting.encode_video(
-        videos / cache.videos[0], predictor.encoder, predictor.plan
-    )
+    _, encoded = encode_video(videos / cache.videos[0], predictor.encoder, predictor.plan)
     assert encoded.regions.shape == (3, 6, mini.dim)
     assert np.array_equal(encoded.patch_region, cache.patch_region(0))
     # The place of what was kept is that of the cache's row.
