@@ -167,8 +167,9 @@ def make(
                 rows = _watched(rows, watch, count)
             draft = work.shards.draft(work.path(piece), part)
             draft.fill(rows)
-            settle()
-            last = draft, hand.submit(draft.finish)
+            this = draft, hand.submit(draft.finish)
+            settle()  # the one before, of which a failure is told no later
+            last = this
         settle()
     return Spent(frames, answers.seconds, encoder.busy - busy, writing)
 

@@ -73,9 +73,11 @@ class Sink(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into `buffer`."""
-        count = os.preadv(self._file.fileno(), [buffer], self._at)
-        self._at += count
-        return count
+        view = memoryview(buffer).cast("B")
+        data = os.pread(self._file.fileno(), len(view), self._at)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
     def write(self, data: Any, /) -> int:
         """Write all of `data`, or, after a failure, nothing at all."""

@@ -1,6 +1,7 @@
 """Proof that a feature cache is what it was when it was made."""
 
 from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
 from extract.seal import digest
 from extract.store import USER_BLOCK, FeatureCache, user_block
+
+# How the user block of the first caches began: what follows it was hashed in one piece.
+_WHOLE = b"ALT feature cache, schema 1; sha256 of what follows: "
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,8 @@ def verify(path: Path) -> Verdict:
     if not path.is_file():
         raise BadInput(path, "no such feature cache", "make it with alt-extract")
     faults = []
-    with path.open("rb") as file:
-        if file.read(USER_BLOCK) != user_block(digest(path, USER_BLOCK)):
-            faults.append("bytes have changed since the file was written")
+    if not _sealed(path):
+        faults.append("bytes have changed since the file was written")
     cache = FeatureCache(path)
     entries, digests = [], []
     for index in range(len(cache)):
@@ -54,6 +57,16 @@ def verify(path: Path) -> Verdict:
         if told != found:
             faults.append(f"{name} is {found}, and its attribute says {told}")
     return Verdict(cache.manifest, tuple(faults))
+
+
+def _sealed(path: Path) -> bool:
+    """Whether a file's bytes are those that its user block was written for."""
+    with path.open("rb") as file:
+        block = file.read(USER_BLOCK)
+        if block.startswith(_WHOLE):
+            line = _WHOLE + file_digest(file, "sha256").hexdigest().encode() + b"\n"
+            return block == line.ljust(USER_BLOCK, b"\0")
+    return block == user_block(digest(path, USER_BLOCK))
 
 
 def _odd(cache: FeatureCache, entry: Entry, features: Features | None) -> list[str]:
