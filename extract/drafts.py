@@ -11,7 +11,7 @@ from pathlib import Path
 from corpus.errors import RunFailed
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features
-from extract.store import CacheWriter
+from extract.writer import CacheWriter
 
 # What is written of a video, with its `row_digest` where that is known already.
 Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]

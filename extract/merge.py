@@ -10,7 +10,8 @@ from extract.drafts import writing
 from extract.manifest import CacheManifest
 from extract.rows import Entry
 from extract.shards import differs
-from extract.store import CacheWriter, FeatureCache
+from extract.store import FeatureCache
+from extract.writer import CacheWriter
 
 # What may differ between caches that are joined, as it is made anew.
 _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_hash"}

@@ -10,7 +10,8 @@ from corpus.errors import BadInput
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
 from extract.seal import digest
-from extract.store import USER_BLOCK, FeatureCache, user_block
+from extract.store import FeatureCache
+from extract.writer import USER_BLOCK, user_block
 
 # How the user block of the first caches began: what follows it was hashed in one piece.
 _WHOLE = b"ALT feature cache, schema 1; sha256 of what follows: "
