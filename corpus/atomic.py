@@ -33,9 +33,9 @@ def atomic_file(target: Path) -> Iterator[Path]:
         with _blamed_on(target, draft):
             draft.chmod(0o666 & ~_umask())
             yield draft
-            _fsync(draft)
+            fsync(draft)
             os.replace(draft, target)
-            _fsync(target.parent)
+            fsync(target.parent)
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()
@@ -56,8 +56,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             draft.chmod(0o777 & ~_umask())
             yield draft
             for path in draft.rglob("*"):
-                _fsync(path)
-            _fsync(draft)
+                fsync(path)
+            fsync(draft)
             if target.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
                 os.replace(target, old)
@@ -65,7 +65,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
                 shutil.rmtree(old)
             else:
                 os.replace(draft, target)
-            _fsync(target.parent)
+            fsync(target.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -100,7 +100,8 @@ def _umask() -> int:
     return mask
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

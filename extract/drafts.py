@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from corpus.atomic import fsync
 from corpus.errors import RunFailed
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features
@@ -63,7 +64,7 @@ class Draft:
         with self._kept(), self._timed():
             manifest = self._writer.close()
             os.replace(self._draft, self.path)
-            _sync(self.path.parent)
+            fsync(self.path.parent)
         return manifest
 
     def _append(self, row: Row) -> None:
@@ -101,11 +102,3 @@ def writing(target: Path) -> Iterator[None]:
             f"cannot be written ({cause})",
             f"{mend}, then run the same command again: it goes on from the last finished shard",
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

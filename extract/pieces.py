@@ -143,17 +143,8 @@ def make(
     # Enough ahead to fill batches while others are encoded.
     ahead = 2 * pool.workers + (1 + 2 * encoder.lanes) * -(-encoder.batch // count)
     answers = _Timed(pool.read(jobs, ahead))
-    frames, writing, busy = 0, 0.0, encoder.busy
-    last: tuple[Draft, Future[CacheManifest]] | None = None
-
-    def settle() -> None:
-        nonlocal frames, writing
-        if last is not None:
-            draft, finishing = last
-            done = finishing.result()
-            frames += (done.clips - done.failed) * count
-            writing += draft.seconds
-
+    busy = encoder.busy
+    made: list[Future[Spent]] = []
     with (
         closing(encoder.features(_told(pieces, answers), group=itemgetter(0))) as results,
         ThreadPoolExecutor(1, "finish") as hand,
@@ -167,11 +158,11 @@ def make(
                 rows = _watched(rows, watch, count)
             draft = work.shards.draft(work.path(piece), part)
             draft.fill(rows)
-            this = draft, hand.submit(draft.finish)
-            settle()  # the one before, of which a failure is told no later
-            last = this
-        settle()
-    return Spent(frames, answers.seconds, encoder.busy - busy, writing)
+            made.append(hand.submit(_finished, draft))
+            for earlier in made[-2:-1]:
+                earlier.result()  # one at a time, and a failure is told no later
+    waited = Spent(waiting=answers.seconds, encoding=encoder.busy - busy)
+    return sum((future.result() for future in made), waited)
 
 
 def tell(watch: Watch, path: Path, frames: int) -> None:
@@ -185,6 +176,12 @@ def tell(watch: Watch, path: Path, frames: int) -> None:
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _finished(draft: Draft) -> Spent:
+    """Bring a shard to the disk, and say what it holds and what writing it cost."""
+    part = draft.finish()
+    return Spent((part.clips - part.failed) * part.frame_count, writing=draft.seconds)
 
 
 class _Timed:
