@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from corpus.atomic import fsync
 from corpus.errors import RunFailed
+from extract.ahead import in_order
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features
 from extract.writer import CacheWriter
@@ -50,14 +50,9 @@ class Draft:
 
         They are hashed and written by a thread, while the next ones are made.
         """
-        waiting: deque[Future[None]] = deque()
         with self._kept(), ThreadPoolExecutor(1, "write") as hand:
-            for row in rows:
-                waiting.append(hand.submit(self._append, row))
-                if len(waiting) > _BEHIND:
-                    waiting.popleft().result()
-            for written in waiting:
-                written.result()
+            for _ in in_order(hand, self._append, rows, _BEHIND):
+                pass
 
     def finish(self) -> CacheManifest:
         """Bring all to the disk, give it its name, and return the finished manifest."""

@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 from types import TracebackType
 
+from extract.ahead import in_order
 from extract.clip import Pixels
 from extract.worker import Job, receive
 
@@ -63,13 +63,7 @@ class Pool:
             jobs: videos to read.
             ahead: how many may be read or waiting at once; bounds the memory.
         """
-        waiting: deque[Future[Pixels | str]] = deque()
-        for job in jobs:
-            waiting.append(self._threads.submit(self._read, job))
-            if len(waiting) >= max(ahead, self.workers):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        return in_order(self._threads, self._read, jobs, max(ahead, self.workers))
 
     def _read(self, job: Job) -> Pixels | str:
         try:

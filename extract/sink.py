@@ -10,6 +10,7 @@ back goes to the disk after it has let go.
 
 import io
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from numpy.typing import NDArray
 
 from extract.seal import Seal
 
-_SYNCED = 1 << 26  # bytes after which the disk is made to have them: it never has all to do at once
+# Bytes after which the disk is made to have them: it neither idles nor has all to do at once.
+_SYNCED = 1 << 25
+# Bytes from which on it pays to hash them in another thread than the one that writes them.
+_LARGE = 1 << 18
 
 
 class Sink(io.RawIOBase):
@@ -39,6 +43,8 @@ class Sink(io.RawIOBase):
         self._at, self._end, self._unsynced = 0, 0, 0
         self._awaited: NDArray[Any] | None = None
         self._held: list[tuple[int, NDArray[Any]]] = []
+        self._crew = ThreadPoolExecutor(2, "sink")
+        self._synced: Future[None] | None = None
 
     def hold(self, array: NDArray[Any]) -> None:
         """Leave the next write, if it is of this array's own memory, to `release`.
@@ -104,19 +110,38 @@ class Sink(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
+        self._wait()
+        self._crew.shutdown()
         self._file.close()
         super().close()
 
     def _put(self, at: int, view: memoryview) -> None:
-        handle, end = self._file.fileno(), at + len(view)
-        if self._seal is not None:
+        if self._seal is None:
+            self._write(at, view)
+        elif len(view) < _LARGE:
             self._seal.wrote(at, view)
+            self._write(at, view)
+        else:
+            sealed = self._crew.submit(self._seal.wrote, at, view)
+            self._write(at, view)
+            sealed.result()
+
+    def _write(self, at: int, view: memoryview) -> None:
+        handle, end = self._file.fileno(), at + len(view)
         try:
             while len(view) and self.error is None:
                 done = os.pwrite(handle, view, end - len(view))
                 view, self._unsynced = view[done:], self._unsynced + done
-            if self._unsynced >= _SYNCED:
-                os.fsync(handle)
-                self._unsynced = 0
         except OSError as error:
             self.error = error
+        if self._unsynced >= _SYNCED:
+            self._wait()  # for the last one: what is not on the disk stays within bounds
+            self._synced, self._unsynced = self._crew.submit(os.fsync, handle), 0
+
+    def _wait(self) -> None:
+        """Let the disk end what it was told to; a failure is one to write."""
+        try:
+            if self._synced is not None:
+                self._synced.result()
+        except OSError as error:
+            self.error = self.error or error
