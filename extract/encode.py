@@ -22,6 +22,7 @@ from extract.quantise import quantise
 from extract.regions import RegionEncoder, Regions
 from extract.replay import Replay
 from extract.rows import Features
+from extract.transfer import Transfer
 from extract.views import normalise
 
 PRECISIONS = {
@@ -92,6 +93,7 @@ class Encoder:
         self.regions = (
             min(1 + keep_regions, self.tower.regions) if keep_regions else self.tower.regions
         )
+        self._transfer = Transfer(backbone.device)
         self._compiled: Callable[[Tensor], Regions] | None = None
         if backbone.device.type == "cuda":
             # cuDNN compiles an attention for each number of tokens, in each thread anew; that is
@@ -215,7 +217,7 @@ class Encoder:
             stored = quantise(seen.tokens.float(), self.dtype)
             results = [stored.fits, stored.values, seen.size, seen.source]
             results += [] if stored.scale is None else [stored.scale]
-            fits, values, size, source, *scale = _fetched(results)
+            fits, values, size, source, *scale = self._transfer.down(results)
         arrays = (values, size.astype(np.uint16), source.astype(patch_dtype(self.regions)), *scale)
         parts: list[Part] = []
         start = 0
@@ -227,16 +229,15 @@ class Encoder:
 
     def _images(self, frames: list[NDArray[np.uint8]]) -> Tensor:
         """The tower's input, on its device."""
-        device, facts = self.backbone.device, self.backbone.preprocess
+        facts = self.backbone.preprocess
         count = sum(map(len, frames))
         # A compiled tower has one shape; another would be compiled anew.
         room = count if self._compiled is None else self.batch
-        on_gpu = device.type == "cuda"
-        pixels = torch.empty(room, *frames[0].shape[1:], dtype=torch.uint8, pin_memory=on_gpu)
+        pixels = self._transfer.room(room, *frames[0].shape[1:])
         pixels[count:] = 0
         # In NumPy: torch would spread it over threads that the lanes are using.
         np.concatenate(frames, out=pixels[:count].numpy())
-        return normalise(pixels.to(device, non_blocking=True), facts.mean, facts.std)
+        return normalise(self._transfer.up(pixels), facts.mean, facts.std)
 
     @torch.inference_mode()
     def _recorded(self) -> Replay:
@@ -278,24 +279,6 @@ def _row(pixels: Pixels, parts: list[Part]) -> Features | str:
     joined = arrays[0] if len(arrays) == 1 else map(np.concatenate, zip(*arrays, strict=True))
     regions, size, source, *scale = joined
     return Features(regions, size, source, pixels.timestamps, *scale)
-
-
-def _fetched(tensors: list[Tensor]) -> list[NDArray[Any]]:
-    """Bring tensors of one device to NumPy.
-
-    From a GPU by way of memory that is pinned and used again: a copy to memory of any other kind
-    waits while the system finds it, page by page, and the processor waits with it.
-    """
-    device = tensors[0].device
-    if device.type != "cuda":
-        return [tensor.cpu().numpy() for tensor in tensors]
-    here = [torch.empty_like(tensor, device="cpu", pin_memory=True) for tensor in tensors]
-    for tensor, copy in zip(tensors, here, strict=True):
-        copy.copy_(tensor, non_blocking=True)
-    copied = torch.cuda.Event(blocking=True)
-    copied.record(torch.cuda.current_stream(device))
-    copied.synchronize()
-    return [copy.numpy() for copy in here]
 
 
 def lanes(device: torch.device) -> int:
