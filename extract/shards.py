@@ -20,14 +20,12 @@ from types import TracebackType
 from typing import Any
 
 from corpus.errors import BadInput, RunFailed
-from extract.ahead import in_order
 from extract.drafts import Draft, Row, writing
 from extract.manifest import CacheManifest
-from extract.rows import Entry, Features, finished, row_digest
+from extract.rows import finished, row_digest
 from extract.store import FeatureCache
 
 _LOOK = 0.1  # seconds between looks for the next shard
-_CHECKING = 2  # threads: one hashes about as fast as rows are written, and a GPU makes them faster
 
 
 class _Stopped(Exception):
@@ -205,12 +203,11 @@ def _checked(path: Path) -> Iterator[Row]:
     entries, digests = [], []
     try:
         cache = FeatureCache(path)
-        rows = ((cache.entry(index), cache.features(index)) for index in range(len(cache)))
-        with ThreadPoolExecutor(_CHECKING, "check") as crew:
-            for entry, features, digest in in_order(crew, _digested, rows, 2 * _CHECKING):
-                entries.append(entry)
-                digests.append(digest)
-                yield entry, features, digest
+        for index in range(len(cache)):
+            entry, features = cache.entry(index), cache.features(index)
+            entries.append(entry)
+            digests.append(row_digest(entry, features))
+            yield entry, features, digests[-1]
         sound = finished(cache.manifest, entries, digests) == cache.manifest
     except BadInput:
         sound = False
@@ -218,7 +215,3 @@ def _checked(path: Path) -> Iterator[Row]:
         path.unlink()
         mend = "run the same command again: it makes this part anew"
         raise RunFailed(path, "had changed on the disk, and is removed", mend)
-
-
-def _digested(row: tuple[Entry, Features | None]) -> tuple[Entry, Features | None, bytes]:
-    return *row, row_digest(*row)
