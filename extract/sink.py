@@ -10,7 +10,7 @@ back goes to the disk after it has let go.
 
 import io
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,7 @@ from numpy.typing import NDArray
 
 from extract.seal import Seal
 
-# Bytes after which the disk is made to have them: it neither idles nor has all to do at once.
-_SYNCED = 1 << 25
-# Bytes from which on it pays to hash them in another thread than the one that writes them.
-_LARGE = 1 << 18
+_SYNCED = 1 << 26  # bytes after which the disk is made to have them: it never has all to do at once
 
 
 class Sink(io.RawIOBase):
@@ -42,9 +39,7 @@ class Sink(io.RawIOBase):
         self.error: OSError | None = None
         self._at, self._end, self._unsynced = 0, 0, 0
         self._awaited: NDArray[Any] | None = None
-        self._held: list[tuple[int, NDArray[Any]]] = []
-        self._crew = ThreadPoolExecutor(2, "sink")
-        self._synced: Future[None] | None = None
+        self._held: deque[tuple[int, NDArray[Any]]] = deque()
 
     def hold(self, array: NDArray[Any]) -> None:
         """Leave the next write, if it is of this array's own memory, to `release`.
@@ -55,10 +50,15 @@ class Sink(io.RawIOBase):
         self._awaited = array
 
     def release(self) -> None:
-        """Write what was held back."""
-        for at, array in self._held:
-            self._put(at, array.data.cast("B"))
-        self._held.clear()
+        """Write what was held back, what lies together in one call.
+
+        After each call a thread has to get Python's lock back, and many want it.
+        """
+        while self._held:
+            start, views = self._held[0][0], list[memoryview]()
+            while self._held and self._held[0][0] == start + sum(map(len, views)):
+                views.append(self._held.popleft()[1].data.cast("B"))
+            self._put(start, views)
         self._awaited = None
 
     def readable(self) -> bool:
@@ -93,7 +93,7 @@ class Sink(io.RawIOBase):
             self._held.append((self._at, array))
             self._awaited = None
         else:
-            self._put(self._at, view)
+            self._put(self._at, [view])
         self._at += len(view)
         self._end = max(self._end, self._at)
         return len(view)
@@ -110,38 +110,33 @@ class Sink(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        self._wait()
-        self._crew.shutdown()
         self._file.close()
         super().close()
 
-    def _put(self, at: int, view: memoryview) -> None:
-        if self._seal is None:
-            self._write(at, view)
-        elif len(view) < _LARGE:
-            self._seal.wrote(at, view)
-            self._write(at, view)
-        else:
-            sealed = self._crew.submit(self._seal.wrote, at, view)
-            self._write(at, view)
-            sealed.result()
-
-    def _write(self, at: int, view: memoryview) -> None:
-        handle, end = self._file.fileno(), at + len(view)
+    def _put(self, at: int, views: list[memoryview]) -> None:
+        """Write pieces one after the other, from `at` on."""
+        if self._seal is not None:
+            place = at
+            for view in views:
+                self._seal.wrote(place, view)
+                place += len(view)
         try:
-            while len(view) and self.error is None:
-                done = os.pwrite(handle, view, end - len(view))
-                view, self._unsynced = view[done:], self._unsynced + done
+            while views and self.error is None:
+                done = _write(self._file.fileno(), views, at)
+                at, self._unsynced = at + done, self._unsynced + done
+                while views and done >= len(views[0]):
+                    done -= len(views.pop(0))
+                if done:
+                    views[0] = views[0][done:]
+            if self._unsynced >= _SYNCED:
+                os.fsync(self._file.fileno())
+                self._unsynced = 0
         except OSError as error:
             self.error = error
-        if self._unsynced >= _SYNCED:
-            self._wait()  # for the last one: what is not on the disk stays within bounds
-            self._synced, self._unsynced = self._crew.submit(os.fsync, handle), 0
 
-    def _wait(self) -> None:
-        """Let the disk end what it was told to; a failure is one to write."""
-        try:
-            if self._synced is not None:
-                self._synced.result()
-        except OSError as error:
-            self.error = self.error or error
+
+def _write(handle: int, views: list[memoryview], at: int) -> int:
+    """Write some of what is to be written, and return how many bytes."""
+    if hasattr(os, "pwritev"):
+        return os.pwritev(handle, views, at)
+    return os.pwrite(handle, views[0], at)

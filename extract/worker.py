@@ -8,6 +8,7 @@ main again.
 
 import os
 import signal
+import socket
 import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -74,11 +75,16 @@ def receive(pipe: Connection) -> Pixels | str:
     shape, timestamps, note = answer
     frames = np.empty(shape, np.uint8)
     view = frames.data.cast("B")
-    while len(view):
-        count = os.readv(pipe.fileno(), [view])
-        if not count:
-            raise EOFError
-        view = view[count:]
+    ours = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=pipe.fileno())
+    try:
+        while len(view):
+            # In one call: after each, a thread has to get Python's lock back, and many want it.
+            count = ours.recv_into(view, len(view), socket.MSG_WAITALL)
+            if not count:
+                raise EOFError
+            view = view[count:]
+    finally:
+        ours.detach()  # it is the pipe's
     return Pixels(frames, timestamps, note)
 
 

@@ -31,13 +31,14 @@ DRIVER = textwrap.dedent("""
             global steps
             steps += 1
             if steps == last:
-                if real is write and len(args[1]) > 1:
-                    real(args[0], args[1][: len(args[1]) // 2], args[2])
+                if real is write:
+                    data = b"".join(args[1])
+                    real(args[0], [data[: len(data) // 2]], args[2])
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*args, **kwargs)
         return step
 
-    write = os.pwrite
+    write = os.pwritev
 
     class Here:
         # Reads in this process: the workers' own deaths are tested with the command.
@@ -49,7 +50,7 @@ DRIVER = textwrap.dedent("""
     pieces.Pool = Here
 
     def run(last):
-        for module, names in ((os, ("pwrite", "replace", "fsync", "rmdir", "unlink", "open")),):
+        for module, names in ((os, ("pwritev", "replace", "fsync", "rmdir", "unlink", "open")),):
             for name in names:
                 setattr(module, name, dying(getattr(module, name), last))
         work.extract(dataset, backbone, out, options)
