@@ -13,7 +13,7 @@ queries on what regions look like; here looks are left out unless `content` asks
 they let the adapter learn the training clips' things by heart. There, one vector stands for the
 clip, in which what acts drowns in what only stands by; here tracks meet the labels one by one. And
 nothing here is added to the class token through a gate that starts at zero, unless `gate` asks for
-it: it makes nothing better. `alt-adapter ablate` measures the parts.
+it. `alt-adapter ablate` measures the parts.
 """
 
 import math
