@@ -167,7 +167,8 @@ def extract(
         else:
             out.print(
                 f"{cost.clips} videos ({cost.missing} missing), {cost.frames} frames, "
-                f"{cost.bytes / 1e6:.1f} MB, about {cost.seconds / 60:.1f} minutes "
+                f"{cost.bytes / 1e6:.1f} MB and as much again until it is whole, "
+                f"about {cost.seconds / 60:.1f} minutes "
                 f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
                 soft_wrap=True,
             )
