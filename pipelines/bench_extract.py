@@ -4,6 +4,7 @@ One run, one machine, the same videos, frames and model; the three take turns, a
 are the ratios.
 """
 
+import os
 import statistics
 import tempfile
 import time
@@ -31,6 +32,7 @@ from extract.datasets import Dataset, open_dataset
 from extract.encode import lanes
 from extract.options import Options, plan_of, usual_batch
 from extract.pieces import cores
+from extract.pool import ENVIRONMENT
 from extract.run import extract
 from extract.views import normalise
 from extract.worker import Job
@@ -101,6 +103,7 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         "encoder": lambda: _drain(encoder.features(enumerate(pixels))),
         "one_by_one": lambda: _one_by_one(paths, pixels, backbone, plan),
     }
+    os.environ.update(ENVIRONMENT)  # decoding alone is done as the extraction's workers do it
     with ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
         for _ in range(turns + 1):
             for name, way in ways.items():
