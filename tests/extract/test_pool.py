@@ -1,3 +1,5 @@
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -69,6 +71,21 @@ def test_what_goes_wrong_with_a_video_is_told_and_not_printed(
     assert "cut short" in str(cut)
     assert fault == "ZeroDivisionError: no such framing"
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that is told so")
+def test_a_worker_asks_the_system_for_memory_but_once(tmp_path: Path, make_clip):
+    job = Job(make_clip(tmp_path / "a.mp4"), "a", Plan(Framing((336, 336)), frames=8))
+
+    def faults(reads: int) -> int:
+        """Pages that the system gave to a worker that reads so many videos."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+        with Pool(workers=1) as pool:
+            assert all(isinstance(read, Pixels) for read in pool.read([job] * reads, ahead=2))
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before
+
+    pages = 8 * 336 * 336 * 3 // resource.getpagesize()  # of a video's pixels alone
+    assert faults(60) - faults(20) < 40 * pages / 4
 
 
 def test_a_crash_and_a_hang_cost_one_video_each(tmp_path: Path, make_clip, nasty):
