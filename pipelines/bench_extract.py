@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
+from unittest.mock import patch
 
 import av
 import numpy as np
@@ -103,8 +104,9 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         "encoder": lambda: _drain(encoder.features(enumerate(pixels))),
         "one_by_one": lambda: _one_by_one(paths, pixels, backbone, plan),
     }
-    os.environ.update(ENVIRONMENT)  # decoding alone is done as the extraction's workers do it
-    with ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
+    # Decoding alone is done as the extraction's workers do it.
+    workers = patch.dict(os.environ, ENVIRONMENT)
+    with workers, ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
         for _ in range(turns + 1):
             for name, way in ways.items():
                 began = time.perf_counter()
