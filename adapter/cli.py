@@ -105,7 +105,7 @@ def train(
         rows = {"mean-pooled CLIP": metrics["validation_clip"], method: metrics["validation"]}
         out.print(scores(f"{task.validation} validation clips", rows))
     epochs = len(metrics["history"])
-    out.print(f"{to}: best epoch {metrics['best_epoch']} of {epochs}", markup=False)
+    out.print(f"{to}: best epoch {metrics['best_epoch']} of {epochs}", markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: alt-adapter eval --features test.h5 --run runs/x --json")
@@ -165,7 +165,7 @@ def predict(
     for prediction in predictor.predict_all(videos, top):
         predictions.append(prediction)
         if not as_json:
-            out.print(prediction.describe(), markup=False)
+            out.print(prediction.describe(), markup=False, soft_wrap=True)
     if as_json:
         print_json([prediction.model_dump(exclude_none=True) for prediction in predictions])
     failed = [prediction for prediction in predictions if prediction.error is not None]
@@ -197,7 +197,7 @@ def explain(
     if as_json:
         print_json(prediction.model_dump(exclude_none=True) | {"report": str(to)})
     else:
-        out.print(f"{prediction.describe()}\n{to}", markup=False)
+        out.print(f"{prediction.describe()}\n{to}", markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: alt-adapter flops --model ViT-L-14 --frames 32 --views 3 --merge 8")
@@ -242,7 +242,8 @@ def export(
     if as_json:
         print_json({"path": str(done.path), "difference": done.difference})
     else:
-        out.print(f"{done.path}: agrees with the run to {done.difference:.1e}", markup=False)
+        line = f"{done.path}: agrees with the run to {done.difference:.1e}"
+        out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: alt-adapter recipe k400-l14")

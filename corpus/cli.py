@@ -229,7 +229,8 @@ def search(
         )  # fmt: skip
         return
     for entity, score in found:
-        out.print(f"{score:.3f}  {entity.unit} ({entity.kind}): {entity.description}")
+        line = f"{score:.3f}  {entity.unit} ({entity.kind}): {entity.description}"
+        out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: alt-corpus measure gold.jsonl --json")

@@ -224,7 +224,8 @@ def _some(items: tuple[str, ...], most: int = 5) -> str:
 def _tell(report: Any) -> None:
     manifest = report.manifest
     if report.resumed == manifest.clips and not report.spent.frames:
-        out.print(f"{report.path} was already complete; --overwrite makes it anew")
+        line = f"{report.path} was already complete; --overwrite makes it anew"
+        out.print(line, markup=False, soft_wrap=True)
     frames = report.spent.frames
     rate = f", {frames / report.seconds:.1f} frames/s" if frames else ""
     resumed = f" ({report.resumed} from before)" if report.resumed else ""
@@ -232,6 +233,7 @@ def _tell(report: Any) -> None:
     out.print(
         f"{report.path}: {manifest.clips - manifest.failed} videos{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
+        markup=False,
         soft_wrap=True,
     )
     for entry in report.failed:

@@ -60,11 +60,12 @@ def verify(caches: Annotated[list[Path], typer.Argument()], json: Json = False) 
     for path, verdict in verdicts.items():
         if verdict.faults:
             for fault in verdict.faults[:20]:
-                notes.print(f"[bold red]fault:[/] {path}: ", end="")
-                notes.print(fault, markup=False)
+                notes.print("[bold red]fault:[/] ", end="")
+                notes.print(f"{path}: {fault}", markup=False, soft_wrap=True)
         elif not json:
             manifest = verdict.manifest
-            out.print(f"{path}: sound, {manifest.clips} clips, {manifest.failed} failed")
+            line = f"{path}: sound, {manifest.clips} clips, {manifest.failed} failed"
+            out.print(line, markup=False, soft_wrap=True)
     if any(verdict.faults for verdict in verdicts.values()):
         raise typer.Exit(1)
 
@@ -82,7 +83,8 @@ def merge(
     if json:
         print_json(manifest.model_dump(mode="json"))
     else:
-        out.print(f"{target}: {manifest.clips} clips, {manifest.failed} failed")
+        line = f"{target}: {manifest.clips} clips, {manifest.failed} failed"
+        out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -96,7 +98,7 @@ def export(
     from extract.store import FeatureCache
 
     count = write(FeatureCache(cache), target, form)
-    out.print(f"{target}: {count} clips as {form}")
+    out.print(f"{target}: {count} clips as {form}", markup=False, soft_wrap=True)
 
 
 def main() -> None:

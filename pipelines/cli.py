@@ -44,7 +44,11 @@ def world(
         return
     for split, count in made.splits.items():
         out.print(f"{split:18} {count:5} clips of {made.labels[split]} labels")
-    out.print(f"read by: alt-extract --dataset csv --root {to} --split train …", markup=False)
+    out.print(
+        f"read by: alt-extract --dataset csv --root {to} --split train …",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command("run", epilog="Example: alt-demo run")
@@ -75,7 +79,9 @@ def run_demo(
         return
     for table in (*fitting_tables(outcome.cells, out.width), *pointing_tables(outcome)):
         out.print(table)
-    out.print(f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}", markup=False)
+    out.print(
+        f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}", markup=False, soft_wrap=True
+    )
 
 
 @app.command(epilog="Example: alt-demo run && alt-demo ablate")
@@ -99,7 +105,11 @@ def ablate(
         return
     for table in fitting_tables(cells, out.width):
         out.print(table)
-    out.print(f"{to / 'ablation' / 'ablation.json'}  {to / 'ablation' / 'table.txt'}", markup=False)
+    out.print(
+        f"{to / 'ablation' / 'ablation.json'}  {to / 'ablation' / 'table.txt'}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @contextmanager

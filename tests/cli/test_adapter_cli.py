@@ -110,6 +110,17 @@ def test_one_broken_video_among_others_is_a_line_and_exit_1(work: Path, videos: 
     assert "1 of 2 videos: no prediction" in said
 
 
+def test_the_reason_for_no_prediction_is_one_line_with_the_name_as_it_is(
+    work: Path, here, tmp_path: Path
+) -> None:
+    empty = tmp_path / "a clip of [b]more than eighty columns, with brackets in its name.mp4"
+    empty.touch()
+    code, printed, _ = here("predict", empty, "--run", work / "runs/feats")
+    assert code == 1
+    (line,) = printed.splitlines()
+    assert line.startswith(f"{empty}: the file is empty")
+
+
 def test_predict_chooses_from_labels_it_was_never_trained_on(
     work: Path, videos: Path, here, tmp_path: Path
 ) -> None:

@@ -60,7 +60,13 @@ def test_info_says_what_the_cache_holds_and_what_made_it(cache: Path, alt_featur
 
 
 def test_verify_passes_a_sound_cache_and_fails_a_changed_one(cache: Path, alt_features):
-    assert alt_features("verify", str(cache))[0] == 0
+    named = cache.with_name(
+        "a cache [b]of a name that would not stand on a line of eighty columns.h5"
+    )
+    named.write_bytes(cache.read_bytes())
+    code, out, _ = alt_features("verify", str(named))
+    assert code == 0
+    assert f"{named}: sound, " in out
     code, out, _ = alt_features("verify", str(cache), "--json")
     assert (code, json.loads(out)[str(cache)]) == (0, {"sound": True, "faults": []})
     raw = bytearray(cache.read_bytes())
