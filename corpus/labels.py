@@ -12,7 +12,7 @@ from corpus.errors import BadInput
 _BUNDLED = Path(__file__).parent / "label_sets"
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DOT = re.compile(r"(?<=[a-z])\.(?=[A-Z])")
-_TO = re.compile(r"(?<=[a-z]{2})2(?=[a-z]{2})")
+_INTO = re.compile(r"(?<=[a-z]{2})2(?=[a-z]{2})")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -80,13 +80,13 @@ def readable(label: str) -> str:
     >>> readable("PlayingGuitar"), readable("shoot_bow"), readable("Pushing [something] up/down")
     ('playing guitar', 'shoot bow', 'pushing something up or down')
     >>> readable("pour_dough2pan"), readable("Drink.Fromcup")
-    ('pour dough to pan', 'drink fromcup')
+    ('pour dough into pan', 'drink fromcup')
     """
     text = unicodedata.normalize("NFKC", html.unescape(label))
     text = _TAG.sub(" ", text).replace("’", "'").replace("‘", "'")
     if " " not in text.strip():
         text = _HUMP.sub(" ", text)
-    text = _TO.sub(" to ", _DOT.sub(" ", text))
+    text = _INTO.sub(" into ", _DOT.sub(" ", text))
     text = text.replace("/", " or ")
     text = re.sub(r'[\[\]{}<>_+*#|\\"“”«»`~]', " ", text)
     text = "".join(" " if unicodedata.category(char)[0] == "C" else char for char in text)
