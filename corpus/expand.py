@@ -88,7 +88,7 @@ def entities(
         disambiguate.first(verb, "v") if options.first_sense else disambiguate.of_verb(verb, parsed)
         for verb in parsed.verbs
     ]
-    verbs = [sense for sense in meant if sense is not None]
+    verbs = associate.telling([sense for sense in meant if sense is not None], parsed)
     direct = list(_named(named, parsed, options))
     direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
     senses = [sense for _, sense in named if sense is not None]

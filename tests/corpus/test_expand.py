@@ -230,6 +230,14 @@ def test_a_label_that_is_one_noun_names_no_person() -> None:
     assert senses("punching bag")["punching bag"] == "punching_bag.n.02"
 
 
+def test_a_verb_that_says_nothing_brings_nothing_beside_what_its_label_names() -> None:
+    horse = {found.unit for found in entities("getting on horse")}
+    assert "saddle" in horse
+    assert horse.isdisjoint({"barbershop", "sand wedge", "telephone operator", "acquirer"})
+    assert {"user", "home"}.isdisjoint(senses("using megaphone"))
+    assert "riser" in senses("getting up")  # which names nothing, so that it is all there is
+
+
 def test_what_is_done_to_a_thing_of_a_body_s_name_is_done_to_the_body() -> None:
     assert senses("cutting nails")["nail"] == "nail.n.01"
     assert senses("hammering nails")["nail"] == "nail.n.02"
