@@ -75,6 +75,8 @@ def read(tokens: list[Token], draft: Draft) -> None:
         phrase = _entry(phrase, inner)
         leads_on = _leads_to_noun(tokens, end - 1)
         named = _is_noun_phrase(inner) or end - start > 2  # whatever the "do" of tae kwon do is
+        if _is_of_animal(phrase):
+            continue
         if not leads_on and named and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
             last = inner[-1]
@@ -98,6 +100,20 @@ def read(tokens: list[Token], draft: Draft) -> None:
         found += _last_resort(tokens, free, draft)
     for _, unit in sorted(found, key=lambda pair: pair[0]):
         draft.units.setdefault(unit.text, unit)
+
+
+def _is_of_animal(phrase: str) -> bool:
+    """Tell whether two words name a part of an animal, whatever else is called after that.
+
+    A dog's ears are petted, and not the corner of a page; a cat's claws are no plant.
+    """
+    first, *rest = phrase.split()
+    owner, part = wordnet.senses(first)[:1], wordnet.senses(" ".join(rest))[:1]
+    if not (owner and part and owner[0][1].lexname() == "noun.animal"):
+        return False
+    called = {synset.lexname() for _, synset in wordnet.senses(phrase)}
+    is_part = "body_part.n.01" in wordnet.ancestors(part[0][1])
+    return is_part and called.isdisjoint(("noun.animal", "noun.body", "noun.food"))
 
 
 def _entry(phrase: str, tokens: list[Token]) -> str:

@@ -98,6 +98,12 @@ def test_placeholders_name_nothing() -> None:
     assert parsed.placeholders
 
 
+def test_a_part_of_an_animal_is_that_and_not_what_is_called_after_it() -> None:
+    assert [unit.text for unit in parse("petting dog ears").units] == ["dog", "ears"]
+    assert [unit.text for unit in parse("braiding horse tail").units] == ["horse", "tail"]
+    assert [unit.text for unit in parse("eating chicken leg").units] == ["chicken leg"]
+
+
 def test_an_unknown_compound_is_kept_and_its_known_parts_read() -> None:
     assert units("kitesurfing") == ["kitesurfing", "kite"]
 
