@@ -11,6 +11,7 @@ from nltk.corpus.reader.wordnet import Synset
 
 from corpus import glosses, kinds, selection, wordnet
 from corpus.parse import Parsed
+from corpus.tags import is_light
 
 FULL = 0.25  # a cosine of signatures that counts as full agreement
 
@@ -71,7 +72,7 @@ def _context(parsed: Parsed, word: str, verbs: bool) -> dict[str, float]:
     bag: dict[str, float] = {}
     for text, share in [(w, 1.0) for w in parsed.words] + [(w, 1.5) for w in parsed.context]:
         for token in glosses.stems(text):
-            if token not in own:
+            if token not in own and not is_light(text):
                 bag[token] = max(bag.get(token, 0.0), share * glosses.weight(token))
     return bag
 
@@ -81,7 +82,7 @@ def _neighbours(parsed: Parsed, word: str, verbs: bool) -> tuple[tuple[Synset, f
     """Return the senses of the words beside `word`, each with how likely it is."""
     found: list[tuple[Synset, float]] = []
     others = [(u.text, "n") for u in parsed.units] + [(w, "n") for w in parsed.context]
-    others += [(verb, "v") for verb in parsed.verbs] if verbs else []
+    others += [(verb, "v") for verb in parsed.verbs if verbs and not is_light(verb)]
     own = glosses.stems(word)
     for other, pos in others:
         if glosses.stems(other) != own:

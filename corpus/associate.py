@@ -103,17 +103,6 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     return [f for f in found if f.unit not in likened]
 
 
-def telling(verbs: list[Sense], parsed: Parsed) -> list[Sense]:
-    """Leave out verbs that say next to nothing beside what a label names: do, get, put, use.
-
-    A user of a megaphone, and a setting where something is put, are nothing that one sees.
-    """
-    if not parsed.units:
-        return verbs
-    light = tags.function_words()
-    return [verb for verb in verbs if light.isdisjoint((verb.form, _gerund(verb, parsed)))]
-
-
 def _of_tool(tool: Found, context: dict[str, float]) -> list[Found]:
     """Find what the definition of a tool, or of who does an action, speaks of."""
     spoken = definitions.things(_sense(tool), context, share=0.25)

@@ -11,7 +11,7 @@ from corpus.parse import Parsed
 from corpus.relations import Found
 from corpus.siblings import Siblings
 from corpus.spelling import DONE_WITH
-from corpus.tags import ordinary, rather_verb
+from corpus.tags import is_light, ordinary, rather_verb
 from corpus.units import Unit
 
 # What every action shows: the person and their parts (paper §3.2).
@@ -88,7 +88,11 @@ def entities(
         disambiguate.first(verb, "v") if options.first_sense else disambiguate.of_verb(verb, parsed)
         for verb in parsed.verbs
     ]
-    verbs = associate.telling([sense for sense in meant if sense is not None], parsed)
+    verbs = [
+        sense
+        for verb, sense in zip(parsed.verbs, meant, strict=True)
+        if sense is not None and not (parsed.units and _says_nothing(verb, sense))
+    ]
     direct = list(_named(named, parsed, options))
     direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
     senses = [sense for _, sense in named if sense is not None]
@@ -111,6 +115,14 @@ def entities(
     if options.body:
         kept += [_default(u, name) for u, name in BODY.items() if u not in taken]
     return kept
+
+
+def _says_nothing(verb: str, sense: Sense) -> bool:
+    """Tell whether a verb only governs what is seen: "putting", but not the putting of golf.
+
+    A user of a megaphone, and a setting where something is put, are nothing that one sees.
+    """
+    return is_light(verb) and sense.form == wordnet.senses(verb, "v")[0][0]
 
 
 def beyond_defaults(found: list[Found]) -> int:

@@ -208,6 +208,17 @@ def _unite_chunks(tokens: list[Token]) -> None:
         at += size
 
 
+@cache
+def is_light(word: str) -> bool:
+    """Tell whether a word joins others, or is a verb that says next to nothing: do, getting, put.
+
+    >>> is_light("putting"), is_light("putting down")
+    (True, False)
+    """
+    base = [form for form, _ in wordnet.senses(word, "v")][:1]
+    return not function_words().isdisjoint((word, *base))
+
+
 def ordinary(word: str) -> bool:
     """Tell whether a word is in WordNet, or made of a verb that is, or only joins words."""
     return (

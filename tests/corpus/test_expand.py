@@ -236,6 +236,11 @@ def test_a_verb_that_says_nothing_brings_nothing_beside_what_its_label_names() -
     assert horse.isdisjoint({"barbershop", "sand wedge", "telephone operator", "acquirer"})
     assert {"user", "home"}.isdisjoint(senses("using megaphone"))
     assert "riser" in senses("getting up")  # which names nothing, so that it is all there is
+    assert senses("golf putting")["putter"] == "putter.n.02"  # of putt, and of no put
+
+
+def test_a_verb_that_says_nothing_tells_no_sense_either() -> None:
+    assert senses("doing laundry")["laundry"] == "laundry.n.01"
 
 
 def test_what_is_done_to_a_thing_of_a_body_s_name_is_done_to_the_body() -> None:
