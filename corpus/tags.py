@@ -75,7 +75,8 @@ def tokens_of(words: list[str]) -> list[Token]:
     """
     if not words:
         return []
-    before = "they can" if _is_bare_verb(words) else "a person is"
+    bare = _is_bare_verb(words)
+    before = "they can" if bare else "a person is"
     skip = len(before.split())
     doc = nlp()(f"{before} {' '.join(words)}.")
     chunk_of = {token.i: n for n, chunk in enumerate(doc.noun_chunks) for token in chunk}
@@ -96,7 +97,7 @@ def tokens_of(words: list[str]) -> list[Token]:
         )
     for before_it, token in zip([None, *tokens], tokens, strict=False):
         after_article = before_it is not None and before_it.text in ("a", "an", "the")
-        token.tag = _checked_tag(token)
+        token.tag = "VB" if bare and before_it is None else _checked_tag(token)
         if after_article and token.tag[:2] in ("VB", "RB") and wordnet.senses(token.text):
             token.tag = "NN"  # "getting a tattoo"
     if tokens and _is_object(tokens):
@@ -169,6 +170,8 @@ def _checked_tag(token: Token) -> str:
         return "NN"
     if tag[:2] == "VB" and not word.endswith("ing") and not ordinary(word):
         return "NN"  # "kickflip"
+    if noun and (tag == "MD" or (tag == "VB" and token.dep == "dobj")) and not is_light(word):
+        return "NN"  # "volleyball set", "nod head"
     described = wordnet.reader().synsets(word, "a") or wordnet.reader().synsets(word, "r")
     undescribed = tag[:2] in ("JJ", "RB", "UH", "FW") and not described
     if undescribed and noun and not (verb and word.endswith("ing")):
