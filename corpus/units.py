@@ -99,7 +99,18 @@ def read(tokens: list[Token], draft: Draft) -> None:
     if not found:
         found += _last_resort(tokens, free, draft)
     for _, unit in sorted(found, key=lambda pair: pair[0]):
-        draft.units.setdefault(unit.text, unit)
+        if _is_only_done(unit):
+            draft.verbs.append(unit.text)
+            draft.spent.add(unit.text)
+        else:
+            draft.units.setdefault(unit.text, unit)
+
+
+def _is_only_done(unit: Unit) -> bool:
+    """Tell whether a noun names nothing that is seen, and is a verb as well: a sneeze."""
+    senses = wordnet.senses(unit.text)
+    seen = any(kinds.visibility(synset) or kinds.is_act(synset) for _, synset in senses)
+    return bool(senses) and not seen and bool(wordnet.senses(unit.text, "v"))
 
 
 def _is_of_animal(phrase: str) -> bool:
