@@ -104,6 +104,22 @@ def test_a_part_of_an_animal_is_that_and_not_what_is_called_after_it() -> None:
     assert [unit.text for unit in parse("eating chicken leg").units] == ["chicken leg"]
 
 
+@pytest.mark.parametrize(
+    ("label", "units", "verbs"),
+    [
+        ("HugPerson", ["person"], ("hug",)),  # and no kind of person
+        ("nod head/bow", ["head", "bow"], ("nod",)),  # what is nodded heads nothing
+        ("volleyball_set", ["volleyball"], ("set",)),
+        ("sneeze/cough", [], ("sneeze", "cough")),  # nouns of nothing that is seen
+    ],
+)
+def test_a_verb_in_its_base_form_is_told_from_what_it_is_done_to(
+    label: str, units: list[str], verbs: tuple[str, ...]
+) -> None:
+    parsed = parse(label)
+    assert ([unit.text for unit in parsed.units], parsed.verbs) == (units, verbs)
+
+
 def test_an_unknown_compound_is_kept_and_its_known_parts_read() -> None:
     assert units("kitesurfing") == ["kitesurfing", "kite"]
 
