@@ -12,7 +12,7 @@ from corpus.units import Unit
 
 # A sense is less apt that goes by another name first ("honkytonk" for a dive), belongs to a topic
 # that the label does not touch ("(baseball) …"), or to slang.
-_BYNAME, _OFF_TOPIC, _SLANG = 0.6, 0.7, 0.5
+_BYNAME, _OFF_TOPIC, _SLANG = 0.6, 0.6, 0.5
 _REGISTERS = frozenset(("slang", "disparagement", "colloquialism", "archaism", "ethnic_slur"))
 _INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
 # What is made of a thing is called after it, and meant less ("leather made from alligator's
