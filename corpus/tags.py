@@ -136,7 +136,7 @@ def _is_object(tokens: list[Token]) -> bool:
 def _is_before_gerund(tokens: list[Token]) -> bool:
     """Tell whether the first of two words is what the second is done to: "fly tying"."""
     first, last = tokens
-    if first.tag[:2] != "VB" or first.text.endswith("ing") or not last.text.endswith("ing"):
+    if first.tag[:2] != "VB" or wordnet.is_gerund(first.text) or not wordnet.is_gerund(last.text):
         return False
     return sum(wordnet.frequency(s, form) for form, s in wordnet.senses(first.text)) >= NOUN_ENOUGH
 
@@ -144,7 +144,7 @@ def _is_before_gerund(tokens: list[Token]) -> bool:
 def _is_bare_verb(words: list[str]) -> bool:
     """Tell whether a label starts with a verb in its base form ("shoot bow")."""
     first = words[0]
-    if first.endswith("ing") or (len(words) == 2 and words[1].endswith("ing")):
+    if wordnet.is_gerund(first) or (len(words) == 2 and wordnet.is_gerund(words[1])):
         return False
     if any(wordnet.senses(" ".join(words[:n])) for n in range(2, len(words) + 1)):
         return False
@@ -166,19 +166,19 @@ def _checked_tag(token: Token) -> str:
     # After "is" or "can" no finite form stands: "still rings" is about rings.
     finite = word.endswith("s") and not word.endswith("ss") and len(word) > 3
     finite = finite and not token.has_subject
-    if tag[:2] == "VB" and noun and not word.endswith("ing") and (finite or not verb):
+    if tag[:2] == "VB" and noun and not wordnet.is_gerund(word) and (finite or not verb):
         return "NN"
-    if tag[:2] == "VB" and not word.endswith("ing") and not ordinary(word):
+    if tag[:2] == "VB" and not wordnet.is_gerund(word) and not ordinary(word):
         return "NN"  # "kickflip"
     if noun and (tag == "MD" or (tag == "VB" and token.dep == "dobj")) and not is_light(word):
         return "NN"  # "volleyball set", "nod head"
     described = wordnet.reader().synsets(word, "a") or wordnet.reader().synsets(word, "r")
     undescribed = tag[:2] in ("JJ", "RB", "UH", "FW") and not described
-    if undescribed and noun and not (verb and word.endswith("ing")):
+    if undescribed and noun and not (verb and wordnet.is_gerund(word)):
         return "NN"
-    if tag == "JJ" and word.endswith("ing") and verb and _rather_verb(word):
+    if tag == "JJ" and wordnet.is_gerund(word) and verb and _rather_verb(word):
         return "VBG"
-    if tag[:2] == "NN" and word.endswith("ing") and not noun and verb:
+    if tag[:2] == "NN" and wordnet.is_gerund(word) and not noun and verb:
         return "VBG"
     if tag[:2] == "NN" and not (noun or verb) and wordnet.reader().synsets(word, "r"):
         return "RB"  # "downwards"

@@ -129,7 +129,7 @@ def _is_of_animal(phrase: str) -> bool:
 
 def _entry(phrase: str, tokens: list[Token]) -> str:
     """Return the phrase, without the ending of a gerund made of a noun: "hula hooping"."""
-    made = tokens[-1].text.endswith("ing") and not wordnet.senses(phrase)
+    made = wordnet.is_gerund(tokens[-1].text) and not wordnet.senses(phrase)
     if made and not wordnet.senses(phrase, "v"):
         bare = phrase.removesuffix("ing")
         return next((noun for noun in (bare, f"{bare}e") if wordnet.senses(noun)), phrase)
@@ -209,9 +209,9 @@ def _read_one(
             return
         if wordnet.senses(word, "v"):
             draft.verbs.append(word)
-        elif word.endswith("ing"):
+        elif wordnet.is_gerund(word):
             _read_unknown_gerund(word, at, found, draft)
-    elif word.endswith("ing") and len(word) > 5 and not ordinary(word):
+    elif wordnet.is_gerund(word) and not ordinary(word):
         _read_unknown_gerund(word, at, found, draft)
     elif tag[:2] in ("NN", "FW") or not ordinary(word):
         if at < len(tokens) - 1 and _rather_adjective(word):
@@ -316,7 +316,7 @@ def _is_verbal_head(tokens: list[Token], at: int) -> bool:
     word = tokens[at].text
     if not wordnet.senses(word, "v"):
         return False
-    if word.endswith("ing"):
+    if wordnet.is_gerund(word):
         return True
     if at == 0 or at != len(tokens) - 1 or any(token.tag[:2] == "VB" for token in tokens):
         return False
@@ -378,7 +378,7 @@ def _is_aside(tokens: list[Token], at: int) -> bool:
     token = tokens[at]
     return (
         token.has_subject
-        and not token.text.endswith("ing")
+        and not wordnet.is_gerund(token.text)
         and any(other.tag == "VBG" for other in tokens)
     )
 

@@ -160,6 +160,20 @@ def _american(word: str) -> Iterator[str]:
 
 
 @cache
+def is_gerund(word: str) -> bool:
+    """Tell whether a word is a verb's form in -ing, of a verb that is known or not; no ring is.
+
+    >>> [is_gerund(word) for word in ("ironing", "krumping", "ring", "string", "pudding")]
+    [True, True, False, False, False]
+    """
+    if not word.endswith("ing"):
+        return False
+    if bases := [form for form, _ in senses(word, "v")]:
+        return word not in bases
+    return len(word) > 5 and all(s.lexname() == "noun.act" for _, s in senses(word)[:1])
+
+
+@cache
 def _counts() -> dict[str, int]:
     """Read how often each sense key was tagged; NLTK searches the file anew for every question."""
     text = (folder() / "cntlist.rev").read_text(encoding="utf-8")

@@ -111,6 +111,9 @@ def test_a_part_of_an_animal_is_that_and_not_what_is_called_after_it() -> None:
         ("nod head/bow", ["head", "bow"], ("nod",)),  # what is nodded heads nothing
         ("volleyball_set", ["volleyball"], ("set",)),
         ("sneeze/cough", [], ("sneeze", "cough")),  # nouns of nothing that is seen
+        ("take ring", ["ring"], ("take",)),  # which ends like a gerund, and is none
+        ("cutting string", ["string"], ("cutting",)),
+        ("make pudding", ["pudding"], ("make",)),
     ],
 )
 def test_a_verb_in_its_base_form_is_told_from_what_it_is_done_to(
