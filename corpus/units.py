@@ -75,7 +75,7 @@ def read(tokens: list[Token], draft: Draft) -> None:
         phrase = _entry(phrase, inner)
         leads_on = _leads_to_noun(tokens, end - 1)
         named = _is_noun_phrase(inner) or end - start > 2  # whatever the "do" of tae kwon do is
-        if _is_of_animal(phrase):
+        if _is_of_animal(phrase) or _is_done_to(inner):
             continue
         if not leads_on and named and wordnet.senses(phrase):
             whole = not any(t.tag[:2] in ("NN", "VB") for t in tokens[:start] + tokens[end:])
@@ -125,6 +125,14 @@ def _is_of_animal(phrase: str) -> bool:
     called = {synset.lexname() for _, synset in wordnet.senses(phrase)}
     is_part = "body_part.n.01" in wordnet.ancestors(part[0][1])
     return is_part and called.isdisjoint(("noun.animal", "noun.body", "noun.food"))
+
+
+def _is_done_to(tokens: list[Token]) -> bool:
+    """Tell whether a verb and its object only look like a word: who washes clothes has no cloth."""
+    first, last = tokens[0], tokens[-1]
+    forms = [form for form, _ in wordnet.senses(" ".join(token.text for token in tokens))]
+    joined = bool(forms) and all(form.isalpha() for form in forms)
+    return joined and first.tag == "VB" and last.dep == "dobj"
 
 
 def _entry(phrase: str, tokens: list[Token]) -> str:

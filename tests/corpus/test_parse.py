@@ -114,6 +114,7 @@ def test_a_part_of_an_animal_is_that_and_not_what_is_called_after_it() -> None:
         ("take ring", ["ring"], ("take",)),  # which ends like a gerund, and is none
         ("cutting string", ["string"], ("cutting",)),
         ("make pudding", ["pudding"], ("make",)),
+        ("wash clothes", ["clothes"], ("wash",)),  # and no washcloth
     ],
 )
 def test_a_verb_in_its_base_form_is_told_from_what_it_is_done_to(
