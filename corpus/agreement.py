@@ -70,9 +70,9 @@ def _context(parsed: Parsed, word: str, verbs: bool) -> dict[str, float]:
     if not verbs:
         own |= {glosses.stem(verb.split()[0]) for verb in parsed.verbs}
     bag: dict[str, float] = {}
-    for text, share in [(w, 1.0) for w in parsed.words] + [(w, 1.5) for w in parsed.context]:
+    for text, share in [(w, 1.0) for w in parsed.telling] + [(w, 1.5) for w in parsed.context]:
         for token in glosses.stems(text):
-            if token not in own and not is_light(text):
+            if token not in own:
                 bag[token] = max(bag.get(token, 0.0), share * glosses.weight(token))
     return bag
 

@@ -7,7 +7,6 @@ from nltk.corpus.reader.wordnet import Synset
 
 from corpus import glosses, kinds, wordnet
 from corpus.parse import Parsed
-from corpus.tags import is_light
 from corpus.units import Unit
 
 # A sense is less apt that goes by another name first ("honkytonk" for a dive), belongs to a topic
@@ -70,12 +69,8 @@ def of_sense(synset: Synset, word: str, parsed: Parsed) -> float:
         set(glosses.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
         for domain in synset.topic_domains()
     ]
-    told = {
-        token
-        for text in (*parsed.words, *parsed.context)
-        if not is_light(text)
-        for token in glosses.stems(text)
-    } - set(glosses.stems(word))
+    told = {token for text in (*parsed.telling, *parsed.context) for token in glosses.stems(text)}
+    told -= set(glosses.stems(word))
     if topics and synset.lexname() != "noun.Tops" and not any(told & topic for topic in topics):
         rate *= _OFF_TOPIC
     rate *= _PRODUCT if is_product(synset, word) else 1.0

@@ -6,7 +6,7 @@ from functools import cache
 
 from corpus import coinages, glosses, wordnet
 from corpus.labels import readable
-from corpus.tags import function_words, tokens_of
+from corpus.tags import function_words, is_light, tokens_of
 from corpus.units import GENERAL, PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
@@ -42,6 +42,11 @@ class Parsed:
     spent: frozenset[str]
     compounds: tuple[str, ...]
     placeholders: bool
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The words that tell what others mean: all but verbs that only govern a thing."""
+        return tuple(w for w in self.words if w not in self.verbs or not is_light(w))
 
 
 @cache

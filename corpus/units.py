@@ -114,7 +114,7 @@ def _is_only_done(unit: Unit) -> bool:
 
 
 def _is_of_animal(phrase: str) -> bool:
-    """Tell whether two words name a part of an animal, whatever else is called after that.
+    """Tell whether words name a part of an animal, whatever else is called after that.
 
     A dog's ears are petted, and not the corner of a page; a cat's claws are no plant.
     """
