@@ -218,6 +218,7 @@ def persons_doing(verb: str) -> list[Synset]:
 
 
 _FEW = 6.0  # uses in WordNet's tagged texts that are too few to go by
+_BORROWED = 8  # uses under a sense's other names that a name of it, not the first, speaks for
 _PLURAL = 3  # times as often as its singular a plural stands for an entry of its own
 
 
@@ -225,6 +226,8 @@ def priors(candidates: Sequence[tuple[str, Synset]], word: str) -> list[float]:
     """Return each candidate's share of uses, in 0..1.
 
     WordNet's order speaks where nothing was counted, and how many kinds of a sense it lists.
+    Uses under a sense's other names count as well, but few of them for a name that is not its
+    first: hats are common, and a lid is seldom one.
 
     Args:
         candidates: (entry, synset), the first sense first.
@@ -232,13 +235,19 @@ def priors(candidates: Sequence[tuple[str, Synset]], word: str) -> list[float]:
     """
     shares = []
     for rank, (form, synset) in enumerate(candidates):
-        count = frequency(synset, form)
-        count *= _PLURAL if form == word and is_lexical_plural(word) else 1
-        share = count + 0.3 * commonness(synset) + 1.0 / (1 + rank / 2)
+        own, plural = frequency(synset, form), form == word and is_lexical_plural(word)
+        under_all = commonness(synset)
+        if not (plural or _is_first_name(form, synset)):
+            under_all = min(under_all, own + _BORROWED)
+        share = own * (_PLURAL if plural else 1) + 0.3 * under_all + 1.0 / (1 + rank / 2)
         shares.append(share + 0.3 * math.log1p(len(synset.hyponyms())))
     # A count of one says little: what was hardly ever tagged has hardly a prior.
     top = max(shares, default=0.0) + _FEW
     return [share / top for share in shares]
+
+
+def _is_first_name(form: str, synset: Synset) -> bool:
+    return form == str(synset.lemma_names()[0]).lower().replace("_", " ")
 
 
 @cache

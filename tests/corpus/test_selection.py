@@ -86,3 +86,13 @@ def test_a_verb_has_no_habit_that_takes_few_things_or_takes_what_all_others_do()
     things = ["ball", "book", "cup", "shoe", "lamp", "rope"]
     all_alike = Siblings([f"{verb} {thing}" for verb in ("lifting", "moving") for thing in things])
     assert not all_alike.habits(parse("lifting ball"))
+
+
+def test_a_name_borrows_few_of_the_uses_that_a_sense_has_under_its_other_names() -> None:
+    # Lids are hats, and mugs chumps; it is as "hat" and "chump" that texts speak of them.
+    for word, known in (("flesh", "flesh.n.01"), ("frame", "frame.n.01"), ("lid", "eyelid.n.01")):
+        candidates = wordnet.senses(word)
+        shares = wordnet.priors(candidates, word)
+        assert candidates[shares.index(max(shares))][1].name() == known
+    fires = wordnet.senses("fire")  # its own first name keeps them all
+    assert max(wordnet.priors(fires, "fire")) > 0.8
