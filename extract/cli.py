@@ -68,7 +68,8 @@ def extract(
         ),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(help="Frames to a forward pass; by default 32, on a GPU 256.")
+        int | None,
+        typer.Option(help="Frames to a forward pass; by default 32, on a GPU 256.", min=1),
     ] = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the encoder first: for long runs on a GPU.")
@@ -79,8 +80,12 @@ def extract(
         str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS.")
     ] = "local",
     checkpoint: Annotated[
-        int, typer.Option(help="Videos between checkpoints: the most a kill can cost.")
-    ] = 64,
+        int | None,
+        typer.Option(
+            help="Videos between checkpoints, which a kill can cost; by default 64, on a GPU 256.",
+            min=1,
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to decode one video.", min=0.1)] = 120,
     limit: Annotated[int | None, typer.Option(help="Only the first so many videos.", min=1)] = None,
     shard: Annotated[
@@ -112,7 +117,7 @@ def extract(
 
     from corpus.backbone import load
     from extract import run as work
-    from extract.options import usual_batch
+    from extract.options import usual_batch, usual_checkpoint
     from extract.pieces import Engine, Local
 
     crew: Engine
@@ -140,7 +145,7 @@ def extract(
         batch=batch or usual_batch(chosen),
         compile=compile,
         decoder=decoder,  # type: ignore[arg-type]
-        checkpoint=checkpoint,
+        checkpoint=checkpoint or usual_checkpoint(chosen),
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -155,7 +160,8 @@ def extract(
         left = f"--merge {merge} leaves {tower.regions} of {1 + tower.patches} tokens"
         notes.print(f"[bold yellow]warning:[/] {left}; a smaller one keeps more of the picture")
     if shard is not None:
-        data = data.shard(shard, checkpoint)
+        # Whatever the device: the parts of a machine without a GPU must fit those of the others.
+        data = data.shard(shard, checkpoint or usual_checkpoint("cuda"))
     if limit is not None:
         data = replace(data, clips=data.clips[:limit])
     if dry_run:

@@ -98,6 +98,14 @@ def usual_batch(device: str) -> int:
     return 256 if device.startswith("cuda") else 32
 
 
+def usual_checkpoint(device: str) -> int:
+    """Videos to a shard where nobody says: about a second's on a GPU, where they come fast.
+
+    Between two shards the GPU waits for a moment, which is a sixth of the time with 64.
+    """
+    return 256 if device.startswith("cuda") else 64
+
+
 def plan_of(backbone: Backbone, options: Options, split: str = "all") -> Plan:
     """How videos are to be read for this backbone and these options."""
     temporal, spatial = options.view_counts()

@@ -1,17 +1,13 @@
 """Decoding workers that may hang or crash: the video is lost, the run is not."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import Pipe
-from pathlib import Path
 from types import TracebackType
 
+from extract import beside
 from extract.ahead import in_order
 from extract.clip import Pixels
 from extract.worker import Job, receive
@@ -109,19 +105,9 @@ class Pool:
 class _Worker:
     def __init__(self, timeout: float) -> None:
         self.asked, self._timeout = 0, timeout
-        self._pipe, theirs = Pipe()
-        home = str(Path(__file__).resolve().parents[1])
-        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
-        # -P: a file in the user's working folder must not stand in for a module of ours.
-        command = [sys.executable, "-P", "-m", "extract.worker", str(theirs.fileno()), str(timeout)]
-        with theirs:
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
-            )
+        self._process, self._pipe = beside.start(
+            "extract.worker", str(timeout), environment=ENVIRONMENT
+        )
 
     def ask(self, job: Job) -> Pixels | str:
         self.asked += 1
@@ -132,8 +118,7 @@ class _Worker:
             code = self._process.wait()
             if code == -signal.SIGALRM:
                 raise WorkerDied(f"decoding took longer than {self._timeout:g} s") from error
-            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            raise WorkerDied(f"the decoder crashed ({how})") from error
+            raise WorkerDied(f"the decoder crashed ({beside.ending(self._process)})") from error
 
     def kill(self) -> None:
         self._process.kill()

@@ -114,9 +114,9 @@ def extract(
                 tell(watch, path, 0)
         resumed = len(dataset.clips) - sum(len(piece.clips) for piece in todo)
         engine = engine or Local(workers, timeout)
-        with shards.assembling(manifest, paths) as joined:
+        with shards.assembling(manifest, paths, backbone.device.type != "cpu") as joiner:
             spent = engine(work, todo, encoder, watch)
-        spent += Spent(writing=joined.seconds)
+        spent += Spent(writing=joiner.seconds)
     return _report(out, FeatureCache(out), resumed, began, spent)
 
 

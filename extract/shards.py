@@ -10,26 +10,18 @@ import fcntl
 import json
 import os
 import shutil
-import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from corpus.errors import BadInput, RunFailed
-from extract.drafts import Draft, Row, writing
+from corpus.errors import BadInput
+from extract.drafts import Draft, writing
+from extract.joining import Join, Joiner
 from extract.manifest import CacheManifest
-from extract.rows import finished, row_digest
 from extract.store import FeatureCache
-
-_LOOK = 0.1  # seconds between looks for the next shard
-
-
-class _Stopped(Exception):
-    """No more shards will be made: what was to be joined will not be whole."""
 
 
 class Shards:
@@ -82,59 +74,40 @@ class Shards:
             return False
         return True
 
-    def draft(self, path: Path, manifest: CacheManifest, sealed: bool = False) -> Draft:
-        """Begin a cache file here: a shard, which is checked row by row when it is joined.
+    def draft(self, path: Path, manifest: CacheManifest) -> Draft:
+        """Begin a shard here, unsealed: it is checked row by row when it is joined.
 
         Args:
             path: what it is to be called.
             manifest: its facts, but for what only the rows can say.
-            sealed: see `CacheWriter`.
 
         Raises:
             RunFailed: the file cannot be written.
         """
-        # No two writers share a draft: on a cluster, one that was given up for dead may go on.
-        draft = self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
-        return Draft(path, draft, manifest, self.target, sealed)
+        return Draft(path, self._draft(path), manifest, self.target)
 
     @contextmanager
-    def assembling(self, manifest: CacheManifest, shards: Sequence[Path]) -> Iterator[Draft]:
+    def assembling(
+        self, manifest: CacheManifest, shards: Sequence[Path], apart: bool
+    ) -> Iterator[Joiner]:
         """Join shards into the target, in their order, while in the `with` the rest is made.
 
         At its end all are there; it is left when the target is whole, and the shards are removed.
 
         Yields:
-            The target's draft.
+            What joins them.
 
         Args:
             manifest: the target's facts.
             shards: where each is, or will be once it is made.
+            apart: see `Joiner`.
 
         Raises:
             RunFailed: the target cannot be written, or a shard is not what it was.
         """
-        over, stopped = threading.Event(), threading.Event()
-        joined = self.draft(self.target, manifest, sealed=True)
-
-        def rows() -> Iterator[Row]:
-            for path in shards:
-                while not path.exists() and not over.wait(_LOOK):
-                    pass
-                if stopped.is_set():
-                    raise _Stopped
-                yield from _checked(path)
-
-        with ThreadPoolExecutor(1, "join") as hand:
-            filled = hand.submit(joined.fill, rows())
-            try:
-                yield joined
-            except BaseException:
-                stopped.set()
-                raise
-            finally:
-                over.set()
-            filled.result()
-        joined.finish()
+        join = Join(self.target, self._draft(self.target), manifest, tuple(shards))
+        with Joiner(join, apart) as joiner:
+            yield joiner
         self._discard()
 
     def sweep(self) -> None:
@@ -143,6 +116,10 @@ class Shards:
             return
         with suppress(BadInput), self:
             self._discard()
+
+    def _draft(self, path: Path) -> Path:
+        # No two writers share a draft: on a cluster, one that was given up for dead may go on.
+        return self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
 
     def _discard(self) -> None:
         # The job goes first: a folder without one is known to hold nothing worth keeping.
@@ -196,22 +173,3 @@ def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
             short = all(len(str(value)) <= 40 for value in (was, now))
             changes.append(f"{name} {was}, now {now}" if short else name)
     return "; ".join(changes[:4]) or "nothing known"
-
-
-def _checked(path: Path) -> Iterator[Row]:
-    """Yield a shard's rows; one that has changed since it was written ends the run, and goes."""
-    entries, digests = [], []
-    try:
-        cache = FeatureCache(path)
-        for index in range(len(cache)):
-            entry, features = cache.entry(index), cache.features(index)
-            entries.append(entry)
-            digests.append(row_digest(entry, features))
-            yield entry, features, digests[-1]
-        sound = finished(cache.manifest, entries, digests) == cache.manifest
-    except BadInput:
-        sound = False
-    if not sound:
-        path.unlink()
-        mend = "run the same command again: it makes this part anew"
-        raise RunFailed(path, "had changed on the disk, and is removed", mend)

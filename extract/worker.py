@@ -1,9 +1,7 @@
 """A decoding worker: a process of its own, so that no video can take the run down.
 
-Started as `python -m extract.worker FD TIMEOUT`; it reads jobs from that socket until it
-closes. A fresh interpreter rather than a fork, so that no HDF5 handle and no thread of the caller's
-is inherited, and rather than multiprocessing's spawn, which would run a notebook's or a script's
-main again.
+Started as `python -m extract.worker FD TIMEOUT` (`extract.beside`); it reads jobs from that socket
+until it closes.
 """
 
 import os

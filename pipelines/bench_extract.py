@@ -31,7 +31,7 @@ from extract import clip
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset, open_dataset
 from extract.encode import lanes
-from extract.options import Options, plan_of, usual_batch
+from extract.options import Options, plan_of, usual_batch, usual_checkpoint
 from extract.pieces import cores
 from extract.pool import ENVIRONMENT
 from extract.run import extract
@@ -200,8 +200,9 @@ def run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the weights are random, and only time is measured
         backbone = load(model, RANDOM, device)
-    batch = usual_batch(backbone.device.type)
-    options = Options(merge=merge, precision=precision, batch=batch)
+    kind = backbone.device.type
+    batch, checkpoint = usual_batch(kind), usual_checkpoint(kind)
+    options = Options(merge=merge, precision=precision, batch=batch, checkpoint=checkpoint)
     figures = measure(dataset, backbone, options, turns)
     if out:
         write_json(out, figures.model_dump())

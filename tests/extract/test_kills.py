@@ -21,7 +21,7 @@ DRIVER = textwrap.dedent("""
     from extract import clip, pieces, run as work
     from extract.datasets import open_dataset
 
-    root, out, kills, reference = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), None
+    root, out, kills, apart = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     backbone, dataset = load("alt-mini", "none"), open_dataset("folder", root)
     options = work.Options(frames=1, checkpoint=2, batch=2)
     steps = 0
@@ -48,6 +48,8 @@ DRIVER = textwrap.dedent("""
         def read(self, jobs, ahead): return (clip.read(j.path, j.name, j.plan) for j in jobs)
 
     pieces.Pool = Here
+    assembling = work.Shards.assembling
+    work.Shards.assembling = lambda *job: assembling(*job[:-1], apart == "apart")
 
     def run(last):
         for module, names in ((os, ("pwritev", "replace", "fsync", "rmdir", "unlink", "open")),):
@@ -94,16 +96,19 @@ DRIVER = textwrap.dedent("""
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_fifty_kills_at_random_steps_of_writing_leave_a_whole_target_or_none(
-    tmp_path: Path, make_clip
+@pytest.mark.parametrize(("joined", "count"), [("by a thread", 50), ("apart", 20)])
+def test_kills_at_random_steps_of_writing_leave_a_whole_target_or_none(
+    tmp_path: Path, make_clip, joined: str, count: int
 ):
     for index in range(5):
         make_clip(tmp_path / f"videos/a/{index}.mp4", frames=3, seed=index)
     (tmp_path / "out").mkdir()
     command = [sys.executable, "-c", DRIVER, str(tmp_path / "videos"), str(tmp_path / "out/f.h5")]
-    done = subprocess.run([*command, "50"], capture_output=True, text=True, timeout=800)
+    done = subprocess.run(
+        [*command, str(count), joined], capture_output=True, text=True, timeout=800
+    )
     assert done.returncode == 0, done.stderr
     kills, finished, steps = map(int, done.stdout.split())
-    assert kills == 50
+    assert kills == count
     assert finished > 0
     assert steps > 50

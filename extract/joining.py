@@ -1,0 +1,188 @@
+"""The target joined from its shards, in their order, while they are made.
+
+Each row is read, checked, hashed and written again. Beside a GPU that takes a process of its own,
+started as `python -m extract.joining FD`: in the process that feeds it, the threads at it would
+want Python's lock as often as those that write the shards, and the GPU would wait (issue 5).
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+
+from corpus.errors import BadInput, RunFailed
+from extract import beside
+from extract.drafts import Draft, Row
+from extract.manifest import CacheManifest
+from extract.rows import finished, row_digest
+from extract.store import FeatureCache
+
+_LOOK = 0.1  # seconds between looks for the next shard
+
+
+@dataclass(frozen=True)
+class Join:
+    """What to join.
+
+    Attributes:
+        target: the cache to be.
+        draft: what it is called till then.
+        manifest: its facts, but for what only the rows can say.
+        shards: where each is, or will be once it is made.
+    """
+
+    target: Path
+    draft: Path
+    manifest: CacheManifest
+    shards: tuple[Path, ...]
+
+
+class Joiner:
+    """Joins while the `with` makes what is missing, and is left when the target is whole.
+
+    Left by an exception, it stops, and there is no target.
+
+    Args:
+        join: what to join.
+        apart: in a process of its own rather than in a thread, which starts at once.
+
+    Attributes:
+        seconds: spent on writing, known at the end.
+
+    Raises:
+        RunFailed: the target cannot be written, or a shard is not what it was.
+    """
+
+    def __init__(self, join: Join, apart: bool) -> None:
+        self._join, self._apart, self.seconds = join, apart, 0.0
+
+    def __enter__(self) -> "Joiner":
+        if self._apart:
+            process, self._pipe = beside.start("extract.joining")
+            self._ending: Callable[[], str] = partial(beside.ending, process)
+        else:
+            self._pipe, theirs = Pipe()
+            thread = Thread(target=_serve_and_close, args=(theirs,), name="join")
+            thread.start()
+            self._ending = partial(_ending, thread)
+        self._pipe.send(self._join)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.seconds = self._rest()
+        finally:
+            self._pipe.close()  # which stops it, unless it is done
+            self._ending()
+
+    def _rest(self) -> float:
+        """Say that all shards are made, and wait for the target."""
+        with suppress(OSError):  # it gave up before, and says why
+            self._pipe.send(True)
+        try:
+            answer = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            cause = f"joining its parts ended early ({self._ending()})"
+            mend = "run the same command again: it goes on from the last finished shard"
+            raise RunFailed(self._join.target, cause, mend) from error
+        if isinstance(answer, RunFailed):
+            raise answer
+        return float(answer)
+
+
+class _Caller:
+    """Whoever wants a target, as the joiner hears them.
+
+    Attributes:
+        done: all shards are made.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self.done = pipe, False
+
+    def listen(self, seconds: float | None) -> None:
+        """Hear what they say within so many seconds, None for as long as it takes.
+
+        Raises:
+            EOFError: they are gone, or want no target any more.
+        """
+        if self._pipe.poll(seconds):
+            self.done = self._pipe.recv()
+
+
+def serve(pipe: Connection) -> None:
+    """Do the `Join` that comes first, and answer with the seconds of writing or a `RunFailed`."""
+    try:
+        join: Join = pipe.recv()
+        caller = _Caller(pipe)
+        caller.listen(0)  # a run that was killed at once leaves nothing to a next one's folder
+        try:
+            joined = Draft(join.target, join.draft, join.manifest, join.target, sealed=True)
+            joined.fill(_rows(caller, join.shards))
+            joined.finish()
+        except RunFailed as error:
+            pipe.send(error)
+        else:
+            pipe.send(joined.seconds)
+    except (EOFError, ConnectionError):
+        pass  # nobody waits for it any more
+
+
+def _serve_and_close(pipe: Connection) -> None:
+    with pipe:
+        serve(pipe)
+
+
+def _ending(thread: Thread) -> str:
+    thread.join()
+    return "an error of its own"
+
+
+def _rows(caller: _Caller, shards: Sequence[Path]) -> Iterator[Row]:
+    """Yield the rows of all shards, and end when the caller has made them all."""
+    for path in shards:
+        while not caller.done and not path.exists():
+            caller.listen(_LOOK)
+        for row in _checked(path):
+            caller.listen(0)
+            yield row
+    while not caller.done:
+        caller.listen(None)
+
+
+def _checked(path: Path) -> Iterator[Row]:
+    """Yield a shard's rows; one that has changed since it was written ends the run, and goes."""
+    entries, digests = [], []
+    try:
+        cache = FeatureCache(path)
+        for index in range(len(cache)):
+            entry, features = cache.entry(index), cache.features(index)
+            entries.append(entry)
+            digests.append(row_digest(entry, features))
+            yield entry, features, digests[-1]
+        sound = finished(cache.manifest, entries, digests) == cache.manifest
+    except BadInput:
+        sound = False
+    if not sound:
+        path.unlink()
+        mend = "run the same command again: it makes this part anew"
+        raise RunFailed(path, "had changed on the disk, and is removed", mend)
+
+
+if __name__ == "__main__":
+    # Ctrl-C goes to the whole group of processes; the caller alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,156 @@
+"""Shards joined into their target by a process of its own, as beside a GPU."""
+
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from corpus.backbone import Backbone
+from corpus.errors import RunFailed
+from extract import beside
+from extract.datasets import Dataset
+from extract.manifest import CacheManifest
+from extract.run import Shards
+from extract.run import extract as extract_by_many
+from extract.store import FeatureCache
+from tests.extract.conftest import RUN as OPTIONS
+
+extract = partial(extract_by_many, workers=1)
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch) -> list[subprocess.Popen[bytes]]:
+    """Join apart on a CPU too; those who joined, in turn."""
+    joining, started, real = Shards.assembling, [], beside.start
+
+    def start(module: str, *arguments, **more):
+        process, pipe = real(module, *arguments, **more)
+        if module == "extract.joining":
+            started.append(process)
+        return process, pipe
+
+    monkeypatch.setattr(beside, "start", start)
+    monkeypatch.setattr(Shards, "assembling", lambda *job: joining(*job[:-1], True))
+    return started
+
+
+def failing(after: int):
+    """A `watch` that ends the run after so many videos."""
+    seen = []
+
+    def watch(entry, frames):
+        seen.append(entry)
+        if len(seen) == after:
+            raise InterruptedError
+
+    return watch
+
+
+def test_the_target_has_the_same_bytes_and_its_writing_is_counted(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, processes
+):
+    report = extract(dataset, mini, tmp_path / "feats.h5", OPTIONS)
+    assert (tmp_path / "feats.h5").read_bytes() == whole.read_bytes()
+    assert [process.returncode for process in processes] == [0]
+    assert report.spent.writing > 0
+
+
+def test_a_run_that_fails_ends_it_and_leaves_no_draft(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, processes
+):
+    out = tmp_path / "feats.h5"
+    with pytest.raises(InterruptedError):
+        extract(dataset, mini, out, OPTIONS, watch=failing(5))
+    assert [process.returncode for process in processes] == [0]
+    assert not list((tmp_path / "feats.h5.shards").glob("draft-*"))
+    assert extract(dataset, mini, out, OPTIONS).resumed == 3
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_shard_that_changed_is_told_as_by_the_run_itself(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    with pytest.raises(InterruptedError):
+        extract(dataset, mini, out, OPTIONS, watch=failing(5))
+    (shard,) = (tmp_path / "feats.h5.shards").glob("*.h5")
+    stored, tensor = bytearray(shard.read_bytes()), FeatureCache(shard).features(0).regions
+    stored[stored.index(tensor.tobytes())] ^= 1
+    shard.write_bytes(stored)
+    with pytest.raises(RunFailed, match=f"{shard.name}: had changed .*run the same command"):
+        extract(dataset, mini, out, OPTIONS)
+    assert not out.exists()
+    assert extract(dataset, mini, out, OPTIONS).resumed == 4
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_one_that_is_killed_costs_no_shard(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, processes
+):
+    out = tmp_path / "feats.h5"
+
+    def kill(entry, frames):
+        processes[-1].kill()
+
+    with pytest.raises(RunFailed, match=r"feats.h5: joining its parts ended early \(SIGKILL\)"):
+        extract(dataset, mini, out, OPTIONS, watch=kill)
+    assert not out.exists()
+    report = extract(dataset, mini, out, OPTIONS)
+    assert (report.resumed, report.spent.frames) == (7, 0)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+# A run: it asks for a target, says by which process, and makes no shard till it is killed.
+RUN = """if True:
+    import sys, time
+    from pathlib import Path
+    from extract import beside
+    from extract.joining import Join, Joiner
+    from extract.manifest import CacheManifest
+
+    start = beside.start
+
+    def told(module):
+        process, pipe = start(module)
+        print(process.pid, flush=True)
+        return process, pipe
+
+    beside.start = told
+    out, manifest = Path(sys.argv[1]), CacheManifest.model_validate_json(sys.argv[2])
+    with Joiner(Join(out, out.with_name("draft"), manifest, (out,)), apart=True):
+        time.sleep(60)
+"""
+
+
+def test_one_whose_run_is_killed_ends_by_itself_and_takes_its_draft_along(
+    manifest: CacheManifest, tmp_path: Path
+):
+    command = [sys.executable, "-c", RUN, str(tmp_path / "feats.h5"), manifest.model_dump_json()]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    joiner = int(run.stdout.readline())
+    _until((tmp_path / "draft").exists)
+    run.kill()
+    run.wait()
+    _until(lambda: not _lives(joiner))
+    assert not list(tmp_path.iterdir())
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that nobody waits for stays as a zombie where there is no init.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def _until(so) -> None:
+    latest = time.monotonic() + 30
+    while not so():
+        assert time.monotonic() < latest
+        time.sleep(0.02)
