@@ -1,34 +1,45 @@
-"""A cache file that has its name only once it is whole."""
+"""A file of rows that has its name only once it is whole."""
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from corpus.atomic import fsync
 from corpus.errors import RunFailed
 from extract.ahead import in_order
-from extract.manifest import CacheManifest
 from extract.rows import Entry, Features
-from extract.writer import CacheWriter
 
+Made = TypeVar("Made", covariant=True)
 # What is written of a video, with its `row_digest` where that is known already.
 Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]
 
 _BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
 
 
-class Draft:
-    """A cache on its way to its name; one that fails leaves nothing.
+class Writer(Protocol[Made]):
+    """What writes rows into a file: `CacheWriter`, `ShardWriter`."""
+
+    def append(
+        self, entry: Entry, features: Features | None, digest: bytes | None = None
+    ) -> None: ...
+
+    def close(self) -> Made: ...
+
+    def abandon(self) -> None: ...
+
+
+class Draft(Generic[Made]):
+    """A file of rows on its way to its name; one that fails leaves nothing.
 
     Args:
         path: what it is to be called.
         draft: what it is called till then, beside it.
-        manifest: its facts, but for what only the rows can say.
+        writer: begins to write at a path.
         target: the file that the user asked for, which errors are about.
-        sealed: see `CacheWriter`.
 
     Attributes:
         seconds: spent on writing.
@@ -38,15 +49,15 @@ class Draft:
     """
 
     def __init__(
-        self, path: Path, draft: Path, manifest: CacheManifest, target: Path, sealed: bool = False
+        self, path: Path, draft: Path, writer: Callable[[Path], Writer[Made]], target: Path
     ) -> None:
         self.path, self.seconds = path, 0.0
         self._draft, self._target = draft, target
         with writing(target):
-            self._writer = CacheWriter(draft, manifest, sealed)
+            self._writer = writer(draft)
 
     def fill(self, rows: Iterable[Row]) -> None:
-        """Write rows, as many as the manifest has clips.
+        """Write rows.
 
         They are hashed and written by a thread, while the next ones are made.
         """
@@ -54,13 +65,13 @@ class Draft:
             for _ in in_order(hand, self._append, rows, _BEHIND):
                 pass
 
-    def finish(self) -> CacheManifest:
-        """Bring all to the disk, give it its name, and return the finished manifest."""
+    def finish(self) -> Made:
+        """Bring all to the disk, give it its name, and return what its writer says of it."""
         with self._kept(), self._timed():
-            manifest = self._writer.close()
+            made = self._writer.close()
             os.replace(self._draft, self.path)
             fsync(self.path.parent)
-        return manifest
+        return made
 
     def _append(self, row: Row) -> None:
         with self._timed():

@@ -7,7 +7,7 @@ want Python's lock as often as those that write the shards, and the GPU would wa
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,8 @@ from corpus.errors import BadInput, RunFailed
 from extract import beside
 from extract.drafts import Draft, Row
 from extract.manifest import CacheManifest
-from extract.rows import finished, row_digest
-from extract.store import FeatureCache
+from extract.shard import Shard
+from extract.writer import CacheWriter
 
 _LOOK = 0.1  # seconds between looks for the next shard
 
@@ -130,8 +130,9 @@ def serve(pipe: Connection) -> None:
         caller = _Caller(pipe)
         caller.listen(0)  # a run that was killed at once leaves nothing to a next one's folder
         try:
-            joined = Draft(join.target, join.draft, join.manifest, join.target, sealed=True)
-            joined.fill(_rows(caller, join.shards))
+            writer = partial(CacheWriter, manifest=join.manifest)
+            joined = Draft(join.target, join.draft, writer, join.target)
+            joined.fill(_rows(caller, join))
             joined.finish()
         except RunFailed as error:
             pipe.send(error)
@@ -151,35 +152,23 @@ def _ending(thread: Thread) -> str:
     return "an error of its own"
 
 
-def _rows(caller: _Caller, shards: Sequence[Path]) -> Iterator[Row]:
-    """Yield the rows of all shards, and end when the caller has made them all."""
-    for path in shards:
+def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
+    """Yield the rows of all shards, and end when the caller has made them all.
+
+    A shard that has changed since it was written ends the run, and goes.
+    """
+    for path in join.shards:
+        caller.listen(0)
         while not caller.done and not path.exists():
             caller.listen(_LOOK)
-        for row in _checked(path):
-            caller.listen(0)
-            yield row
+        try:
+            yield from Shard(path).rows(join.manifest)
+        except BadInput as error:
+            path.unlink(missing_ok=True)
+            mend = "run the same command again: it makes this part anew"
+            raise RunFailed(path, "had changed on the disk, and is removed", mend) from error
     while not caller.done:
         caller.listen(None)
-
-
-def _checked(path: Path) -> Iterator[Row]:
-    """Yield a shard's rows; one that has changed since it was written ends the run, and goes."""
-    entries, digests = [], []
-    try:
-        cache = FeatureCache(path)
-        for index in range(len(cache)):
-            entry, features = cache.entry(index), cache.features(index)
-            entries.append(entry)
-            digests.append(row_digest(entry, features))
-            yield entry, features, digests[-1]
-        sound = finished(cache.manifest, entries, digests) == cache.manifest
-    except BadInput:
-        sound = False
-    if not sound:
-        path.unlink()
-        mend = "run the same command again: it makes this part anew"
-        raise RunFailed(path, "had changed on the disk, and is removed", mend)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from extract.manifest import CacheManifest
 from extract.options import Options
 from extract.pool import Pool
 from extract.rows import Entry, Features
+from extract.shard import Shard
 from extract.shards import Shards
-from extract.store import FeatureCache
 from extract.worker import Job
 
 # Told after each video: its entry, and how many frames were encoded for it.
@@ -150,15 +150,12 @@ def make(
         ThreadPoolExecutor(1, "finish") as hand,
     ):
         for piece in pieces:
-            part = work.manifest.model_copy(
-                update={"clips": len(piece.clips), "compression": "none"}
-            )
             rows = _rows(islice(results, len(piece.clips)))
             if watch:
                 rows = _watched(rows, watch, count)
-            draft = work.shards.draft(work.path(piece), part)
+            draft = work.shards.draft(work.path(piece))
             draft.fill(rows)
-            made.append(hand.submit(_finished, draft))
+            made.append(hand.submit(_finished, draft, count))
             for earlier in made[-2:-1]:
                 earlier.result()  # one at a time, and a failure is told no later
     waited = Spent(waiting=answers.seconds, encoding=encoder.busy - busy)
@@ -167,9 +164,7 @@ def make(
 
 def tell(watch: Watch, path: Path, frames: int) -> None:
     """Report a finished shard's videos, each of `frames` frames, 0 when they were not made now."""
-    cache = FeatureCache(path)
-    for index in range(len(cache)):
-        entry = cache.entry(index)
+    for entry in Shard(path).entries:
         watch(entry, frames if entry.status == "ok" else 0)
 
 
@@ -178,10 +173,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _finished(draft: Draft) -> Spent:
-    """Bring a shard to the disk, and say what it holds and what writing it cost."""
-    part = draft.finish()
-    return Spent((part.clips - part.failed) * part.frame_count, writing=draft.seconds)
+def _finished(draft: Draft[int], frames: int) -> Spent:
+    """Bring a shard to the disk, and say how many frames it holds and what writing it cost."""
+    return Spent(draft.finish() * frames, writing=draft.seconds)
 
 
 class _Timed:

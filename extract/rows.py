@@ -45,15 +45,18 @@ class Features:
     timestamps: NDArray[np.float32]
     regions_scale: NDArray[np.float16] | None = None
 
+    def tensors(self) -> list[NDArray[Any]]:
+        """Those there are, in this order, each contiguous."""
+        return [np.ascontiguousarray(value) for value in vars(self).values() if value is not None]
+
 
 def row_digest(entry: Entry, features: Features | None) -> bytes:
     """SHA-256 of one row's stored content."""
     words = [entry.video, entry.label, entry.split, entry.status, entry.error]
     digest = hashlib.sha256(json.dumps(words).encode())
     if features is not None:
-        for value in vars(features).values():
-            if value is not None:
-                digest.update(np.ascontiguousarray(value).data)
+        for tensor in features.tensors():
+            digest.update(tensor.data)
     return digest.digest()
 
 

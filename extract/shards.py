@@ -1,9 +1,9 @@
 """Unfinished work beside its target: whole shards, one lock, one job (design §4).
 
-`feats.h5.shards/` holds what is finished so far. Each shard is a small feature cache of its own, if
-an unsealed one; it is closed, fsynced and only then given its name. Meanwhile what is finished is
-joined to the target, which grows there as well; the last step renames it into place and removes the
-folder. A kill at any moment leaves whole shards and no half a target.
+`feats.h5.shards/` holds what is finished so far. A shard is closed, fsynced and only then given its
+name. Meanwhile what is finished is joined to the target, which grows there as well; the last step
+renames it into place and removes the folder. A kill at any moment leaves whole shards and no half a
+target.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from corpus.errors import BadInput
 from extract.drafts import Draft, writing
 from extract.joining import Join, Joiner
 from extract.manifest import CacheManifest
-from extract.store import FeatureCache
+from extract.shard import Shard, ShardWriter
 
 
 class Shards:
@@ -61,30 +61,29 @@ class Shards:
 
     def path(self, number: int, inputs: str) -> Path:
         """Where a shard lies once finished; a change of its `inputs` gives it another name."""
-        return self.folder / f"{number:06d}-{inputs[:16]}.h5"
+        return self.folder / f"{number:06d}-{inputs[:16]}.shard"
 
     def holds(self, path: Path) -> bool:
         """Whether a shard is finished and can be read; one that cannot is removed."""
         if not path.exists():
             return False
         try:
-            FeatureCache(path)
+            Shard(path)
         except BadInput:
             path.unlink()
             return False
         return True
 
-    def draft(self, path: Path, manifest: CacheManifest) -> Draft:
-        """Begin a shard here, unsealed: it is checked row by row when it is joined.
+    def draft(self, path: Path) -> Draft[int]:
+        """Begin a shard here.
 
         Args:
             path: what it is to be called.
-            manifest: its facts, but for what only the rows can say.
 
         Raises:
             RunFailed: the file cannot be written.
         """
-        return Draft(path, self._draft(path), manifest, self.target)
+        return Draft(path, self._draft(path), ShardWriter, self.target)
 
     @contextmanager
     def assembling(

@@ -33,7 +33,7 @@ class Sink(io.RawIOBase):
         error: the first failure to write; all that came after it is lost.
     """
 
-    def __init__(self, path: Path, seal: Seal | None = None) -> None:
+    def __init__(self, path: Path, seal: Seal) -> None:
         super().__init__()
         self._file, self._seal = path.open("w+b", buffering=0), seal
         self.error: OSError | None = None
@@ -115,11 +115,10 @@ class Sink(io.RawIOBase):
 
     def _put(self, at: int, views: list[memoryview]) -> None:
         """Write pieces one after the other, from `at` on."""
-        if self._seal is not None:
-            place = at
-            for view in views:
-                self._seal.wrote(place, view)
-                place += len(view)
+        place = at
+        for view in views:
+            self._seal.wrote(place, view)
+            place += len(view)
         try:
             while views and self.error is None:
                 done = _write(self._file.fileno(), views, at)

@@ -43,12 +43,11 @@ class CacheWriter:
     Args:
         path: the file to create.
         manifest: its facts. Counts and hashes are filled in by `close`.
-        sealed: write the digest of the file's bytes before them.
     """
 
-    def __init__(self, path: Path, manifest: CacheManifest, sealed: bool = True) -> None:
+    def __init__(self, path: Path, manifest: CacheManifest) -> None:
         self.path, self.manifest = path, manifest
-        self._seal = Seal(USER_BLOCK) if sealed else None
+        self._seal = Seal(USER_BLOCK)
         self._entries: list[Entry] = []
         self._digests: list[bytes] = []
         load_filters(manifest.compression)
@@ -121,7 +120,7 @@ class CacheWriter:
             self._file.attrs[name] = json.dumps(value) if name in NESTED else value
         self.abandon()
         self._check()
-        _finish(self.path, user_block(self._seal.digest(self.path)) if self._seal else b"")
+        _finish(self.path, user_block(self._seal.digest(self.path)))
         return self.manifest
 
     def abandon(self) -> None:

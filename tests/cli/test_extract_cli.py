@@ -102,7 +102,7 @@ def test_a_killed_run_goes_on_to_an_identical_file(whole, videos: Path, tmp_path
     out = tmp_path / "feats.h5"
     assert struck("SIGKILL", videos, out, "--workers", "2").returncode == -signal.SIGKILL
     assert not out.exists()
-    assert len(list((tmp_path / "feats.h5.shards").glob("0*.h5"))) == 1
+    assert len(list((tmp_path / "feats.h5.shards").glob("0*.shard"))) == 1
     done = alt_extract(videos, out, "--workers", "2")
     assert done.returncode == 0, done.stderr
     assert "from before" in done.stdout
@@ -115,7 +115,7 @@ def test_ctrl_c_keeps_the_finished_shards_and_says_so(videos: Path, tmp_path: Pa
     assert done.returncode == 130
     assert "run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
-    assert list((tmp_path / "feats.h5.shards").glob("0*.h5"))
+    assert list((tmp_path / "feats.h5.shards").glob("0*.shard"))
     assert not (tmp_path / "feats.h5").exists()
 
 

@@ -1,6 +1,7 @@
 """Runs that stop, fail or meet other work, and what the next one makes of it."""
 
 import dataclasses
+import errno
 import time
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,10 @@ from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.pieces import Local, Spent
 from extract.run import extract as extract_by_many
+from extract.shard import ShardWriter
 from extract.store import FeatureCache
 from extract.verify import verify
+from extract.writer import CacheWriter
 from tests.extract.conftest import RUN as OPTIONS
 
 extract = partial(extract_by_many, workers=1)
@@ -44,7 +47,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
         with pytest.raises(Stop):
             extract(dataset, mini, out, OPTIONS, workers=2, watch=stopping(after))
         assert not out.exists()
-        shards = [path.name[:6] for path in (tmp_path / "feats.h5.shards").glob("*.h5")]
+        shards = [path.name[:6] for path in (tmp_path / "feats.h5.shards").glob("*.shard")]
         assert shards == (["000000"] if after == 5 else [])
     report = extract(dataset, mini, out, OPTIONS)
     assert report.resumed == 3
@@ -85,13 +88,12 @@ def test_a_shard_that_changed_on_the_disk_is_made_anew_and_never_joined(
     out = tmp_path / "feats.h5"
     with pytest.raises(Stop):
         extract(dataset, mini, out, OPTIONS, watch=stopping(5))
-    (shard,) = (tmp_path / "feats.h5.shards").glob("*.h5")
+    (shard,) = (tmp_path / "feats.h5.shards").glob("*.shard")
     stored = bytearray(shard.read_bytes())
     if damage == "its end":
         shard.write_bytes(stored[: len(stored) // 2])
     else:
-        tensor = FeatureCache(shard).features(0).regions.tobytes()
-        stored[stored.index(tensor) + len(tensor) // 2] ^= 1
+        stored[10] ^= 1
         shard.write_bytes(stored)
         with pytest.raises(RunFailed, match=f"{shard.name}: had changed .*run the same command"):
             extract(dataset, mini, out, OPTIONS)
@@ -154,28 +156,34 @@ def test_two_runs_on_one_target_do_not_meet(dataset: Dataset, mini: Backbone, tm
         extract(dataset, mini, tmp_path / "a.h5", OPTIONS, watch=watch)
 
 
+@pytest.mark.parametrize(
+    ("writer", "finished"),
+    [(ShardWriter, ["000000"]), (CacheWriter, ["000000", "000001", "000002"])],
+)
 def test_a_full_disk_is_one_line_and_the_finished_part_survives(
-    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+    whole: Path,
+    dataset: Dataset,
+    mini: Backbone,
+    tmp_path: Path,
+    monkeypatch,
+    writer: type,
+    finished: list[str],
 ):
-    import errno
-
-    from extract.store import CacheWriter
-
-    real, out = CacheWriter.append, tmp_path / "feats.h5"
+    real, out = writer.append, tmp_path / "feats.h5"
 
     def full(self, entry, *row):
         if entry.video.endswith("4.mp4"):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(self, entry, *row)
 
-    monkeypatch.setattr(CacheWriter, "append", full)
+    monkeypatch.setattr(writer, "append", full)
     with pytest.raises(RunFailed, match=r"feats.h5: cannot be written \(No space left.*free some"):
         extract(dataset, mini, out, OPTIONS)
     assert not out.exists()
     names = sorted(path.name[:6] for path in (tmp_path / "feats.h5.shards").iterdir())
-    assert names == ["000000", "job.js", "lock"]
+    assert names == [*finished, "job.js", "lock"]
     monkeypatch.undo()
-    assert extract(dataset, mini, out, OPTIONS).resumed == 3
+    assert extract(dataset, mini, out, OPTIONS).resumed == min(7, 3 * len(finished))
     assert out.read_bytes() == whole.read_bytes()
 
 

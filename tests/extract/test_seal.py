@@ -78,7 +78,7 @@ def test_what_was_in_order_is_not_read_again(tmp_path: Path, monkeypatch: pytest
 
 def test_what_a_sink_holds_back_is_written_once_it_is_released(tmp_path: Path):
     rows = np.arange(40, dtype=np.uint8).reshape(4, 10)
-    sink = Sink(tmp_path / "a.h5")
+    sink = Sink(tmp_path / "a.h5", Seal(0))
     with h5py.File(sink, "w") as file:
         chunks = file.create_dataset("rows", rows.shape, rows.dtype, chunks=(1, 10)).id
         for number, row in enumerate(rows):
