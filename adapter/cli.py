@@ -105,7 +105,7 @@ def train(
         rows = {"mean-pooled CLIP": metrics["validation_clip"], method: metrics["validation"]}
         out.print(scores(f"{task.validation} validation clips", rows))
     epochs = len(metrics["history"])
-    out.print(f"{to}: best epoch {metrics['best_epoch']} of {epochs}", markup=False, soft_wrap=True)
+    out.print(f"{to}: best epoch {metrics['best_epoch']} of {epochs}")
 
 
 @app.command(epilog="Example: alt-adapter eval --features test.h5 --run runs/x --json")
@@ -165,7 +165,7 @@ def predict(
     for prediction in predictor.predict_all(videos, top):
         predictions.append(prediction)
         if not as_json:
-            out.print(prediction.describe(), markup=False, soft_wrap=True)
+            out.print(prediction.describe())
     if as_json:
         print_json([prediction.model_dump(exclude_none=True) for prediction in predictions])
     failed = [prediction for prediction in predictions if prediction.error is not None]
@@ -197,7 +197,7 @@ def explain(
     if as_json:
         print_json(prediction.model_dump(exclude_none=True) | {"report": str(to)})
     else:
-        out.print(f"{prediction.describe()}\n{to}", markup=False, soft_wrap=True)
+        out.print(f"{prediction.describe()}\n{to}")
 
 
 @app.command(epilog="Example: alt-adapter flops --model ViT-L-14 --frames 32 --views 3 --merge 8")
@@ -243,7 +243,7 @@ def export(
         print_json({"path": str(done.path), "difference": done.difference})
     else:
         line = f"{done.path}: agrees with the run to {done.difference:.1e}"
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line)
 
 
 @app.command(epilog="Example: alt-adapter recipe k400-l14")
@@ -265,7 +265,7 @@ def recipe(
     from corpus.errors import BadInput, RunFailed
 
     if name is None:
-        out.print("\n".join(f"{known}: {load(known).title}" for known in names()), markup=False)
+        out.print("\n".join(f"{known}: {load(known).title}" for known in names()))
         return
     chosen = load(name)
     to = to or Path("runs") / Path(name).stem
@@ -292,12 +292,12 @@ def recipe(
     beside = f" (the paper: {cost.paper:.0f})" if cost.paper else ""
     out.print(f"{chosen.title}\n  one video: {cost.gmacs:.0f} G multiply-adds{beside}")
     for made in cost.caches:
-        out.print(f"  {made.cache}: {made.gigabytes:.1f} GB, {made.hours:.2f} h", markup=False)
+        out.print(f"  {made.cache}: {made.gigabytes:.1f} GB, {made.hours:.2f} h")
     out.print(
         f"  training ALT: {cost.training_hours:.2f} h, or {cost.reading_hours:.2f} h to read its "
         f"cache if that is streamed\n  hours of one H100, {cost.assumed}"
     )
-    out.print("\n".join(lines), markup=False, soft_wrap=True)
+    out.print("\n".join(lines))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ Prompts = Annotated[
 
 def say(what: str) -> None:
     """Tell the user on stderr."""
-    notes.print(what, markup=False)
+    notes.print(what)
 
 
 def on_device(name: str) -> str:

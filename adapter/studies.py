@@ -298,7 +298,6 @@ def _finish(
         out.print(
             f"{harmonic['test']}, {harmonic['method']}: harmonic mean of base and novel "
             f"{100 * harmonic['mean']:.1f} ± {100 * harmonic['std']:.1f}",
-            markup=False,
         )
 
 

@@ -123,13 +123,12 @@ def build(
         )
         return
     counts = ", ".join(f"{value} {name}" for name, value in manifest.counts.items())
-    out.print(f"{folder}: {state}, id {manifest.id}", soft_wrap=True)
-    out.print(counts, soft_wrap=True)
+    out.print(f"{folder}: {state}, id {manifest.id}")
+    out.print(counts)
     if manifest.thin:
         notes.print(
             f"labels with fewer than 3 entities of their own: {len(manifest.thin)}; "
             "`alt-corpus stats` lists them",
-            soft_wrap=True,
         )
 
 
@@ -201,7 +200,7 @@ def _text_term(model: str | None, pretrained: str | None) -> Any:
 
     term = TextSpace.of(load(model, pretrained))
     if term is None:
-        notes.print(f"{model} cannot tell senses apart; it has no say", soft_wrap=True)
+        notes.print(f"{model} cannot tell senses apart; it has no say")
     return term
 
 
@@ -230,7 +229,7 @@ def search(
         return
     for entity, score in found:
         line = f"{score:.3f}  {entity.unit} ({entity.kind}): {entity.description}"
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line)
 
 
 @app.command(epilog="Example: alt-corpus measure gold.jsonl --json")
@@ -265,7 +264,7 @@ def measure(
     )
     for name in ("missing", "forbidden", "wrong"):
         for row in facts[name]:
-            out.print(f"{name}: {' · '.join(row)}", soft_wrap=True)
+            out.print(f"{name}: {' · '.join(row)}")
 
 
 app.command(epilog="Example: alt-corpus stats artifacts/corpus/k400 --plot k400.png")(

@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from corpus.errors import BadInput, RunFailed
 
 # Facts go to stdout, so that `--json` can be piped; progress, notes and warnings go to stderr.
-out = Console(highlight=False)
-notes = Console(stderr=True, highlight=False)
-
+# What is printed is mostly the user's: no bracket in it is a style, and no line of it is cut.
+out = Console(highlight=False, markup=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 _MEND = "see that it is there and may be read or written, then run the command again"
 _MENDS = {errno.ENOSPC: "free some space, then run the command again"}
@@ -57,7 +58,7 @@ def run(app: typer.Typer) -> NoReturn:
         if end.code == _INTERRUPTED:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter is closing down
             mend = "run the same command again, with --resume if it has one"
-            notes.print(f"stopped; what is finished is kept: {mend}", soft_wrap=True)
+            notes.print(f"stopped; what is finished is kept: {mend}")
         raise
     except RunFailed as error:
         _end(str(error), 1)
@@ -72,6 +73,16 @@ def run(app: typer.Typer) -> NoReturn:
         where = error.filename or "operating system"
         _end(f"{where}: {error.strerror or error}; {_MENDS.get(error.errno or 0, _MEND)}", 1)
     sys.exit(0)
+
+
+def warn(message: object) -> None:
+    """Print a warning to stderr, on one line."""
+    _print("warning", message, "bold yellow")
+
+
+def accuse(word: str, message: object) -> None:
+    """Print what is wrong to stderr, on one line after a word that says what it is."""
+    _print(word, message, "bold red")
 
 
 def leave_to_caller() -> None:
@@ -93,6 +104,10 @@ def _interrupt() -> Callable[..., None]:
     return handle
 
 
+def _print(word: str, message: object, style: str) -> None:
+    notes.print(Text.assemble((f"{word}:", style), " ", " ".join(str(message).split())))
+
+
 def _show_warning(
     message: Warning | str,
     category: type[Warning],
@@ -101,15 +116,9 @@ def _show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    notes.print(f"[bold yellow]warning:[/] {_escape(str(message))}", soft_wrap=True)
+    warn(message)
 
 
 def _end(message: str, code: int) -> NoReturn:
-    notes.print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
+    accuse("error", message)
     sys.exit(code)
-
-
-def _escape(message: str) -> str:
-    from rich.markup import escape
-
-    return escape(" ".join(message.split()))

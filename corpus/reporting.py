@@ -37,11 +37,11 @@ def stats(
         if isinstance(value, list):
             out.print(f"{name}: {len(value)}")
             for item in value:
-                out.print(f"  {item}", soft_wrap=True, markup=False)
+                out.print(f"  {item}")
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{key} {count}" for key, count in value.items())
-        out.print(f"{name}: {value}", soft_wrap=True, markup=False)
+        out.print(f"{name}: {value}")
 
 
 def review(
@@ -62,8 +62,6 @@ def review(
         out.print(
             f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f} "
             f"in {where}\n# {report.override_line(entity)}",
-            soft_wrap=True,
-            markup=False,
         )
 
 
@@ -84,7 +82,7 @@ def diff(
         out.print(f"{name}: {len(value)}")
         items = [f"{k}: {a} → {b}" for k, (a, b) in value.items()] if name == "changed" else value
         for item in items:
-            out.print(f"  {item}", soft_wrap=True, markup=False)
+            out.print(f"  {item}")
 
 
 def export(
@@ -96,4 +94,4 @@ def export(
 
     opened = Corpus.load(corpus)
     report.export_csv(opened, table)
-    notes.print(f"{table}: {len(opened.entities)} entities", soft_wrap=True, markup=False)
+    notes.print(f"{table}: {len(opened.entities)} entities")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from corpus.command import application, notes, out, print_json, run
+from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
 from extract.datasets import NAMES, open_dataset
 
@@ -151,14 +151,14 @@ def extract(
         warnings.simplefilter("always", UserWarning)
         backbone = load(model, pretrained, home)
     for warning in caught:
-        notes.print(f"[bold yellow]warning:[/] {warning.message}", soft_wrap=True)
+        warn(warning.message)
 
     from extract.regions import RegionEncoder
 
     tower = RegionEncoder(backbone.model, merge)
     if tower.regions < tower.patches // 8:
         left = f"--merge {merge} leaves {tower.regions} of {1 + tower.patches} tokens"
-        notes.print(f"[bold yellow]warning:[/] {left}; a smaller one keeps more of the picture")
+        warn(f"{left}; a smaller one keeps more of the picture")
     if shard is not None:
         # Whatever the device: the parts of a machine without a GPU must fit those of the others.
         data = data.shard(shard, checkpoint or usual_checkpoint("cuda"))
@@ -176,7 +176,6 @@ def extract(
                 f"{cost.bytes / 1e6:.1f} MB and as much again until it is whole, "
                 f"about {cost.seconds / 60:.1f} minutes "
                 f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
-                soft_wrap=True,
             )
         return
 
@@ -202,7 +201,6 @@ def extract(
             f"of {report.seconds:.1f} s: the backbone at work {spent.encoding:.1f} s "
             f"({spent.encoding / max(report.seconds, 1e-9):.0%}); meanwhile waiting for decoding "
             f"{spent.waiting:.1f} s, writing {spent.writing:.1f} s",
-            soft_wrap=True,
         )
 
 
@@ -231,7 +229,7 @@ def _tell(report: Any) -> None:
     manifest = report.manifest
     if report.resumed == manifest.clips and not report.spent.frames:
         line = f"{report.path} was already complete; --overwrite makes it anew"
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line)
     frames = report.spent.frames
     rate = f", {frames / report.seconds:.1f} frames/s" if frames else ""
     resumed = f" ({report.resumed} from before)" if report.resumed else ""
@@ -239,13 +237,11 @@ def _tell(report: Any) -> None:
     out.print(
         f"{report.path}: {manifest.clips - manifest.failed} videos{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
-        markup=False,
-        soft_wrap=True,
     )
     for entry in report.failed:
-        notes.print(f"  failed  {entry.video}: {entry.error}", markup=False, soft_wrap=True)
+        notes.print(f"  failed  {entry.video}: {entry.error}")
     for entry in report.noted:
-        notes.print(f"  note    {entry.video}: {entry.error}", markup=False, soft_wrap=True)
+        notes.print(f"  note    {entry.video}: {entry.error}")
 
 
 def main() -> None:

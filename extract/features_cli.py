@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from corpus.command import application, notes, out, print_json, run
+from corpus.command import accuse, application, out, print_json, run
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
 
@@ -41,7 +41,7 @@ def info(cache: Cache, json: Json = False) -> None:
         elif name == "failures":
             value = "\n".join(f"{row['video']}: {row['reason']}" for row in value[:20])
         table.add_row(name, str(value))
-    out.print(table, markup=False)
+    out.print(table)
 
 
 @app.command()
@@ -60,12 +60,11 @@ def verify(caches: Annotated[list[Path], typer.Argument()], json: Json = False) 
     for path, verdict in verdicts.items():
         if verdict.faults:
             for fault in verdict.faults[:20]:
-                notes.print("[bold red]fault:[/] ", end="")
-                notes.print(f"{path}: {fault}", markup=False, soft_wrap=True)
+                accuse("fault", f"{path}: {fault}")
         elif not json:
             manifest = verdict.manifest
             line = f"{path}: sound, {manifest.clips} clips, {manifest.failed} failed"
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line)
     if any(verdict.faults for verdict in verdicts.values()):
         raise typer.Exit(1)
 
@@ -84,7 +83,7 @@ def merge(
         print_json(manifest.model_dump(mode="json"))
     else:
         line = f"{target}: {manifest.clips} clips, {manifest.failed} failed"
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line)
 
 
 @app.command()
@@ -98,7 +97,7 @@ def export(
     from extract.store import FeatureCache
 
     count = write(FeatureCache(cache), target, form)
-    out.print(f"{target}: {count} clips as {form}", markup=False, soft_wrap=True)
+    out.print(f"{target}: {count} clips as {form}")
 
 
 def main() -> None:

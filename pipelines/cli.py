@@ -46,8 +46,6 @@ def world(
         out.print(f"{split:18} {count:5} clips of {made.labels[split]} labels")
     out.print(
         f"read by: alt-extract --dataset csv --root {to} --split train …",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -79,9 +77,7 @@ def run_demo(
         return
     for table in (*fitting_tables(outcome.cells, out.width), *pointing_tables(outcome)):
         out.print(table)
-    out.print(
-        f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}", markup=False, soft_wrap=True
-    )
+    out.print(f"{to / 'demo.json'}  {to / 'table.txt'}  {to / 'demo.png'}")
 
 
 @app.command(epilog="Example: alt-demo run && alt-demo ablate")
@@ -107,8 +103,6 @@ def ablate(
         out.print(table)
     out.print(
         f"{to / 'ablation' / 'ablation.json'}  {to / 'ablation' / 'table.txt'}",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -126,7 +120,7 @@ def _stages() -> Iterator[Callable[[str, int], Callable[[], None]]]:
         def stage(name: str, steps: int) -> Callable[[], None]:
             shown = bar.add_task(name, total=steps)
             if not notes.is_terminal:
-                notes.print(f"{name}: {steps}", markup=False)
+                notes.print(f"{name}: {steps}")
             return lambda: bar.update(shown, advance=1)
 
         yield stage

@@ -45,12 +45,12 @@ def train(
             )
             bar.update(shown, completed=step.step, description=line)
             if not notes.is_terminal:
-                notes.print(f"{step.step}/{recipe.steps}  {line}", markup=False)
+                notes.print(f"{step.step}/{recipe.steps}  {line}")
 
         backbone = rounded(fit(recipe, checkpoint, workers, report))
     notes.print("measuring")
     for path in bundle(backbone, recipe, figures(backbone)):
-        out.print(path, markup=False)
+        out.print(path)
 
 
 @app.command(epilog="Example: python -m pipelines.mini measure --json")
@@ -63,7 +63,7 @@ def measure(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     if as_json:
         print_json(found.model_dump())
         return
-    out.print(found.describe(), markup=False, soft_wrap=True)
+    out.print(found.describe())
 
 
 def main() -> None:

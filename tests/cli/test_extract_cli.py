@@ -50,7 +50,7 @@ def videos(tmp_path_factory, make_clip) -> Path:
     for index in range(14):
         make_clip(root / f"{'ab'[index % 2]}/{index:02d}.mp4", frames=6 + index, seed=index)
     (root / "a/04.mp4").write_bytes(b"not a video")
-    (root / "a/notes.txt").write_text("hello")
+    (root / "a/notes[b].txt").write_text("hello")
     return root
 
 
@@ -68,7 +68,7 @@ def test_alt_extract_makes_a_sound_cache_and_reports(whole):
     assert report["failed"][0]["video"] == "a/04.mp4"
     assert "not a video that can be opened" in report["failed"][0]["reason"]
     assert "RANDOM weights" in done.stderr
-    assert "1 files are no videos: a/notes.txt" in done.stderr
+    assert "1 files are no videos: a/notes[b].txt" in done.stderr
     assert "Traceback" not in done.stderr
     assert verify(out).faults == ()
 
