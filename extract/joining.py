@@ -72,7 +72,8 @@ class Joiner:
             thread = Thread(target=_serve_and_close, args=(theirs,), name="join")
             thread.start()
             self._ending = partial(_ending, thread)
-        self._pipe.send(self._join)
+        with suppress(OSError):  # it did not even start, which `_rest` tells
+            self._pipe.send(self._join)
         return self
 
     def __exit__(
