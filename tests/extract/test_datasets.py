@@ -10,6 +10,7 @@ from corpus.errors import BadInput
 from corpus.labels import load_labels
 from extract.datasets import open_dataset
 from extract.datasets.base import inside
+from extract.options import usual_checkpoint
 
 
 def fill(root: Path, text: str) -> Path:
@@ -365,3 +366,8 @@ def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
     (root / "labels.json").write_text('{"Approaching something": "0"}')
     with pytest.raises(BadInput, match=r"labels.json: class 1 is 'Approaching something', and"):
         open_dataset("ssv2", tmp_path)
+
+
+def test_parts_are_cut_where_shards_end_whatever_device_makes_them():
+    # `alt-extract --shard` cuts at multiples of a GPU's.
+    assert usual_checkpoint("cuda") % usual_checkpoint("cpu") == 0

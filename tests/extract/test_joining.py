@@ -13,10 +13,15 @@ from corpus.backbone import Backbone
 from corpus.errors import RunFailed
 from extract import beside
 from extract.datasets import Dataset
+from extract.joining import Join, Joiner
 from extract.manifest import CacheManifest
+from extract.rows import Entry
 from extract.run import Shards
 from extract.run import extract as extract_by_many
+from extract.shard import ShardWriter
+from extract.store import FeatureCache
 from tests.extract.conftest import RUN as OPTIONS
+from tests.extract.conftest import random_features
 
 extract = partial(extract_by_many, workers=1)
 
@@ -68,6 +73,32 @@ def test_a_run_that_fails_ends_it_and_leaves_no_draft(
     assert not list((tmp_path / "feats.h5.shards").glob("draft-*"))
     assert extract(dataset, mini, out, OPTIONS).resumed == 3
     assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_there_is_no_target_when_a_run_fails_with_all_its_shards_made(
+    manifest: CacheManifest, tmp_path: Path, apart: bool
+):
+    shard, out, draft = tmp_path / "0.shard", tmp_path / "feats.h5", tmp_path / "draft"
+    writer = ShardWriter(shard)
+    for seed in range(manifest.clips):
+        writer.append(Entry(f"{seed}.mp4", 0, "all", "ok"), random_features(manifest, seed)[0])
+    writer.close()
+    join = Join(out, draft, manifest, (shard,))
+
+    def run():
+        with Joiner(join, apart):
+            _until(lambda: draft.exists() and draft.stat().st_size > 1000)
+            time.sleep(0.1)  # time enough to finish, for one that would
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run()
+    assert [path.name for path in tmp_path.iterdir()] == ["0.shard"]
+    with Joiner(join, apart) as joiner:
+        pass
+    assert joiner.seconds > 0
+    assert FeatureCache(out).videos == ["0.mp4", "1.mp4", "2.mp4"]
 
 
 def test_a_shard_that_changed_is_told_as_by_the_run_itself(
