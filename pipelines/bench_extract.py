@@ -92,32 +92,28 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     paths = [dataset.path(video) for video in dataset.clips]
     jobs = [Job(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)]
     pixels = [clip.read(job.path, job.name, plan) for job in jobs]
-    seconds: dict[str, list[float]] = {name: [] for name in ("whole", "encoder", "one_by_one")}
-    decoding: list[float] = []
 
     def whole() -> None:
         with tempfile.TemporaryDirectory() as folder:
             extract(dataset, backbone, Path(folder) / "feats.h5", options)
 
-    ways: dict[str, Callable[[], None]] = {
-        "whole": whole,
-        "encoder": lambda: _drain(encoder.features(enumerate(pixels))),
-        "one_by_one": lambda: _one_by_one(paths, pixels, backbone, plan),
-    }
     # Decoding alone is done as the extraction's workers do it.
     workers = patch.dict(os.environ, ENVIRONMENT)
     with workers, ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
-        for _ in range(turns + 1):
-            for name, way in ways.items():
-                began = time.perf_counter()
-                way()
-                seconds[name].append(time.perf_counter() - began)
-            decoding.append(sum(crew.map(_decoding, jobs)))
-    shares = [once / cores() for once in decoding[1:]]
-    alone = zip(seconds["encoder"][1:], shares, strict=True)
-    best = [max(e, d) if backbone.device.type == "cuda" else e + d for e, d in alone]
-    walls = seconds["whole"][1:]
-    singly = seconds["one_by_one"][1:]
+        # What the whole is compared with goes just before and just after it: machines change their
+        # speed within minutes.
+        ways: dict[str, Callable[[], float]] = {
+            "encoder": _timed(lambda: _drain(encoder.features(enumerate(pixels)))),
+            "whole": _timed(whole),
+            "decoding": lambda: sum(crew.map(_decoding, jobs)),
+            "one_by_one": _timed(lambda: _one_by_one(paths, pixels, backbone, plan)),
+        }
+        taken = [{name: way() for name, way in ways.items()} for _ in range(turns + 1)][1:]
+    shares = [once["decoding"] / cores() for once in taken]
+    best = [
+        max(once["encoder"], share) if backbone.device.type == "cuda" else once["encoder"] + share
+        for once, share in zip(taken, shares, strict=True)
+    ]
     return Figures(
         model=backbone.name,
         merge=options.merge,
@@ -126,11 +122,21 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         frames=sum(len(one.frames) for one in pixels),
         machine=_machine(backbone.device),
         cores=cores(),
-        decoding=statistics.median(decoding[1:]),
-        of_encoder=statistics.median(b / w for b, w in zip(best, walls, strict=True)),
-        over_one_by_one=statistics.median(s / w for s, w in zip(singly, walls, strict=True)),
-        **{name: statistics.median(values[1:]) for name, values in seconds.items()},
+        of_encoder=statistics.median(b / o["whole"] for b, o in zip(best, taken, strict=True)),
+        over_one_by_one=statistics.median(once["one_by_one"] / once["whole"] for once in taken),
+        **{name: statistics.median(once[name] for once in taken) for name in ways},
     )
+
+
+def _timed(way: Callable[[], None]) -> Callable[[], float]:
+    """Wall-clock seconds of each call of `way`."""
+
+    def run() -> float:
+        began = time.perf_counter()
+        way()
+        return time.perf_counter() - began
+
+    return run
 
 
 def _decoding(job: Job) -> float:
