@@ -82,7 +82,7 @@ def extract(
     checkpoint: Annotated[
         int | None,
         typer.Option(
-            help="Videos between checkpoints, which a kill can cost; by default 64, on a GPU 256.",
+            help="Videos that a kill can cost at most; by default 64, on a GPU 256.",
             min=1,
         ),
     ] = None,
