@@ -23,9 +23,8 @@ _BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits
 class Writer(Protocol[Made]):
     """What writes rows into a file: `CacheWriter`, `ShardWriter`."""
 
-    def append(
-        self, entry: Entry, features: Features | None, digest: bytes | None = None
-    ) -> None: ...
+    @property
+    def append(self) -> Callable[..., None]: ...  # of a `Row`
 
     def close(self) -> Made: ...
 

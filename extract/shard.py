@@ -32,13 +32,8 @@ class ShardWriter:
         self._entries: list[Entry] = []
         self._digests: list[str] = []
 
-    def append(self, entry: Entry, features: Features | None, digest: bytes | None = None) -> None:
-        """Write the next row.
-
-        Args:
-            entry: its words.
-            features: its tensors; None exactly when the entry's status is "failed".
-            digest: the row's `row_digest`, where it is known.
+    def append(self, entry: Entry, features: Features | None) -> None:
+        """Write the next row; `features` is None exactly when its status is "failed".
 
         Raises:
             OSError: the disk took no more.
@@ -46,7 +41,7 @@ class ShardWriter:
         if features is not None:
             self._put([tensor.data.cast("B") for tensor in features.tensors()])
         self._entries.append(entry)
-        self._digests.append((digest or row_digest(entry, features)).hex())
+        self._digests.append(row_digest(entry, features).hex())
 
     def close(self) -> int:
         """Bring all to the disk, and return how many rows have features.
