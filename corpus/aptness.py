@@ -11,7 +11,7 @@ from corpus.units import Unit
 
 # A sense is less apt that goes by another name first ("honkytonk" for a dive), belongs to a topic
 # that the label does not touch ("(baseball) …"), or to slang.
-_BYNAME, _OFF_TOPIC, _SLANG = 0.6, 0.6, 0.5
+_BYNAME, _OFF_TOPIC, SLANG = 0.6, 0.6, 0.5
 _REGISTERS = frozenset(("slang", "disparagement", "colloquialism", "archaism", "ethnic_slur"))
 _INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
 # What is made of a thing is called after it, and meant less ("leather made from alligator's
@@ -64,7 +64,7 @@ def of_sense(synset: Synset, word: str, parsed: Parsed) -> float:
     """Return what is left of a sense that a label's plain words hardly mean, in 0..1."""
     rate = 1.0
     rate *= _BYNAME if is_byname(word, synset) else 1.0
-    rate *= _SLANG if is_slang(synset) else 1.0
+    rate *= SLANG if is_slang(synset) else 1.0
     topics = [
         set(glosses.stems(f"{' '.join(domain.lemma_names())} {domain.definition()}"))
         for domain in synset.topic_domains()

@@ -36,7 +36,9 @@ def things(
         bag = dict(context)
         for token in glosses.stems(text):
             bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
-        for phrase, lead in _nouns(text)[:_MOST]:
+        told = _nouns(text)
+        # Of more, still what a thing is used with: a violin, after all its parts, with a bow.
+        for phrase, lead in told[:_MOST] + tuple(n for n in told[_MOST:] if n[1] in _TOOLS):
             direct = lead in _MEANS
             chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS, synset)
             if (

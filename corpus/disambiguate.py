@@ -201,6 +201,7 @@ def of_word(
 
     def apt(synset: Synset) -> float:
         rate = _AS_TOOL if tool and synset.lexname() in _NO_TOOLS else 1.0
+        rate *= aptness.SLANG if aptness.is_slang(synset) else 1.0
         return rate * (0.6 if aptness.is_byname(word, synset) else 1.0)
 
     candidates = [pair for pair in wordnet.senses(word) if pair[1] != defined]

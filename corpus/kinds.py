@@ -88,7 +88,7 @@ def visibility(synset: Synset) -> float:
         rate = min(rate, seen.get(synset.lexname(), 0.5))
     if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
         rate *= 0.5
-    if synset.min_depth() < _MIN_DEPTH and synset.lexname() != "noun.Tops":
+    if _is_shallow(synset) and synset.lexname() != "noun.Tops":
         rate *= 0.5
     if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:
         return 0.0
@@ -111,7 +111,12 @@ def is_general(synset: Synset) -> bool:
     Trees and metals have as many kinds, but what grows, or is a substance, has one look.
     """
     many = synset.lexname() not in _NATURAL and len(synset.hyponyms()) > _TOO_GENERAL
-    return many or synset.min_depth() < 4
+    return many or _is_shallow(synset)
+
+
+def _is_shallow(synset: Synset) -> bool:
+    """Tell whether a synset names no look; but the ground, hardly deeper, is a place."""
+    return synset.min_depth() < _MIN_DEPTH and not is_scene(synset)
 
 
 @cache
