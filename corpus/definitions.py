@@ -45,6 +45,7 @@ def things(
                 chosen is None
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
+                or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")
             ):
                 continue
             near = glosses.similarity(glosses.signature(chosen.synset), bag)

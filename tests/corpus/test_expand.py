@@ -25,6 +25,10 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
     assert senses("driving car")["driver"] == "driver.n.01"
 
 
+def test_a_slang_name_is_not_meant_by_a_definition() -> None:
+    assert senses("bull fighting")["bull"] == "bull.n.01"  # and no policeman
+
+
 @pytest.mark.parametrize(
     ("label", "unit"),
     [
@@ -73,6 +77,8 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
         ("washing hands", "soap"),  # of the body, whatever "hands" is first
         ("gospel singing in church", "singer"),
         ("BlowDryHair", "hair dryer"),  # one verb of two words
+        ("planting trees", "ground"),  # hardly deeper than a thing, but a place
+        ("PlayingViolin", "bow"),  # named after all the parts of a violin
     ],
 )
 def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
@@ -83,6 +89,7 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
     ("label", "unit"),
     [
         ("sanding wood", "sand"),  # that is done with sandpaper
+        ("draw_sword", "guard"),  # which a sword has, and who is nobody
         ("tying bow tie", "tie"),
         ("Pulling something from left to right", "right"),
         ("Turning the camera right while filming something", "right"),
