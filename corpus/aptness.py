@@ -86,6 +86,11 @@ def is_slang(synset: Synset) -> bool:
     return not usages.isdisjoint(_REGISTERS) or bool(_INFORMAL.search(synset.definition()))
 
 
+def is_joined_person(text: str, form: str, synset: Synset) -> bool:
+    """Tell whether a sense is of a person whose name is two words joined: no sidekick kicks."""
+    return synset.lexname() == "noun.person" and " " in text and " " not in form
+
+
 def _is_plural_of(word: str, synset: Synset) -> bool:
     return any(of == synset and form != word for form, of in wordnet.senses(word))
 

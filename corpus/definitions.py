@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from nltk.corpus.reader.wordnet import Synset
+
 from corpus import disambiguate, glosses, kinds, relations, tags, wordnet
 from corpus.disambiguate import Sense
 from corpus.relations import Found
@@ -43,6 +45,7 @@ def things(
             chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS, synset)
             if (
                 chosen is None
+                or (lead not in _TOOLS and _is_done(phrase, synset))
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
                 or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")
@@ -83,6 +86,12 @@ def likened(sense: Sense) -> Iterator[Sense]:
             games = [(n, s) for n in names for _, s in wordnet.senses(n) if kinds.is_pastime(s)]
             for name, game in games[:1]:
                 yield Sense(name, game, sense.score)
+
+
+def _is_done(name: str, act: Synset) -> bool:
+    """Tell whether a noun of a verb's definition is the verb's act: one does a cartwheel."""
+    same = [s for _, s in wordnet.senses(name) if kinds.is_act(s)]
+    return not set(same).isdisjoint(wordnet.derived(act)) and act.pos() == "v"
 
 
 @cache

@@ -69,7 +69,8 @@ def of_unit(
     candidates = [
         (form, synset)
         for form, synset in wordnet.senses(unit.text)
-        if kinds.visibility(synset) or kinds.is_act(synset)
+        if (kinds.visibility(synset) or kinds.is_act(synset))
+        and not (unit.whole and aptness.is_joined_person(unit.text, form, synset))
     ]
 
     def fits(synset: Synset) -> float:
