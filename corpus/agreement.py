@@ -47,6 +47,9 @@ def by_kind(synset: Synset, parsed: Parsed, word: str) -> float:
         return 0.0
     heads = {glosses.stem(verb.split()[0]) for verb in parsed.verbs}
     names = glosses.stems(word)
+    taken = frozenset[str]().union(*map(selection.objects, parsed.verbs))
+    if not taken.isdisjoint(wordnet.ancestors(synset)):
+        return 1.0
     kind = max((selection.affinity(verb, synset) for verb in heads), default=0.0)
     if len(names) != 1:
         return kind

@@ -5,12 +5,13 @@ is scrambled is food. This is the selectional preference of verbs (Resnik 1996) 
 lexicographer files as classes, as Yarowsky (1992) took Roget's.
 """
 
+import re
 from collections import Counter, defaultdict
 from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import glosses, wordnet
+from corpus import glosses, kinds, wordnet
 
 # Lexicographer files of what can be handled or met, by their numbers in WordNet's data.
 _CLASSES = {
@@ -27,6 +28,7 @@ _CLASSES = {
 # What definitions say of these is what they are used for or do, not what is done to them.
 _ACTIVE = ("noun.animal", "noun.artifact", "noun.person", "noun.location")
 _TOPS = {"plant.n.02": "noun.plant"}
+_OBJECT = re.compile(r"\(an? ([a-z ]+)\)")
 _PSEUDO = 100.0  # definitions of each class that use a word as often as all do
 
 
@@ -69,6 +71,24 @@ def affinity(stem: str, synset: Synset) -> float:
     }
     even = 1 / len(words)
     return max(rates[kind] / sum(rates.values()) - even, 0.0) / (1 - even)
+
+
+@cache
+def objects(verb: str) -> frozenset[str]:
+    """Return what the definitions of a verb say it takes, by name: "on (a musical instrument)".
+
+    Args:
+        verb: in any form.
+    """
+    named = [
+        phrase
+        for form, sense in wordnet.senses(verb, "v")
+        for phrase in _OBJECT.findall(sense.definition())
+        if form in sense.lemma_names()
+    ]
+    senses = [synset for phrase in named for _, synset in wordnet.senses(phrase)[:1]]
+    things = [s for s in senses if s.lexname() != "noun.substance"]  # of many kinds
+    return frozenset(s.name() for s in things if kinds.is_seen(s) and not kinds.is_general(s))
 
 
 @cache
