@@ -22,6 +22,7 @@ _KIN = 0.15  # nearness of a game and of the things it is called after, their na
 _ABSTRACT = 0.5  # what an abstract sense counts beside one that is seen, in running text
 _AS_TOOL = 0.5  # what a person or an act counts where a tool is spoken of
 _NO_TOOLS = ("noun.person", "noun.act")
+_NAMED = 0.2  # what it is worth for a sport that the thing at hand is defined by its name
 _UNSEEN = 0.2  # what is left of the score of a sense that no camera sees
 
 # (gloss, label in context) -> agreement in 0..1; see `corpus.textspace`.
@@ -210,11 +211,18 @@ def of_word(
     return chosen if chosen and kinds.visibility(chosen.synset) else None
 
 
-def of_verb(verb: str, parsed: Parsed) -> Sense | None:
+def of_verb(verb: str, parsed: Parsed, things: Sequence[Sense] = ()) -> Sense | None:
     """Choose what a label's verb means.
 
     A gerund may mean the sport of that name, and one that is all of its label any activity.
+
+    Args:
+        verb: one of `parsed.verbs`.
+        parsed: the label.
+        things: the senses of what it names.
     """
+    # A punching bag is "for boxing", and nothing is put in a box.
+    named = any(verb in glosses.words(thing.synset.definition()) for thing in things)
     candidates = list(wordnet.senses(verb, "v"))
     alone = not parsed.units and len(parsed.verbs) == 1 and not parsed.placeholders
     activities = [
@@ -226,7 +234,10 @@ def of_verb(verb: str, parsed: Parsed) -> Sense | None:
     names = frozenset(synset for _, synset in activities)
     return _choose(
         candidates + activities,
-        lambda synset: LESK * agreement.by_words(synset, parsed, verb, False),
+        lambda synset: (
+            LESK * agreement.by_words(synset, parsed, verb, False)
+            + _NAMED * (named and synset in names and kinds.is_sport(synset))
+        ),
         lambda synset: aptness.as_done(synset, verb, names, alone),
         None,
         verb,

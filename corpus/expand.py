@@ -84,8 +84,11 @@ def entities(
         habits = siblings.habits(parsed) if siblings else frozenset()
         chosen = disambiguate.of_unit(unit, parsed, text, others, habits)
         named.append((unit, disambiguate.first(unit.text) if options.first_sense else chosen))
+    senses = [sense for _, sense in named if sense is not None]
     meant = [
-        disambiguate.first(verb, "v") if options.first_sense else disambiguate.of_verb(verb, parsed)
+        disambiguate.first(verb, "v")
+        if options.first_sense
+        else disambiguate.of_verb(verb, parsed, senses)
         for verb in parsed.verbs
     ]
     verbs = [
@@ -95,7 +98,6 @@ def entities(
     ]
     direct = list(_named(named, parsed, options))
     direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
-    senses = [sense for _, sense in named if sense is not None]
     more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
     kept = _distinct(direct, more, parsed)
     if len(kept) < _FEW:

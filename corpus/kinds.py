@@ -76,6 +76,11 @@ def is_pastime(synset: Synset) -> bool:
     return is_act(synset) and len(synset.in_topic_domains()) > 3
 
 
+def is_sport(synset: Synset) -> bool:
+    """Tell whether an act is a sport: of WordNet's games and dances, those few."""
+    return "sport.n.01" in ancestors(synset)
+
+
 @cache
 def visibility(synset: Synset) -> float:
     """Rate in 0..1 how surely a synset is something that a camera sees."""
