@@ -46,6 +46,7 @@ def things(
             if (
                 chosen is None
                 or (lead not in _TOOLS and _is_done(phrase, synset))
+                or _is_move(phrase, synset)
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
                 or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")
@@ -92,6 +93,14 @@ def _is_done(name: str, act: Synset) -> bool:
     """Tell whether a noun of a verb's definition is the verb's act: one does a cartwheel."""
     same = [s for _, s in wordnet.senses(name) if kinds.is_act(s)]
     return not set(same).isdisjoint(wordnet.derived(act)) and act.pos() == "v"
+
+
+def _is_move(name: str, act: Synset) -> bool:
+    """Tell whether a noun of a dance's definition is what is danced: steps are no stairs there."""
+    if "dancing.n.01" not in wordnet.ancestors(act):
+        return False
+    return any(kinds.is_act(s) and "danc" in glosses.stems(s.definition())
+               for _, s in wordnet.senses(name))  # fmt: skip
 
 
 @cache

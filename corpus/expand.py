@@ -197,7 +197,8 @@ def _unknown(unit: Unit, parsed: Parsed) -> Found:
     """Keep a word that WordNet lacks, described by the label it stands in."""
     from corpus.labels import readable
 
-    motion = unit.text.endswith("ing")
+    # An action's own name is what is done: capoeira. But nunchucks are things.
+    motion = unit.text.endswith("ing") or (unit.whole and not unit.text.endswith("s"))
     what = "the activity" if motion or unit.whole else "what is seen in the action"
     description = f"{what} “{readable(parsed.label)}”"
     return Found(

@@ -1,5 +1,6 @@
 """What kind of thing a sense is: whether a camera sees it, a place, a role, something done."""
 
+import re
 from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
@@ -58,6 +59,11 @@ _SCENE_ROOTS = (
 )
 # Artifacts to WordNet that no camera sees: television as such, and the net of computers.
 _UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
+# What is defined by such words is never shown, whatever action it goes with.
+_UNFIT = re.compile(
+    r"\b(?:offensive|derogatory|disparaging|uncomplimentary) (?:term|name|word|slang)s?\b"
+    r"|\bethnic slur|\billicit sex|\bprostitut|\bobscene"
+)
 _TOO_GENERAL = 70  # direct hyponyms
 _NATURAL = ("noun.plant", "noun.substance")
 _PASTIMES = ("diversion.n.01", "game.n.01", "dancing.n.01", "exercise.n.01", "stroke.n.01")
@@ -77,7 +83,7 @@ def is_pastime(synset: Synset) -> bool:
 
 
 def is_sport(synset: Synset) -> bool:
-    """Tell whether an act is a sport: of WordNet's games and dances, those few."""
+    """Tell whether an act is a sport, and no other game or dance."""
     return "sport.n.01" in ancestors(synset)
 
 
@@ -87,6 +93,8 @@ def visibility(synset: Synset) -> float:
     rate = VISIBLE.get(synset.lexname(), 0.0)
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
+    if _UNFIT.search(synset.definition()):
+        return 0.0
     if "physical_entity.n.01" not in ancestors(synset):
         # Coins and tears are abstract to WordNet.
         seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.possession": 0.6}

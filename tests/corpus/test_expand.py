@@ -25,6 +25,18 @@ def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
     assert senses("driving car")["driver"] == "driver.n.01"
 
 
+def test_an_action_that_wordnet_lacks_is_a_motion_and_a_thing_that_it_lacks_is_none() -> None:
+    assert [f.kind for f in entities("capoeira") if f.unit == "capoeira"] == ["motion"]
+    assert [f.kind for f in entities("Nunchucks") if f.unit == "nunchucks"] == ["object"]
+    assert [f.kind for f in entities("PlayingTabla") if f.unit == "tabla"] == ["object"]
+
+
+def test_what_is_played_is_what_verbs_definitions_say_they_take() -> None:
+    assert senses("playing organ")["organ"] == "organ.n.05"
+    assert senses("playing recorder")["recorder"] == "fipple_flute.n.01"
+    assert senses("BoxingPunchingBag")["boxer"] == "boxer.n.01"  # and nobody who packs
+
+
 def test_a_slang_name_is_not_meant_by_a_definition() -> None:
     assert senses("bull fighting")["bull"] == "bull.n.01"  # and no policeman
 
@@ -92,6 +104,8 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("draw_sword", "guard"),  # which a sword has, and who is nobody
         ("cartwheel", "cartwheel"),  # the act that is done, and no dollar of that name
         ("side kick", "side kick"),  # no sidekick
+        ("tango dancing", "steps"),  # which are danced, and no stairs
+        ("sled dog racing", "half-breed"),  # "an offensive term for …"
         ("tying bow tie", "tie"),
         ("Pulling something from left to right", "right"),
         ("Turning the camera right while filming something", "right"),
