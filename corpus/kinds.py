@@ -59,6 +59,8 @@ _SCENE_ROOTS = (
 )
 # Artifacts to WordNet that no camera sees: television as such, and the net of computers.
 _UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
+# A process to WordNet that every camera sees: flames.
+_FIRE = "fire.n.03"
 # What is defined by such words is never shown, whatever action it goes with.
 _UNFIT = re.compile(
     r"\b(?:offensive|derogatory|disparaging|uncomplimentary) (?:term|name|word|slang)s?\b"
@@ -90,7 +92,7 @@ def is_sport(synset: Synset) -> bool:
 @cache
 def visibility(synset: Synset) -> float:
     """Rate in 0..1 how surely a synset is something that a camera sees."""
-    rate = VISIBLE.get(synset.lexname(), 0.0)
+    rate = 0.8 if _FIRE in ancestors(synset) else VISIBLE.get(synset.lexname(), 0.0)
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if _UNFIT.search(synset.definition()):

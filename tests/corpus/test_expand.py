@@ -91,6 +91,7 @@ def test_a_slang_name_is_not_meant_by_a_definition() -> None:
         ("BlowDryHair", "hair dryer"),  # one verb of two words
         ("planting trees", "ground"),  # hardly deeper than a thing, but a place
         ("PlayingViolin", "bow"),  # named after all the parts of a violin
+        ("blowing out candles", "fire"),  # a process to WordNet
     ],
 )
 def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
