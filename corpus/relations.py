@@ -98,11 +98,13 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
 
 
 def is_handled(target: Synset, name: str, act: Synset) -> bool:
-    """Tell whether a stuff of the verb's own name is what is handled: water is, sand is not.
+    """Tell whether what is of the verb's own name is what is handled: water is, sand is not.
 
-    Where it is, the verb's definition says so: "supply with water", but "rub with sandpaper".
+    Where it is, the verb's definition says so: "supply with water", but "rub with sandpaper". A
+    tool need not be told of that goes by that name first: no hayloft is mown, but a swab mops.
     """
-    if target.lexname() == "noun.artifact" or act.pos() != "v" or name not in act.lemma_names():
+    tool = target.lexname() == "noun.artifact" and not aptness.is_byname(name, target)
+    if tool or act.pos() != "v" or name not in act.lemma_names():
         return True
     told = set(glosses.stems(act.definition()))
     return any(told.issuperset(glosses.stems(n.replace("_", " "))) for n in target.lemma_names())
