@@ -60,9 +60,10 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         named = spelling.namesakes(act.form, act)
         # An act of the name that the label has for what is done is no news.
         new = [f for f in named if f.kind != "motion" or f.unit not in parsed.words]
-        tools = [*relations.derived(act), *new]
+        tools = [relations.as_doer(tool, things) for tool in (*relations.derived(act), *new)]
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
-            tools += spelling.agent(act.form, act.synset)
+            agents = spelling.agent(act.form, act.synset)
+            tools += [relations.as_doer(agent, things) for agent in agents]
         defined = _told(act, context)
         found += tools + defined + list(_told_otherwise(act, context))
         animals += _animals_in_name(act, defined)
@@ -82,7 +83,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += definitions.travelled_with(_sense(tool), context)
             found += relations.made_for(_sense(tool), [_names(thing) for thing in things])
     for thing in things:
-        found += relations.derived(thing, roles_only=True)
+        for role in relations.derived(thing, roles_only=True):
+            found += [role, *relations.kind_of_doer(role, thing)]
         if " " in thing.form and thing.form.endswith("ing"):  # gospel singing, WordNet's a music
             found += spelling.agent(thing.form, thing.synset)
         found += relations.parts(thing)

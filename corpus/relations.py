@@ -14,6 +14,7 @@ _PARTS_EACH, _DOMAIN_MOST = 3, 4
 # leave the thing in its shadow.
 _EVERYDAY, _OVERSHADOWED = 20, 8
 _OF_KIND = 0.4  # score of what an activity's kinds are called after
+_GENERAL = 4  # depth of a kind that tells nothing of who does what with it
 _MADE_FOR = 0.6  # of the kind of a tool that is for the thing at hand
 
 _SHORT, _SHORT_OF = 0.5, 2  # what a longer name's last word is worth of it; steps up to it
@@ -69,7 +70,9 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 for form in forms
                 if form.synset().lexname() == "noun.artifact"
                 and form.synset().lemma_names()[0] == form.name()
+                and not _is_craft(form.synset())
             }
+            persons = {f.name() for f in forms if f.synset().lexname() == "noun.person"}
             for form in forms:
                 target = form.synset()
                 role = target.lexname() == "noun.person"
@@ -80,6 +83,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     or aptness.is_slang(target)
                     or (roles_only and not role)
                     or (role and form.name() in devices)  # a peeler is rather what one peels with
+                    or (_is_craft(target) and form.name() in persons)  # whoever fights flies none
                     or (same and not is_handled(target, form.name(), act))
                     or (not role and is_overshadowed(form.name(), target))
                 ):
@@ -95,6 +99,47 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     f"{what}: derived from {sense.form}",
                     score,
                 )
+
+
+def _is_craft(synset: Synset) -> bool:
+    return "craft.n.02" in wordnet.ancestors(synset)
+
+
+def as_doer(role: Found, things: Sequence[Sense]) -> Found:
+    """Take the person of a role's name whose definition has what is at hand: riders of vehicles.
+
+    Args:
+        role: anything found; what is no role is returned as it is.
+        things: the senses of what a label names.
+    """
+    if role.kind != "role":
+        return role
+    own = [s for s in wordnet.entry(role.unit)
+           if s.lexname() == "noun.person" and first_name(s) == role.unit]  # fmt: skip
+    best = max(own, key=lambda person: _told(person, things), default=None)
+    if best is None or not _told(best, things) or _told(synset_of(role.synset or ""), things):
+        return role
+    return found(role.unit, best, role.source, role.score)
+
+
+def kind_of_doer(role: Found, thing: Sense) -> Iterator[Found]:
+    """Find the kind of person a role is by the kind of its thing: a motorist is a driver."""
+    for kind in synset_of(role.synset or "").hypernyms():
+        if kind.lexname() == "noun.person" and _told(kind, [thing]):
+            yield found(first_name(kind), kind, f"{role.source}, in general", _SHORT * role.score)
+
+
+def _told(person: Synset, things: Sequence[Sense]) -> int:
+    """Count the names of things, and of what they are kinds of, in the definition of a person."""
+    above = [synset_of(n) for thing in things for n in sorted(wordnet.ancestors(thing.synset))]
+    names = {
+        tuple(glosses.stems(name.replace("_", " ")))
+        for kind in above
+        if kind.min_depth() > _GENERAL
+        for name in kind.lemma_names()
+    }
+    stems = set(glosses.stems(person.definition()))
+    return sum(stems.issuperset(name) for name in names if name)
 
 
 def is_handled(target: Synset, name: str, act: Synset) -> bool:
