@@ -61,6 +61,8 @@ _SCENE_ROOTS = (
 _UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
 # A process to WordNet that every camera sees: flames.
 _FIRE = "fire.n.03"
+# What no camera sees, air and oxygen; but the sky is one to WordNet.
+_GAS, _SKY = "gas.n.02", "atmosphere.n.05"
 # What is defined by such words is never shown, whatever action it goes with.
 _UNFIT = re.compile(
     r"\b(?:offensive|derogatory|disparaging|uncomplimentary) (?:term|name|word|slang)s?\b"
@@ -101,6 +103,8 @@ def visibility(synset: Synset) -> float:
         # Coins and tears are abstract to WordNet.
         seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.possession": 0.6}
         rate = min(rate, seen.get(synset.lexname(), 0.5))
+    if _GAS in ancestors(synset) and _SKY not in ancestors(synset):
+        return 0.0
     if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
         rate *= 0.5
     if _is_shallow(synset) and synset.lexname() != "noun.Tops":

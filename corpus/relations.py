@@ -70,7 +70,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 for form in forms
                 if form.synset().lexname() == "noun.artifact"
                 and form.synset().lemma_names()[0] == form.name()
-                and not _is_craft(form.synset())
+                and not kinds.is_vehicle(form.synset())
             }
             persons = {f.name() for f in forms if f.synset().lexname() == "noun.person"}
             for form in forms:
@@ -83,7 +83,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     or aptness.is_slang(target)
                     or (roles_only and not role)
                     or (role and form.name() in devices)  # a peeler is rather what one peels with
-                    or (_is_craft(target) and form.name() in persons)  # whoever fights flies none
+                    or (kinds.is_vehicle(target) and form.name() in persons)  # fighters fly none
                     or (same and not is_handled(target, form.name(), act))
                     or (not role and is_overshadowed(form.name(), target))
                 ):
@@ -99,10 +99,6 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     f"{what}: derived from {sense.form}",
                     score,
                 )
-
-
-def _is_craft(synset: Synset) -> bool:
-    return "craft.n.02" in wordnet.ancestors(synset)
 
 
 def as_doer(role: Found, things: Sequence[Sense]) -> Found:
