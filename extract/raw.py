@@ -2,6 +2,7 @@
 
 Without compression the chunk of a row is its numbers as they are, and those of a row lie one after
 the other, so that a row is one piece of the file, with a piece of HDF5's index in it now and then.
+A file that another program has packed anew may have other chunks, or filters: `RawRows.plain`.
 """
 
 import os
@@ -21,19 +22,27 @@ class RawRows:
     Args:
         file: opened to read, by HDF5's plain driver.
         names: of the tensors of a row, in the order in which a row was written.
+
+    Attributes:
+        plain: each chunk is a row's numbers as they are; only then is there anything to fill from.
     """
 
     def __init__(self, file: h5py.File, names: Sequence[str]) -> None:
         self._handle: int = file.id.get_vfd_handle()
         # (N, n, 2): first byte of each row of each of the n tensors, and bytes.
         self._places = np.zeros((len(file[names[0]]), len(names), 2), np.int64)
+        self.plain = True
         for column, name in enumerate(names):
-            rows = self._places[:, column]
+            rows, dataset = self._places[:, column], file[name]
+            by_row = dataset.chunks == (1, *dataset.shape[1:])
+            self.plain &= by_row and not dataset.id.get_create_plist().get_nfilters()
+            if not by_row:
+                continue
 
             def note(chunk: Any, rows: NDArray[np.int64] = rows) -> None:
                 rows[chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size
 
-            file[name].id.chunk_iter(note)
+            dataset.id.chunk_iter(note)
 
     def expect(self, indices: Iterable[int]) -> None:
         """Ask the system to bring rows into memory together; compressed ones as well."""

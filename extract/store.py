@@ -198,12 +198,13 @@ class FeatureCache:
     def _plain(self, index: int) -> bool:
         """Whether a row can be read past HDF5, here: nothing compressed it, and it is there."""
         found = self.manifest.compression == "none" and self.status[index] != "failed"
-        return found and hasattr(os, "preadv")
+        return found and hasattr(os, "preadv") and self._raw().plain
 
     def _raw(self) -> RawRows:
         self._open()
         if self._rows is None:
-            self._rows = RawRows(self._file, list(tensors(self.manifest)))
+            with self._reading():
+                self._rows = RawRows(self._file, list(tensors(self.manifest)))
         return self._rows
 
     def _dataset(self, name: str) -> h5py.Dataset:

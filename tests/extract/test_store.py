@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from corpus.errors import BadInput
+from extract.manifest import OF_PART
 from extract.quantise import quantise
 from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache
+from extract.verify import verify
 
 
 def test_what_was_written_is_read_back(tmp_path: Path, manifest: CacheManifest, write_cache):
@@ -53,7 +55,7 @@ def test_the_file_follows_schema_v1(tmp_path: Path, manifest: CacheManifest, wri
         }
         assert file["regions"].chunks == (1, 4, 5, 6)
         assert file.attrs["schema_version"] == 1
-        assert set(CacheManifest.model_fields) == set(file.attrs)
+        assert set(CacheManifest.model_fields) - set(OF_PART) == set(file.attrs)
     head = (tmp_path / "a.h5").read_bytes()
     said = head[:512].split(b": ")[1].split(b"\n")[0].decode()
     pieces = [head[at : at + 2**20] for at in range(512, len(head), 2**20)]
@@ -234,3 +236,58 @@ def test_int8_with_zstd_takes_a_quarter_of_all_patches_in_float16_even_for_noise
             for name in ("regions", "regions_scale", "region_size", "patch_region", "timestamps")
         )
     assert stored <= 4 * 4 * 197 * 512 * 2 / 4
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize(
+    ("chunks", "packing"),
+    [
+        ("of a row", {}),
+        ("of a row", {"compression": "gzip"}),
+        ("of a row", {"shuffle": True}),  # of which no chunk's size tells
+        ("of less than a row", {}),
+        ("of many rows", {}),
+        ("of many rows", {"compression": "gzip"}),
+        ("none", {}),
+    ],
+)
+def test_a_cache_that_was_packed_anew_is_read_as_what_it_holds(
+    tmp_path: Path, manifest: CacheManifest, write_cache, dtype: str, chunks: str, packing: dict
+):
+    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"clips": 9, "dtype": dtype}))
+    with h5py.File(tmp_path / "a.h5") as old, h5py.File(tmp_path / "b.h5", "w") as new:
+        new.attrs.update(old.attrs)
+        for name, data in old.items():
+            row = data.shape[1:]
+            asked = {"of a row": (1, *row), "of many rows": (4, *row), "none": None}
+            asked["of less than a row"] = (1, row[0] // 2, *row[1:]) if row else None
+            how = {"chunks": asked[chunks], **packing} if row else {}
+            new.create_dataset(name, data=data[()], **how)
+    first, second = FeatureCache(tmp_path / "a.h5"), FeatureCache(tmp_path / "b.h5")
+    second.expect(range(9))
+    part, other = (np.empty((2, manifest.regions, manifest.dim), np.float16) for _ in "ab")
+    for index in (0, 2, 5, 8):
+        assert (first.regions(index) == second.regions(index)).all()
+        assert (first.patch_region(index) == second.patch_region(index)).all()
+        first.read_regions(index, 1, part)
+        second.read_regions(index, 1, other)
+        assert (part == other).all()
+        whole, same = first.features(index), second.features(index)
+        assert whole is not None
+        assert same is not None
+        for tensor, again in zip(whole.tensors(), same.tensors(), strict=True):
+            assert (tensor == again).all()
+
+
+def test_a_part_says_where_it_belongs_and_an_older_one_is_sound_without(
+    tmp_path: Path, manifest: CacheManifest, write_cache
+):
+    facts = {"start": 6, "whole_clips": 9, "whole_hash": "f" * 64}
+    for name, more in (("new.h5", facts), ("old.h5", {})):
+        write_cache(tmp_path / name, manifest.model_copy(update={"part": "3/3", **more}))
+        found = verify(tmp_path / name).faults  # the numbers in it are none of a backbone
+        assert all(fault.startswith("row ") for fault in found)
+        with h5py.File(tmp_path / name) as file:
+            assert {fact: file.attrs[fact] for fact in OF_PART if fact in file.attrs} == more
+    assert FeatureCache(tmp_path / "new.h5").manifest.whole_clips == 9
+    assert FeatureCache(tmp_path / "old.h5").manifest.whole_hash == ""
