@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 SCHEMA_VERSION = 1
 
 Dtype = Literal["float16", "int8"]
 Compression = Literal["none", "lz4", "zstd"]
+
+# Facts of a part alone; parts made before there were such facts lack them.
+OF_PART = ("start", "whole_clips", "whole_hash")
 
 
 class PreprocessFacts(BaseModel):
@@ -46,6 +49,8 @@ class CacheManifest(BaseModel):
         seed: of random sampling.
         augment: each view is a random crop, mirrored by even chance; for training only.
         part: "i/n" when this is the i-th of n parts to be merged, else "".
+        start: how many clips of the whole list come before a part's.
+        whole_clips, whole_hash: how many clips the whole list of a part has, and its `list_hash`.
         precision: of the encoder's computation: "float32", "bfloat16" or "float16".
         dim, regions, patches, grid: D, R (as stored), P and the patches' (rows, columns).
         content_hash: SHA-256 of this manifest and of every row; the cache's identity.
@@ -72,6 +77,9 @@ class CacheManifest(BaseModel):
     seed: int
     augment: bool = False
     part: str = ""
+    start: int = 0
+    whole_clips: int = 0
+    whole_hash: str = ""
     preprocess: PreprocessFacts
     precision: str
     dtype: Dtype
@@ -81,6 +89,11 @@ class CacheManifest(BaseModel):
     patches: int
     grid: tuple[int, int]
     content_hash: str = ""
+
+    @model_serializer(mode="wrap")
+    def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only parts have: an older cache's facts, and their hash, stay the same."""
+        return {name: value for name, value in dump(self).items() if value or name not in OF_PART}
 
     @property
     def view_count(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
 from extract.drafts import writing
-from extract.manifest import CacheManifest
+from extract.manifest import OF_PART, CacheManifest
 from extract.rows import Entry
 from extract.shards import differs
 from extract.store import FeatureCache
@@ -15,7 +15,7 @@ from extract.writer import CacheWriter
 
 # What may differ between caches that are joined, as it is made anew.
 _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_hash"}
-_OWN |= {"compression", "part", "backbone", "pretrained"}
+_OWN |= {"compression", "part", "backbone", "pretrained", *OF_PART}
 
 
 def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
@@ -33,7 +33,8 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
         The facts of the joined cache.
 
     Raises:
-        BadInput: options differ, a part is missing or there twice, or `out` exists.
+        BadInput: options differ, a part is missing or there twice, parts are not of one list or
+            leave out clips of it, a video is there twice, or `out` exists.
         RunFailed: `out` cannot be written.
     """
     if len(paths) < 2:
@@ -59,6 +60,9 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
             "classes": classes,
             "clips": sum(len(cache) for cache in caches),
             "part": "",
+            "start": 0,
+            "whole_clips": 0,
+            "whole_hash": "",
         }
     )
     _check_videos(caches, several=len(names) > 1)
@@ -76,7 +80,7 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
 
 
 def _in_order(caches: list[FeatureCache]) -> list[FeatureCache]:
-    """Parts 1/n … n/n, all there."""
+    """Parts 1/n … n/n, all there, and together the one list that they were cut from."""
     parts = {cache.manifest.part: cache for cache in caches}
     count = int(next(part for part in parts if part).split("/")[1])
     wanted = [f"{number}/{count}" for number in range(1, count + 1)]
@@ -85,7 +89,33 @@ def _in_order(caches: list[FeatureCache]) -> list[FeatureCache]:
         have = ", ".join(sorted(cache.manifest.part or "a whole" for cache in caches))
         cause = f"{count} parts make the whole, and these are {have}"
         raise BadInput("merge", cause, "give each part once")
-    return [parts[part] for part in wanted]
+    ordered = [parts[part] for part in wanted]
+    _check_whole(ordered)
+    return ordered
+
+
+def _check_whole(parts: list[FeatureCache]) -> None:
+    """Refuse parts that are not of one list, or leave out clips of it, so far as they tell.
+
+    Raises:
+        BadInput: there is such a part.
+    """
+    mend = "make all parts from one list, with the same --checkpoint and --limit"
+    told = [cache for cache in parts if cache.manifest.whole_hash]  # older ones do not
+    for cache in told[1:]:
+        if cache.manifest.whole_hash != told[0].manifest.whole_hash:
+            raise BadInput(cache.path, f"is part of another list than {told[0].path}", mend)
+    end = 0
+    for number, cache in enumerate(parts):
+        manifest = cache.manifest
+        if manifest.whole_hash and manifest.start != end:
+            before = f"{parts[number - 1].path} ends" if number else "the list begins"
+            cause = f"begins at clip {manifest.start} of the list, and {before} at {end}"
+            raise BadInput(cache.path, cause, mend)
+        end += len(cache)
+    if told and told[0].manifest.whole_clips != end:
+        cause = f"ends at clip {end} of the list, which has {told[0].manifest.whole_clips}"
+        raise BadInput(parts[-1].path, cause, mend)
 
 
 def _renamed(cache: FeatureCache, index: int, classes: tuple[str, ...], several: bool) -> Entry:
@@ -96,9 +126,10 @@ def _renamed(cache: FeatureCache, index: int, classes: tuple[str, ...], several:
 
 
 def _check_videos(caches: list[FeatureCache], several: bool) -> None:
-    seen: dict[tuple[str, str], Path] = {}
+    seen: dict[tuple[str, str], FeatureCache] = {}
     for cache in caches:
         for video in cache.videos:
-            other = seen.setdefault((cache.manifest.dataset if several else "", video), cache.path)
-            if other != cache.path:
-                raise BadInput(cache.path, f"{video} is in {other} too", "merge each video once")
+            other = seen.setdefault((cache.manifest.dataset if several else "", video), cache)
+            if other is not cache:  # though it may be the same file, given twice
+                cause = f"{video} is in {other.path} too"
+                raise BadInput(cache.path, cause, "merge each video once")

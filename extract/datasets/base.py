@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
+from extract.manifest import list_hash
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
@@ -41,6 +42,7 @@ class Dataset:
         clips: the videos; a file that is missing stays in the list and becomes a failed row.
         ignored: files under the root that are no videos, as paths relative to it.
         part: "i/n" when the clips are the i-th of n parts of the dataset, else "".
+        start, whole_clips, whole_hash: of a part: see `CacheManifest`.
     """
 
     name: str
@@ -50,6 +52,9 @@ class Dataset:
     clips: tuple[Clip, ...]
     ignored: tuple[str, ...] = ()
     part: str = ""
+    start: int = 0
+    whole_clips: int = 0
+    whole_hash: str = ""
 
     def path(self, clip: Clip) -> Path:
         """Where a clip's file is."""
@@ -75,7 +80,14 @@ class Dataset:
             cause = f"{len(self.clips)} videos make {blocks} blocks of {block}, not {count} parts"
             raise BadInput(f"--shard {part}", cause, "use fewer parts, or a smaller --checkpoint")
         start, stop = (blocks * i // count * block for i in (index - 1, index))
-        return replace(self, clips=self.clips[start:stop], part=part)
+        return replace(
+            self,
+            clips=self.clips[start:stop],
+            part=part,
+            start=start,
+            whole_clips=len(self.clips),
+            whole_hash=list_hash((c.video, c.label, c.split) for c in self.clips),
+        )
 
 
 def existing_folder(root: Path, name: str) -> Path:
@@ -98,18 +110,18 @@ def inside(root: Path, text: str, where: str) -> str:
     Args:
         root: the dataset's root.
         text: a path relative to the root, or an absolute one within it.
-        where: "file:line" for the error.
+        where: "file:line", or the option, for the error.
 
     Raises:
         BadInput: the path leaves the root, or is no path at all.
     """
     path = PurePosixPath(text.strip())
-    if path.is_absolute():
-        absolute = PurePosixPath(root.absolute().as_posix())
+    # Where --root has `..` in it, the list may have it so, or go straight.
+    for absolute in (root.absolute().as_posix(), os.path.abspath(root)):
         if path.is_relative_to(absolute):
             path = path.relative_to(absolute)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in text:
-        raise BadInput(where, f"{text!r} is not a path under {root}", "mend the list, or --root")
+        raise BadInput(where, f"{text!r} is not a path under {root}", "mend it, or --root")
     return path.as_posix()
 
 
@@ -198,17 +210,38 @@ def utf8(name: str, where: Path) -> str:
     return name
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Files at any depth, links to folders followed once; hidden ones are not data."""
-    entered = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        entered.add(os.path.realpath(parent))
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in entered
-        ]
-        yield from (Path(parent, name) for name in names if not name.startswith("."))
+def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Files at any depth, by name; hidden ones are not data.
+
+    Links to folders are followed, but for those that lead back to a folder they are in. What is
+    found does not hang on the order in which a file system names its entries.
+
+    Args:
+        folder: to look in.
+        above: real paths of the folders that it is in, so far as they were walked.
+
+    Raises:
+        BadInput: a folder, or what a link leads to, cannot be read.
+    """
+    above |= {os.path.realpath(folder)}
+    try:
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if not _is_aside(entry.name)]
+            found = sorted((entry.name, entry.is_dir()) for entry in seen)
+    except OSError as error:
+        cause = f"cannot be read ({error.strerror})"
+        raise BadInput(error.filename, cause, "see to its permissions and its disk") from error
+    for name, is_folder in found:
+        path = folder / name
+        if not is_folder:
+            yield path
+        elif os.path.realpath(path) not in above:
+            yield from walk(path, above)
+
+
+def _is_aside(name: str) -> bool:
+    """Tell whether an entry is hidden, or the file system's own where a disk is the root."""
+    return name.startswith(".") or name == "lost+found"
 
 
 def first_folder(root: Path, *names: str) -> Path:

@@ -1,6 +1,9 @@
 import dataclasses
+import errno
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from functools import partial
 from pathlib import Path
@@ -9,14 +12,17 @@ import numpy as np
 import pytest
 
 from corpus.backbone import Backbone
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.export import export
+from extract.manifest import CacheManifest
 from extract.merge import merge
+from extract.rows import Entry
 from extract.run import Options
 from extract.run import extract as extract_by_many
 from extract.store import FeatureCache
 from extract.verify import verify
+from extract.writer import CacheWriter
 
 extract = partial(extract_by_many, workers=1)
 OPTIONS = Options(frames=2, checkpoint=2, batch=4)
@@ -45,6 +51,10 @@ def test_parts_made_on_many_machines_merge_to_the_bytes_of_one(
     for index, path in enumerate(parts):
         extract(dataset.shard(f"{index + 1}/3", OPTIONS.checkpoint), mini, path, OPTIONS)
     assert [len(FeatureCache(path)) for path in parts] == [2, 2, 3]
+    facts = [FeatureCache(path).manifest for path in parts]
+    whole_list = FeatureCache(whole).manifest.list_hash
+    assert [(m.start, m.whole_clips) for m in facts] == [(0, 7), (2, 7), (4, 7)]
+    assert {m.whole_hash for m in facts} == {whole_list}
     merge([parts[2], parts[0], parts[1]], tmp_path / "merged.h5")
     assert (tmp_path / "merged.h5").read_bytes() == whole.read_bytes()
     with pytest.raises(BadInput, match="3 parts make the whole, and these are 1/3, 3/3"):
@@ -52,6 +62,59 @@ def test_parts_made_on_many_machines_merge_to_the_bytes_of_one(
     with pytest.raises(BadInput, match="1/3, 1/3, 2/3"):
         merge([parts[0], parts[0], parts[1]], tmp_path / "less.h5")
     assert not (tmp_path / "less.h5").exists()
+
+
+def write_part(path: Path, manifest: CacheManifest, part: Dataset, **facts: object) -> Path:
+    """A cache of a part, whose videos all failed."""
+    told = {"part": part.part, "start": part.start, "whole_clips": part.whole_clips}
+    told |= {"whole_hash": part.whole_hash, "clips": len(part.clips), "classes": part.classes}
+    writer = CacheWriter(path, manifest.model_copy(update=told | facts))
+    for clip in part.clips:
+        writer.append(Entry(clip.video, clip.label, clip.split, "failed", "broken"), None)
+    writer.close()
+    return path
+
+
+OLD = {"start": 0, "whole_clips": 0, "whole_hash": ""}
+
+
+def test_parts_that_are_not_all_of_one_list_are_refused(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path
+):
+    first = write_part(tmp_path / "1.h5", manifest, dataset.shard("1/2", 2))  # clips 0 to 3
+    last = dataset.shard("2/2", 2)
+    other = dataclasses.replace(dataset, clips=dataset.clips[:6] + dataset.clips[:1])
+    cases = {
+        "limited": (dataclasses.replace(last, clips=last.clips[:1]), "ends at clip 5 .* has 7"),
+        "gap": (dataset.shard("2/2", 5), "begins at clip 5 of the list, and .*1.h5 ends at 4"),
+        "overlap": (dataset.shard("2/2", 3), "begins at clip 3 of the list, and .*1.h5 ends at 4"),
+        "other": (other.shard("2/2", 2), "is part of another list than .*1.h5"),
+    }
+    for name, (part, cause) in cases.items():
+        path = write_part(tmp_path / f"{name}.h5", manifest, part)
+        with pytest.raises(BadInput, match=f"{name}.h5: {cause}"):
+            merge([path, first], tmp_path / "out.h5")
+        assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize("older", [("1.h5",), ("2.h5",), ("1.h5", "2.h5")])
+def test_parts_made_before_they_told_of_their_list_merge_as_ever(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path, older: tuple[str, ...]
+):
+    for number in (1, 2):
+        name, part = f"{number}.h5", dataset.shard(f"{number}/2", 2)
+        write_part(tmp_path / name, manifest, part, **(OLD if name in older else {}))
+    merged = merge([tmp_path / "2.h5", tmp_path / "1.h5"], tmp_path / "out.h5")
+    assert (merged.clips, merged.part, merged.whole_hash) == (7, "", "")
+    assert FeatureCache(tmp_path / "out.h5").videos == [clip.video for clip in dataset.clips]
+    limited = dataclasses.replace(dataset.shard("2/2", 2), clips=dataset.clips[4:5], **OLD)
+    write_part(tmp_path / "less.h5", manifest, limited)
+    if "1.h5" in older:  # nobody can tell
+        merge([tmp_path / "1.h5", tmp_path / "less.h5"], tmp_path / "as_before.h5")
+        assert len(FeatureCache(tmp_path / "as_before.h5")) == 5
+    else:
+        with pytest.raises(BadInput, match="ends at clip 5"):
+            merge([tmp_path / "1.h5", tmp_path / "less.h5"], tmp_path / "less_than_all.h5")
 
 
 def test_every_video_is_in_one_part(dataset: Dataset):
@@ -97,6 +160,8 @@ def test_what_was_made_otherwise_is_not_merged(
     (tmp_path / "copy.h5").write_bytes(whole.read_bytes())
     with pytest.raises(BadInput, match=r"a/0.mp4 is in .* too"):
         merge([whole, tmp_path / "copy.h5"], tmp_path / "out.h5")
+    with pytest.raises(BadInput, match=r"a/0.mp4 is in .* too"):
+        merge([whole, whole], tmp_path / "out.h5")
     with pytest.raises(BadInput, match="exists already"):
         merge([whole, whole], tmp_path / "b.h5")
     with pytest.raises(BadInput, match="give two"):
@@ -166,3 +231,36 @@ def test_an_export_overwrites_nothing(whole: Path, tmp_path: Path):
         export(FeatureCache(whole), tmp_path, "npy")
     with pytest.raises(BadInput, match="use npy, parquet, webdataset"):
         export(FeatureCache(whole), tmp_path / "out", "csv")
+
+
+def test_an_export_to_npy_that_fills_the_disk_is_one_line(
+    write_cache, manifest: CacheManifest, tmp_path: Path
+):
+    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"clips": 100, "dim": 60}))
+    (tmp_path / "disk").mkdir()
+    mount = f"mount -t tmpfs -o size=100k none {tmp_path / 'disk'}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("needs a small disk, and may mount none")
+    command = f"{sys.executable} -m extract.features_cli export {tmp_path / 'a.h5'}"
+    script = f"{mount} && exec {command} --out {tmp_path / 'disk/out'}"
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
+    said = "disk/out: cannot be written (No space left on device); free some space, then run the"
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{said} same command again\n" in done.stderr
+
+
+def test_a_merge_that_fills_the_disk_promises_no_more_than_it_keeps(
+    write_cache, manifest: CacheManifest, tmp_path: Path, monkeypatch
+):
+    for name in ("a", "b"):
+        facts = {"dataset": name}
+        write_cache(tmp_path / f"{name}.h5", manifest.model_copy(update=facts))
+
+    def full(*row):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(CacheWriter, "append", full)
+    with pytest.raises(RunFailed, match=r"out.h5: cannot be written .*run the same command again$"):
+        merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
