@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corpus.errors import BadInput
-from extract.datasets.base import Classes, Clip, Dataset, existing_folder, inside, read_lines
+from extract.datasets.base import (
+    VIDEO_SUFFIXES,
+    Classes,
+    Clip,
+    Dataset,
+    existing_folder,
+    inside,
+    read_lines,
+)
 
 _COLUMNS = ("path", "label", "split")
 _HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}
@@ -16,8 +24,9 @@ _HEADS |= {"class": "label", "split": "split"}
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     """List the videos that a file names.
 
-    A first line of column names is optional. In a space-separated line the label is the last
-    word, so that paths may hold spaces. A label is a class name, or an index into `labels`.
+    A first line of column names is optional: it has one that is known, and nothing named like a
+    video. Other columns are passed over. In a space-separated line the label is the last word, so
+    that paths may hold spaces. A label is a class name, or an index into `labels`.
 
     Args:
         root: the list itself, whose paths are then relative to its folder; or a folder that
@@ -26,8 +35,9 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         labels: class names in their order; by default the names in the list, sorted.
 
     Raises:
-        BadInput: no list, a line that cannot be read, a video listed twice, a class that `labels`
-            does not name, or indices without `labels`.
+        BadInput: no list, column names without one for the path or the label, a line that cannot
+            be read, a video listed twice, a class that `labels` does not name, or indices without
+            `labels`.
     """
     source = _find(root, split)
     folder = source.parent
@@ -46,7 +56,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
         seen[video] = number
         label = _checked(int(name), classes, where) if by_index else classes.label(name, where)
-        if split in ("all", part) or source.stem == split:
+        if split in ("all", part):
             clips.append(Clip(video, label, part))
     if not clips:
         parts = ", ".join(sorted({part for _, _, part, _ in rows}))
@@ -76,27 +86,50 @@ def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
         raise BadInput(source, "is empty", "give a line `path,label` for each video")
     separator = next((mark for mark in (",", "\t") if mark in filled[0][1]), None)
     columns: Sequence[str] = _COLUMNS
-    heads = [head.strip().lower() for head in _cells(filled[0][1], separator)]
-    if set(heads) <= set(_HEADS) and len(heads) > 1:
-        columns = [_HEADS[head] for head in heads]
+    where = f"{source}:{filled[0][0]}"
+    heads = [head.lower() for head in _cells(filled[0][1], separator, where)]
+    if _is_heading(heads):
+        columns = _columns(heads, where)
         filled = filled[1:]
     rows = []
     for number, line in filled:
-        cells = [cell.strip() for cell in _cells(line, separator)]
+        where = f"{source}:{number}"
+        cells = _cells(line, separator, where)
         row = dict(zip(columns, cells, strict=False))
         if len(cells) > len(columns) or not row.get("path") or not row.get("label"):
             cause = f"not `path,label` or `path,label,split`: {line[:60]!r}"
-            raise BadInput(f"{source}:{number}", cause, "mend the line")
+            raise BadInput(where, cause, "mend the line")
         rows.append((row["path"], row["label"], row.get("split") or default_split, number))
     if not rows:
         raise BadInput(source, "has no rows", "give a line `path,label` for each video")
     return rows
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
+def _is_heading(cells: list[str]) -> bool:
+    """Tell column names from a video whose class is called "split", say."""
+    videos = [cell for cell in cells if Path(cell).suffix in VIDEO_SUFFIXES]
+    return not videos and not set(cells).isdisjoint(_HEADS)
+
+
+def _columns(heads: list[str], where: str) -> list[str]:
+    """What each column holds; one of an unknown name keeps it."""
+    columns = [_HEADS.get(head, head) for head in heads]
+    for column in ("path", "label"):
+        if columns.count(column) != 1:
+            known = " or ".join(head for head in _HEADS if _HEADS[head] == column)
+            cause = f"{columns.count(column)} of its columns are called {known}"
+            mend = "call one so; if it is a video's line, put `path,label` above it"
+            raise BadInput(where, cause, mend)
+    return columns
+
+
+def _cells(line: str, separator: str | None, where: str) -> list[str]:
     if separator is None:
         return line.strip().rsplit(maxsplit=1)
-    return next(csv.reader([line], delimiter=separator))
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+    except csv.Error as error:
+        raise BadInput(where, f"cannot be read ({error})", "mend the line") from error
 
 
 def _checked(label: int, classes: Classes, where: str) -> int:

@@ -9,6 +9,7 @@ from extract.datasets.base import (
     Clip,
     Dataset,
     existing_folder,
+    inside,
     utf8,
     walk,
 )
@@ -26,10 +27,13 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         labels: class names in their order; by default the subfolders' names, sorted.
 
     Raises:
-        BadInput: no such folder, no video in it, or a subfolder that `labels` does not name.
+        BadInput: no such folder, one that cannot be read or is not in the root, no video in it,
+            or a subfolder that `labels` does not name.
     """
     existing_folder(root, "videos")
-    base = existing_folder(root / split, "videos") if split != "all" else root
+    base = root
+    if split != "all":
+        base = existing_folder(root / inside(root, split, f"--split {split}"), "videos")
     files = sorted(walk(base), key=lambda path: path.relative_to(root).parts)
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:

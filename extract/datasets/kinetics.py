@@ -70,7 +70,11 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
             for path in sorted(walk(root / folder), reverse=True)
             if path.suffix.lower() in VIDEO_SUFFIXES
         }
-        for label, stem, video_id, where in _rows(source):
+        try:
+            rows = list(_rows(source))
+        except csv.Error as error:  # as when a quote is never closed
+            raise BadInput(source, f"not CSV ({error})", "take the official file") from error
+        for label, stem, video_id, where in rows:
             expected = folder / f"{stem}.mp4"
             video = known.get(stem) or known.get(video_id) or expected
             index = classes.label(label, where) if label else -1
@@ -115,7 +119,7 @@ def _rows(source: Path) -> Iterator[tuple[str, str, str, str]]:
         video_id = row["youtube_id"] or ""
         try:
             start, end = (round(float(row[name])) for name in ("time_start", "time_end"))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(where, "its times are not numbers", "take the official file") from error
         if not video_id or "/" in video_id or "\\" in video_id or video_id.startswith("."):
             raise BadInput(where, f"{video_id!r} is not a video's id", "take the official file")

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -59,10 +60,71 @@ def test_labels_give_the_order_and_must_name_every_folder(tmp_path: Path):
         open_dataset("folder", tmp_path, labels=("a",))
 
 
-def test_a_link_that_leads_back_is_followed_once(tmp_path: Path):
+def test_a_split_of_a_folder_lies_in_it(tmp_path: Path):
+    fill(tmp_path, "here/train/x/a.mp4 | other/x/b.mp4")
+    for split in ("../other", str(tmp_path / "other")):
+        with pytest.raises(BadInput, match=rf"--split {split}: '{split}' is not a path under"):
+            open_dataset("folder", tmp_path / "here", split)
+
+
+def test_a_link_that_leads_back_is_not_followed(tmp_path: Path):
     fill(tmp_path, "a/1.mp4")
     (tmp_path / "a/loop").symlink_to(tmp_path)
     assert rows(open_dataset("folder", tmp_path)) == [("a/1.mp4", 0, "all")]
+
+
+class Backwards:
+    """What `os.scandir` gives, in the opposite order."""
+
+    def __init__(self, path) -> None:
+        with SCANDIR(path) as entries:
+            self._entries = sorted(entries, key=lambda entry: entry.name, reverse=True)
+
+    def __enter__(self):
+        return iter(self._entries)
+
+    def __exit__(self, *_) -> None:
+        pass
+
+
+SCANDIR = os.scandir
+
+
+def test_what_links_lead_to_is_listed_in_each_place_in_whatever_order_a_disk_has(
+    tmp_path: Path, monkeypatch
+):
+    fill(tmp_path, "a/y.mp4 | b/x.mp4")
+    (tmp_path / "a/more").symlink_to("../b")
+    (tmp_path / "b/back").symlink_to("../a")
+    listed = rows(open_dataset("folder", tmp_path))
+    assert [video for video, _, _ in listed] == [
+        "a/more/x.mp4",
+        "a/y.mp4",
+        "b/back/y.mp4",
+        "b/x.mp4",
+    ]
+    monkeypatch.setattr(os, "scandir", Backwards)
+    assert rows(open_dataset("folder", tmp_path)) == listed
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_not_left_out(tmp_path: Path, monkeypatch):
+    fill(tmp_path, "a/1.mp4 | b/2.mp4 | .git/3.mp4")
+
+    def scandir(path):
+        if Path(path).name in ("b", ".git"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return SCANDIR(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(BadInput, match=r"/b: cannot be read \(Permission denied\); see to"):
+        open_dataset("folder", tmp_path)
+    assert len(open_dataset("folder", tmp_path / "a").clips) == 1
+
+
+def test_a_link_to_nothing_is_a_video_that_is_not_there(tmp_path: Path):
+    fill(tmp_path, "a/1.mp4")
+    (tmp_path / "a/2.mp4").symlink_to("absent.mp4")
+    assert len(open_dataset("folder", tmp_path).clips) == 2
 
 
 @pytest.mark.parametrize(
@@ -98,6 +160,8 @@ def test_an_unknown_dataset_is_refused_with_the_known_ones():
         "a.mp4,singing\nb c.mp4,archery\n",
         "path,label\na.mp4,singing\n\nb c.mp4,archery\n",
         "label,path\nsinging,a.mp4\narchery,b c.mp4\n",
+        "Path,label,duration\na.mp4,singing,9\nb c.mp4,archery\n",
+        "id,file,class,fps\n1,a.mp4,singing,25\n2,b c.mp4,archery,25\n",
         "a.mp4 singing\nb c.mp4 archery\n",
         "a.mp4\tsinging\nb c.mp4\tarchery\n",
         '"a.mp4","singing"\n"b c.mp4","archery"\n',
@@ -120,6 +184,31 @@ def test_a_list_s_third_column_is_the_split(tmp_path: Path):
         open_dataset("csv", source, "val")
 
 
+@pytest.mark.parametrize("head", ["", "path,label,split\n"])
+def test_a_split_column_counts_more_than_the_list_s_name(tmp_path: Path, head: str):
+    (tmp_path / "train.csv").write_text(head + "a.mp4,x,train\nb.mp4,y,val\nc.mp4,y\n")
+    assert rows(open_dataset("csv", tmp_path, "train")) == [
+        ("a.mp4", 0, "train"),
+        ("c.mp4", 1, "train"),  # whose line leaves it to the name
+    ]
+
+
+def test_a_first_video_whose_class_is_a_column_s_name_is_a_video(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("label.MP4,split\nb.mp4,label\n")
+    dataset = open_dataset("csv", tmp_path)
+    assert rows(dataset) == [("label.MP4", 1, "all"), ("b.mp4", 0, "all")]
+    assert dataset.classes == ("label", "split")
+
+
+def test_a_list_s_full_paths_are_found_from_a_root_with_dots(tmp_path: Path, monkeypatch):
+    fill(tmp_path, "videos/list.csv | work/x")
+    monkeypatch.chdir(tmp_path / "work")
+    for folder in (tmp_path / "videos", Path.cwd() / "../videos"):
+        (tmp_path / "videos/list.csv").write_text(f"{folder}/a.mp4,x\n")
+        for root in (Path("../videos"), tmp_path / "work/../videos"):
+            assert rows(open_dataset("csv", root)) == [("a.mp4", 0, "all")]
+
+
 def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
     (tmp_path / "train.txt").write_text("a.mp4 0\n")
     (tmp_path / "val.txt").write_text("b.mp4 1\n")
@@ -139,6 +228,13 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ("../../etc/passwd,x\n", r"list.csv:1: '../../etc/passwd' is not a path under"),
         ("/etc/passwd,x\n", r"list.csv:1: '/etc/passwd' is not a path under"),
         ("a.mp4,0\nb.mp4,1\n", "its labels are numbers; give their names with --labels"),
+        (
+            "video_path,label\na.mp4,x\n",
+            r"list.csv:1: 0 of its columns are called path or video or file or filename; call one",
+        ),
+        ("path,name\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class; call"),
+        ("path,label,class\na.mp4,0,x\n", r"list.csv:1: 2 of its columns are called label or"),
+        (f"a.mp4,x\n{'b' * 140_000},x\n", r"list.csv:2: cannot be read \(field larger than"),
     ],
 )
 def test_a_bad_list_is_named_with_its_line(tmp_path: Path, text: str, cause: str):
@@ -309,6 +405,8 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
         ("a,b\n1,2\n", "has no columns"),
         (HEAD, "has no rows"),
         (HEAD + "yoga,a,x,10,train\n", "train.csv:2: its times are not numbers"),
+        (HEAD + "yoga,a,0,inf,train\n", "train.csv:2: its times are not numbers"),
+        (HEAD + '"' + "yoga,a,0,10,train\n" * 9000, "train.csv: not CSV (field larger than"),
         (HEAD + "yoga,../../a,0,10,train\n", "train.csv:2: '../../a' is not a video's id"),
         (HEAD + "yogha,a,0,10,train\n", "train.csv:2: the class 'yogha' is not among the 400"),
     ],
