@@ -144,7 +144,7 @@ class PyAVVideo:
         """Yield every frame that decodes without an error, in the order of showing."""
         self._damaged = 0
         try:
-            with av.open(str(self._path)) as container:
+            with av.open(str(self._path), metadata_errors="replace") as container:
                 stream = container.streams.best("video")
                 if stream is None:
                     raise DecodeError("no video stream")
@@ -199,6 +199,7 @@ def visit(
     Raises:
         DecodeError: no decoder can; the reason is the last one's.
     """
+    path = path.absolute()  # FFmpeg takes a relative name with a colon in it for a URL
     if not path.is_file():
         raise DecodeError("no such file")
     if path.stat().st_size == 0:
@@ -240,7 +241,7 @@ def _cut_short(path: Path, timestamps: NDArray[np.float64]) -> str:
     complaint when the rest never came, and both decoders call what is there the whole.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             stream = container.streams.best("video")
             if stream is None:
                 return ""

@@ -199,6 +199,32 @@ def test_a_download_that_broke_off_is_noticed(tmp_path: Path, make_clip, suffix:
     )
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("mp4", "libx264"), ("mkv", "libx264"), ("avi", "mpeg4")]
+)
+def test_a_tag_that_is_not_utf_8_hides_neither_a_video_nor_that_it_broke_off(
+    tmp_path: Path, make_clip, suffix: str, codec: str, decoder: Decoder
+):
+    path = make_clip(tmp_path / f"a.{suffix}", frames=48, codec=codec)
+    raw = path.read_bytes().replace(b"Lavf", b"\xe9avf")  # the tag that names the program
+    assert b"\xe9avf" in raw
+    path.write_bytes(raw)
+    assert numbers(read(path, [0, 12], decoder).frames) == [0, 12]
+    if suffix != "mp4":  # which cannot be opened without its end
+        path.write_bytes(raw[: len(raw) // 2])
+        assert "that its header announces" in read(path, [0], decoder).note
+
+
+@BOTH
+def test_a_relative_name_with_a_colon_is_no_address(
+    tmp_path: Path, make_clip, monkeypatch, decoder: Decoder
+):
+    make_clip(tmp_path / "2024-01-01T12:30.mkv", frames=9)
+    monkeypatch.chdir(tmp_path)
+    assert read(Path("2024-01-01T12:30.mkv"), [0], decoder).count == 9
+
+
 def test_a_truncated_video_has_a_reason(tmp_path: Path, make_clip):
     raw = make_clip(tmp_path / "a.mp4").read_bytes()
     (tmp_path / "b.mp4").write_bytes(raw[: len(raw) // 2])
