@@ -61,6 +61,9 @@ class Options:
         for name in ("frames", "batch", "checkpoint"):
             if getattr(self, name) < 1:
                 raise BadInput(f"--{name} {getattr(self, name)}", "below 1", "use 1 or more")
+        if not 0 <= self.seed < 2**53:  # from there on a cache gives it back rounded
+            mend = f"use a number from 0 to {2**53 - 1}"
+            raise BadInput(f"--seed {self.seed}", "cannot be negative, nor as large", mend)
         if self.keep_regions < 0:
             mend = "use 0 to keep all"
             raise BadInput(f"--keep-regions {self.keep_regions}", "cannot be negative", mend)

@@ -10,7 +10,7 @@ from types import TracebackType
 from extract import beside
 from extract.ahead import in_order
 from extract.clip import Pixels
-from extract.worker import Job, receive
+from extract.worker import Job, check_timeout, receive
 
 # No growth was seen over thousands of videos; what some file may leak goes with its worker.
 _VIDEOS_PER_WORKER = 5000
@@ -33,9 +33,13 @@ class Pool:
     Args:
         workers: processes.
         timeout: seconds that one decoder may take for one video.
+
+    Raises:
+        BadInput: a timeout that cannot be set.
     """
 
     def __init__(self, workers: int, timeout: float = 120.0) -> None:
+        check_timeout(timeout)
         self.workers, self._timeout = workers, timeout
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._mine = threading.local()  # each thread keeps one worker busy

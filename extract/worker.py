@@ -14,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from corpus.errors import BadInput
 from extract import clip
 from extract.clip import Pixels, Plan
 from extract.decode import DecodeError, quiet
+
+_LONGEST = 86400  # seconds; the alarm that ends a worker cannot be set for ever
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,17 @@ class Job:
     path: Path
     name: str
     plan: Plan
+
+
+def check_timeout(timeout: float) -> None:
+    """Refuse a time for one video that a worker's alarm cannot be set to.
+
+    Raises:
+        BadInput: it is not above 0, or longer than a day.
+    """
+    if not 0 < timeout <= _LONGEST:
+        mend = f"use {_LONGEST}, a day, for as good as no limit"
+        raise BadInput(f"--timeout {timeout:g}", f"not above 0 and at most {_LONGEST}", mend)
 
 
 def serve(jobs: Connection, timeout: float) -> None:

@@ -1,3 +1,4 @@
+import math
 import platform
 import resource
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpus.errors import BadInput
 from extract.clip import Pixels, Plan
 from extract.pool import Pool
 from extract.views import Framing
@@ -104,6 +106,12 @@ def test_a_reader_that_leaves_early_waits_for_nobody(tmp_path: Path, make_clip, 
     with Pool(workers=2, timeout=100) as pool:
         answers = pool.read([Job(path, "a", Plan(nasty.Hang()))] * 3, ahead=3)
         del answers  # leaving the block ends the workers, not their patience
+
+
+@pytest.mark.parametrize("timeout", [math.inf, math.nan, 1e12, 0, -1])
+def test_a_timeout_that_no_alarm_can_be_set_to_is_refused(timeout: float):
+    with pytest.raises(BadInput, match=r"^--timeout .*: not above 0 and at most 86400;"):
+        Pool(workers=1, timeout=timeout)
 
 
 def test_reasons_come_back_in_place_of_pixels(tmp_path: Path):
