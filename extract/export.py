@@ -4,7 +4,7 @@ import importlib.util
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from corpus.atomic import atomic_folder
 from corpus.errors import BadInput
+from extract.drafts import writing
 from extract.manifest import tensors
 from extract.rows import Features
-from extract.shards import writing
 from extract.store import FeatureCache
 
 FORMATS = ("npy", "parquet", "webdataset")
@@ -60,17 +60,18 @@ def export(cache: FeatureCache, out: Path, form: str) -> int:
 
 
 def _npy(cache: FeatureCache, folder: Path) -> None:
-    arrays: dict[str, Any] = {}
-    for index, features in _rows(cache):
-        for name, value in _tensors(features).items():
-            if name not in arrays:
-                shape = (len(cache), *value.shape)
-                arrays[name] = np.lib.format.open_memmap(
-                    folder / f"{name}.npy", "w+", value.dtype, shape
-                )
-            arrays[name][index] = value
-    for array in arrays.values():
-        array.flush()
+    with ExitStack() as files:
+        # Written row by row: on a full disk, a file mapped into memory would end the process.
+        arrays, blank = {}, {}
+        for name, (shape, dtype) in tensors(cache.manifest).items():
+            arrays[name] = files.enter_context((folder / f"{name}.npy").open("wb"))
+            blank[name] = np.zeros(shape, dtype)
+            head = {"descr": dtype.str, "fortran_order": False, "shape": (len(cache), *shape)}
+            np.lib.format.write_array_header_1_0(arrays[name], head)
+        for index in range(len(cache)):
+            features = cache.features(index)
+            for name, value in (blank if features is None else _tensors(features)).items():
+                arrays[name].write(np.ascontiguousarray(value).data)
     np.save(folder / "label.npy", cache.labels)
     with (folder / "clips.jsonl").open("w", encoding="utf-8") as file:
         for index in range(len(cache)):
@@ -128,13 +129,6 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     facts = tarfile.TarInfo(name)  # with no time and no owner: the same cache, the same bytes
     facts.size = len(content)
     tar.addfile(facts, io.BytesIO(content))
-
-
-def _rows(cache: FeatureCache) -> Iterator[tuple[int, Features]]:
-    for index in range(len(cache)):
-        features = cache.features(index)
-        if features is not None:
-            yield index, features
 
 
 def _tensors(features: Features) -> dict[str, NDArray[Any]]:
