@@ -6,18 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from corpus.command import accuse, application, out, print_json, run
+from corpus.errors import BadInput
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
 
 Cache = Annotated[Path, typer.Argument(help="A feature cache, such as feats.h5.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
+_SHOWN = 20  # faults of a cache that are printed; a damaged one may have as many as rows
+
 
 @app.command()
 def info(cache: Cache, json: Json = False) -> None:
     """Say what a cache holds and what made it."""
-    from rich.table import Table
-
     from extract.store import FeatureCache
 
     opened = FeatureCache(cache)
@@ -32,16 +33,16 @@ def info(cache: Cache, json: Json = False) -> None:
     if json:
         print_json(facts)
         return
-    table = Table(show_header=False, box=None)
+    width = max(map(len, facts))
     for name, value in facts.items():
         if name == "classes":
             value = f"{len(manifest.classes)}: {', '.join(manifest.classes[:6])} …"
         elif name == "preprocess":
             value = ", ".join(f"{key} {setting}" for key, setting in value.items())
         elif name == "failures":
-            value = "\n".join(f"{row['video']}: {row['reason']}" for row in value[:20])
-        table.add_row(name, str(value))
-    out.print(table)
+            rows = (f"{row['video']}: {row['reason']}" for row in value)
+            value = f"\n{'':{width}} ".join(rows)
+        out.print(f"{name:{width}} {value}")
 
 
 @app.command()
@@ -49,23 +50,26 @@ def verify(caches: Annotated[list[Path], typer.Argument()], json: Json = False) 
     """Check every byte of a cache, its hashes, counts and ranges. Exit 1 if one is not sound."""
     from extract.verify import verify as check
 
-    verdicts = {str(path): check(path) for path in caches}
+    found: dict[str, dict[str, Any]] = {}
+    for path in caches:
+        faults: tuple[str, ...]
+        try:
+            verdict = check(path)
+        except BadInput as error:  # of which the others are not to be the less looked at
+            faults = (f"{error.cause}; {error.mend}",)
+        else:
+            faults = verdict.faults
+        found[str(path)] = {"sound": not faults, "faults": list(faults)}
+        for fault in faults[:_SHOWN]:
+            accuse("fault", f"{path}: {fault}")
+        if len(faults) > _SHOWN:
+            accuse("fault", f"{path}: and {len(faults) - _SHOWN} more, which --json lists")
+        if not faults and not json:
+            clips, failed = verdict.manifest.clips, verdict.manifest.failed
+            out.print(f"{path}: sound, {clips} clips, {failed} failed")
     if json:
-        print_json(
-            {
-                path: {"sound": not verdict.faults, "faults": list(verdict.faults)}
-                for path, verdict in verdicts.items()
-            }
-        )
-    for path, verdict in verdicts.items():
-        if verdict.faults:
-            for fault in verdict.faults[:20]:
-                accuse("fault", f"{path}: {fault}")
-        elif not json:
-            manifest = verdict.manifest
-            line = f"{path}: sound, {manifest.clips} clips, {manifest.failed} failed"
-            out.print(line)
-    if any(verdict.faults for verdict in verdicts.values()):
+        print_json(found)
+    if not all(cache["sound"] for cache in found.values()):
         raise typer.Exit(1)
 
 

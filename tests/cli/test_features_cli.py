@@ -9,10 +9,10 @@ from extract.features_cli import main
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
+def write(path: Path, clips: int, failed: list[tuple[str, str]]) -> Path:
+    """A cache whose last rows failed: which, and why."""
     manifest = CacheManifest(
-        dataset="folder", split="all", classes=("x", "[bold]y"), clips=2, backbone="m/p",
+        dataset="folder", split="all", classes=("x", "[bold]y"), clips=clips, backbone="m/p",
         model="m", pretrained="p", fingerprint="f", random_weights=False, merge=1, frames=1,
         views="1x1", sampling="centre", seed=0, precision="float32", dtype="float16",
         preprocess=PreprocessFacts(
@@ -21,17 +21,24 @@ def cache(tmp_path: Path) -> Path:
         ),
         compression="none", dim=3, regions=2, patches=2, grid=(1, 2),
     )  # fmt: skip
-    writer = CacheWriter(tmp_path / "feats.h5", manifest)
+    writer = CacheWriter(path, manifest)
     features = Features(
         np.ones((1, 2, 3), np.float16),
         np.array([[1, 2]], np.uint16),
         np.array([[1, 1]], np.uint8),
         np.zeros(1, np.float32),
     )
-    writer.append(Entry("x/[red]a.mp4", 0, "all", "ok"), features)
-    writer.append(Entry("b.mp4", 1, "all", "failed", "no video stream"), None)
+    for _ in range(clips - len(failed)):
+        writer.append(Entry("x/[red]a.mp4", 0, "all", "ok"), features)
+    for video, why in failed:
+        writer.append(Entry(video, 1, "all", "failed", why), None)
     writer.close()
-    return tmp_path / "feats.h5"
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return write(tmp_path / "feats.h5", 2, [("b.mp4", "no video stream")])
 
 
 @pytest.fixture
@@ -82,13 +89,44 @@ def test_verify_passes_a_sound_cache_and_fails_a_changed_one(cache: Path, alt_fe
     assert len(json.loads(out)[str(cache)]["faults"]) == 2
 
 
-@pytest.mark.parametrize("command", ["info", "verify"])
-def test_what_is_no_cache_is_one_line_and_exit_2(tmp_path: Path, alt_features, command: str):
+@pytest.mark.parametrize(("command", "status"), [("info", 2), ("verify", 1)])
+def test_what_is_no_cache_is_one_line(tmp_path: Path, alt_features, command: str, status: int):
     (tmp_path / "a.h5").write_text("hello")
     for name, cause in (("a.h5", "not an HDF5 file"), ("b.h5", "no such feature cache")):
         code, out, err = alt_features(command, str(tmp_path / name))
-        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert (code, out, len(err.splitlines())) == (status, "", 1)
         assert f"{name}: {cause}" in err
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_from_being_verified(cache: Path, alt_features):
+    cut = cache.with_name("cut.h5")
+    cut.write_bytes(cache.read_bytes()[:-100])
+    code, out, err = alt_features("verify", str(cut), str(cache))
+    assert (code, out) == (1, f"{cache}: sound, 2 clips, 1 failed\n")
+    assert err.startswith(f"fault: {cut}: truncated, so not a feature cache; make it again")
+    code, out, _ = alt_features("verify", str(cut), str(cache), "--json")
+    assert (code, [row["sound"] for row in json.loads(out).values()]) == (1, [False, True])
+
+
+def test_what_info_says_is_neither_cut_nor_left_out(tmp_path: Path, alt_features):
+    failed = [f"a folder of a long name/{index}.mp4" for index in range(25)]
+    why = "a reason that would not stand on a line of eighty columns, as some do"
+    path = write(tmp_path / "a.h5", len(failed), [(video, why) for video in failed])
+    code, out, _ = alt_features("info", str(path))
+    assert code == 0
+    assert [line.strip().removeprefix("failures").strip() for line in out.splitlines()[-25:]] == [
+        f"{video}: {why}" for video in failed
+    ]
+    digest = json.loads(alt_features("info", str(path), "--json")[1])["content_hash"]
+    assert any(line.split() == ["content_hash", digest] for line in out.splitlines())
+
+
+def test_verify_says_how_many_faults_it_does_not_print(tmp_path: Path, alt_features):
+    path = write(tmp_path / "a.h5", 25, [(f"{index}.mp4", "") for index in range(25)])
+    code, _, err = alt_features("verify", str(path))
+    assert code == 1
+    assert len(err.splitlines()) == 21
+    assert err.endswith("a.h5: and 5 more, which --json lists\n")
 
 
 def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_features):
