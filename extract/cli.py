@@ -45,7 +45,9 @@ def extract(
     ] = None,
     train_views: Annotated[
         int | None,
-        typer.Option(help="Instead of --views: so many random, augmented views.", min=1),
+        typer.Option(
+            help="Instead of --views and --sampling: so many random, augmented views.", min=1
+        ),
     ] = None,
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
     keep_regions: Annotated[
@@ -106,8 +108,12 @@ def extract(
     # What is quick to find wrong is looked at before the weights are loaded.
     if engine not in ("local", "ray"):
         raise BadInput(f"--engine {engine}", "unknown", "use local or ray")
-    if train_views and views is not None:
-        raise BadInput("--train-views", "given together with --views", "give one of the two")
+    for option, given in (("--views", views), ("--sampling", sampling)):
+        if train_views and given is not None:
+            raise BadInput("--train-views", f"given together with {option}", "give one of the two")
+    from extract.shards import check_target
+
+    check_target(target)
     names = None
     if labels is not None:
         names = tuple(name for group in load_labels(labels) for name in group.labels)
@@ -119,7 +125,9 @@ def extract(
     from extract import run as work
     from extract.options import usual_batch, usual_checkpoint
     from extract.pieces import Engine, Local
+    from extract.worker import check_timeout
 
+    check_timeout(timeout)
     crew: Engine
     if engine == "ray" and not dry_run:
         from extract.ray_engine import RayEngine
@@ -159,11 +167,11 @@ def extract(
     if tower.regions < tower.patches // 8:
         left = f"--merge {merge} leaves {tower.regions} of {1 + tower.patches} tokens"
         warn(f"{left}; a smaller one keeps more of the picture")
+    if limit is not None:
+        data = replace(data, clips=data.clips[:limit])
     if shard is not None:
         # Whatever the device: the parts of a machine without a GPU must fit those of the others.
         data = data.shard(shard, checkpoint or usual_checkpoint("cuda"))
-    if limit is not None:
-        data = replace(data, clips=data.clips[:limit])
     if dry_run:
         from extract.estimate import estimate
 
@@ -202,6 +210,7 @@ def extract(
             f"({spent.encoding / max(report.seconds, 1e-9):.0%}); meanwhile waiting for decoding "
             f"{spent.waiting:.1f} s, writing {spent.writing:.1f} s",
         )
+    report.check()
 
 
 def pick_device(device: str) -> str:
@@ -213,8 +222,8 @@ def pick_device(device: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()  # there and back: some are devices in name only
+    except (RuntimeError, AssertionError, ImportError) as error:
         cause = str(error).splitlines()[0][:120]
         raise BadInput(f"--device {device}", f"cannot be used ({cause})", "use auto") from error
     return device
@@ -228,8 +237,7 @@ def _some(items: tuple[str, ...], most: int = 5) -> str:
 def _tell(report: Any) -> None:
     manifest = report.manifest
     if report.resumed == manifest.clips and not report.spent.frames:
-        line = f"{report.path} was already complete; --overwrite makes it anew"
-        out.print(line)
+        out.print(f"{report.path} was already complete; --overwrite makes it anew")
     frames = report.spent.frames
     rate = f", {frames / report.seconds:.1f} frames/s" if frames else ""
     resumed = f" ({report.resumed} from before)" if report.resumed else ""

@@ -17,6 +17,7 @@ Made = TypeVar("Made", covariant=True)
 # What is written of a video, with its `row_digest` where that is known already.
 Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]
 
+GOES_ON = "run the same command again: it goes on from the last finished shard"
 _BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
 
 
@@ -52,7 +53,7 @@ class Draft(Generic[Made]):
     ) -> None:
         self.path, self.seconds = path, 0.0
         self._draft, self._target = draft, target
-        with writing(target):
+        with writing(target, GOES_ON):
             self._writer = writer(draft)
 
     def fill(self, rows: Iterable[Row]) -> None:
@@ -88,22 +89,18 @@ class Draft(Generic[Made]):
     @contextmanager
     def _timed(self) -> Iterator[None]:
         began = time.monotonic()
-        with writing(self._target):
+        with writing(self._target, GOES_ON):
             yield
         self.seconds += time.monotonic() - began
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turn a failure to write into one line about `target`."""
+def writing(target: Path, then: str = "run the same command again") -> Iterator[None]:
+    """Turn a failure to write into one line about `target`, which says what to do `then`."""
     try:
         yield
     except OSError as error:
         full = "No space left" in str(error) or "too large" in str(error)
         cause = os.strerror(error.errno) if error.errno else str(error).split("(")[-1].strip(")")
         mend = "free some space" if full else "see that its folder can be written to"
-        raise RunFailed(
-            target,
-            f"cannot be written ({cause})",
-            f"{mend}, then run the same command again: it goes on from the last finished shard",
-        ) from error
+        raise RunFailed(target, f"cannot be written ({cause})", f"{mend}, then {then}") from error

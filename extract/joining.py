@@ -19,7 +19,7 @@ from types import TracebackType
 
 from corpus.errors import BadInput, RunFailed
 from extract import beside
-from extract.drafts import Draft, Row
+from extract.drafts import GOES_ON, Draft, Row
 from extract.manifest import CacheManifest
 from extract.shard import Shard
 from extract.writer import CacheWriter
@@ -72,7 +72,7 @@ class Joiner:
             thread = Thread(target=_serve_and_close, args=(theirs,), name="join")
             thread.start()
             self._ending = partial(_ending, thread)
-        with suppress(OSError):  # it did not even start, which `_rest` tells
+        with suppress(OSError):  # it did not even start, which `_answer` tells
             self._pipe.send(self._join)
         return self
 
@@ -89,16 +89,27 @@ class Joiner:
             self._pipe.close()  # which stops it, unless it is done
             self._ending()
 
+    def check(self) -> None:
+        """Look whether it has given up, while shards are made that nobody would join.
+
+        Raises:
+            RunFailed: it has.
+        """
+        if self._pipe.poll():
+            self._answer()
+
     def _rest(self) -> float:
         """Say that all shards are made, and wait for the target."""
         with suppress(OSError):  # it gave up before, and says why
             self._pipe.send(True)
+        return self._answer()
+
+    def _answer(self) -> float:
         try:
             answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             cause = f"joining its parts ended early ({self._ending()})"
-            mend = "run the same command again: it goes on from the last finished shard"
-            raise RunFailed(self._join.target, cause, mend) from error
+            raise RunFailed(self._join.target, cause, GOES_ON) from error
         if isinstance(answer, RunFailed):
             raise answer
         return float(answer)

@@ -16,6 +16,7 @@ from typing import Any
 
 from corpus.backbone import load
 from corpus.errors import BadInput, RunFailed
+from extract.drafts import GOES_ON
 from extract.encode import Encoder, lanes
 from extract.pieces import Piece, Spent, Watch, Work, make, tell
 from extract.pool import Pool
@@ -96,7 +97,8 @@ class RayEngine:
 
         Raises:
             BadInput: a worker cannot load the backbone, or another one has that name there.
-            RunFailed: no worker could be had, one piece kills them, or a shard cannot be written.
+            RunFailed: no worker could be had or be made ready, one piece kills them, or a shard
+                cannot be written.
         """
         shards = Shards(work.shards.target.absolute(), work.shards.job)
         root = replace(work.dataset, root=work.dataset.root.absolute())
@@ -177,13 +179,18 @@ class _Crew:
                 raise RunFailed(
                     "--engine ray",
                     f"the cluster gave no worker for {_PATIENCE / 60:.0f} minutes",
-                    "run the same command again: it goes on from the last finished shard",
+                    GOES_ON,
                 )
             worker, made = self._tasks.pop(done[0])
             try:
                 cost = ray.get(done[0])
             except RayTaskError as error:
-                raise error.cause if isinstance(error.cause, BadInput) else error from None
+                if isinstance(error.cause, BadInput):
+                    raise error.cause from None
+                if made is None:
+                    cause = f"a worker cannot load the backbone ({_short(error.cause)})"
+                    raise RunFailed("--engine ray", cause, "try another --device") from None
+                raise
             except RayError as error:
                 self._bury(worker, made, error)
                 if made is not None:

@@ -2,21 +2,23 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from corpus.backbone import Backbone
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset
 from extract.encode import Encoder, lanes
-from extract.manifest import CacheManifest, PreprocessFacts, list_hash
+from extract.manifest import OF_PART, CacheManifest, PreprocessFacts, list_hash
 from extract.options import Options, plan_of
 from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, cores, tell
 from extract.pool import Pool
 from extract.rows import Entry, Features
-from extract.shards import Shards, differs
+from extract.shards import Shards, check_target, differs
 from extract.store import FeatureCache
 from extract.worker import Job
 
@@ -43,6 +45,17 @@ class Report:
     resumed: int
     seconds: float
     spent: Spent
+
+    def check(self) -> None:
+        """Refuse a cache without features, with which a command is not to end well.
+
+        Raises:
+            RunFailed: all have failed; the cache that says so is there all the same.
+        """
+        if self.manifest.failed == self.manifest.clips:
+            first = f"{self.failed[0].video}: {self.failed[0].error}"
+            cause = f"is written, but all of its {self.manifest.clips} videos failed ({first})"
+            raise RunFailed(self.path, cause, "mend them, then run again with --overwrite")
 
 
 def extract(
@@ -72,7 +85,8 @@ def extract(
         workers: decoding processes; by default one for each CPU core.
         timeout: seconds that one decoder may take for one video.
         limit: encode only the first so many videos.
-        overwrite: replace an existing cache, and drop unfinished work.
+        overwrite: replace an existing cache, and drop unfinished work, but for that of a run which
+            was to replace one itself in the same way: that goes on, with or without this.
         watch: called after each video, those of an earlier run included.
         engine: by default `Local(workers, timeout)`; `RayEngine` uses a cluster.
 
@@ -83,6 +97,7 @@ def extract(
     """
     began = time.monotonic()
     options = options or Options()
+    check_target(out)
     if limit is not None:
         dataset = replace(dataset, clips=dataset.clips[:limit])
     if not any(dataset.path(clip).is_file() for clip in dataset.clips):
@@ -91,11 +106,12 @@ def extract(
     encoder = options.encoder(backbone, lanes(backbone.device))
     plan = plan_of(backbone, options, dataset.split)
     manifest = _manifest(dataset, encoder, options, plan)
-    job = manifest.model_dump(mode="json", exclude={"compression", "failed", "content_hash"})
+    late = {"compression", "failed", "content_hash", *OF_PART}
+    job = manifest.model_dump(mode="json", exclude=late)
     job |= {"batch": options.batch, "decoder": options.decoder, "checkpoint": options.checkpoint}
     job |= {"compile": options.compile}
     shards = Shards(out, job, fresh=overwrite)
-    finished = None if overwrite else _finished(out, manifest)
+    finished = None if shards.replacing() or overwrite else _finished(out, manifest)
     if finished is not None:
         shards.sweep()
         return _report(out, finished, len(dataset.clips), began, Spent())
@@ -107,15 +123,23 @@ def extract(
         work = Work(replace(dataset, clips=()), options, plan, manifest, shards)
         paths = [work.path(piece) for piece in pieces]
         todo = []
-        for piece, path in zip(pieces, paths, strict=True):
-            if not shards.holds(path):
-                todo.append(piece)
-            elif watch:
-                tell(watch, path, 0)
+        with ThreadPoolExecutor(cores()) as crew:
+            held = crew.map(partial(shards.holds, manifest=manifest), paths)
+            for piece, path, made in zip(pieces, paths, held, strict=True):
+                if not made:
+                    todo.append(piece)
+                elif watch:
+                    tell(watch, path, 0)
         resumed = len(dataset.clips) - sum(len(piece.clips) for piece in todo)
         engine = engine or Local(workers, timeout)
         with shards.assembling(manifest, paths, backbone.device.type != "cpu") as joiner:
-            spent = engine(work, todo, encoder, watch)
+
+            def watched(entry: Entry, frames: int) -> None:
+                joiner.check()
+                if watch:
+                    watch(entry, frames)
+
+            spent = engine(work, todo, encoder, watched)
         spent += Spent(writing=joiner.seconds)
     return _report(out, FeatureCache(out), resumed, began, spent)
 
@@ -181,6 +205,9 @@ def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) 
         seed=options.seed,
         augment=options.augment,
         part=dataset.part,
+        start=dataset.start,
+        whole_clips=dataset.whole_clips,
+        whole_hash=dataset.whole_hash,
         preprocess=PreprocessFacts(**vars(facts)),
         precision=options.precision,
         dtype=options.dtype,
@@ -196,11 +223,10 @@ def _finished(out: Path, wanted: CacheManifest) -> FeatureCache | None:
     """The cache at `out`, if there is one and it is what is asked for."""
     if not out.exists():
         return None
-    if out.is_dir():
-        raise BadInput(out, "is a folder", "give a file such as feats.h5 as --out")
     cache = FeatureCache(out)
     late = {"failed", "content_hash"}
     theirs, ours = (m.model_dump(mode="json", exclude=late) for m in (cache.manifest, wanted))
+    ours = {name: ours[name] for name in ours if name in theirs}  # an older part has fewer facts
     if theirs != ours:
         cause = f"exists and was made with other options ({differs(theirs, ours)})"
         raise BadInput(out, cause, "choose another --out, or --overwrite it")

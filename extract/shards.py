@@ -1,9 +1,9 @@
 """Unfinished work beside its target: whole shards, one lock, one job (design §4).
 
-`feats.h5.shards/` holds what is finished so far. A shard is closed, fsynced and only then given its
-name. Meanwhile what is finished is joined to the target, which grows there as well; the last step
-renames it into place and removes the folder. A kill at any moment leaves whole shards and no half a
-target.
+`feats.h5.shards/` holds what is finished so far, and in `job.json` what it is the work of. A shard
+is closed, fsynced and only then given its name. Meanwhile what is finished is joined to the target,
+which grows there as well; the last step renames it into place and removes the folder. A kill at any
+moment leaves whole shards and no half a target.
 """
 
 import fcntl
@@ -17,11 +17,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from corpus.atomic import write_json
 from corpus.errors import BadInput
-from extract.drafts import Draft, writing
+from extract.drafts import GOES_ON, Draft, writing
 from extract.joining import Join, Joiner
 from extract.manifest import CacheManifest
 from extract.shard import Shard, ShardWriter
+
+_LONGEST = 255  # bytes of a file's name, on the usual file systems
+_HALF_DONE = ("draft-", ".job.")  # how names begin that a kill can leave
+
+
+def check_target(target: Path) -> None:
+    """Look whether there could be such a file, before there is work to lose.
+
+    Raises:
+        BadInput: it is a folder, or its name is too long.
+        RunFailed: its folder cannot be looked into.
+    """
+    with writing(target):
+        if len(os.fsencode(_draft_name(target))) > _LONGEST:
+            raise BadInput(target, "its name is too long", "give a shorter one as --out")
+        if target.is_dir():
+            raise BadInput(target, "is a folder", "give a file such as feats.h5 as --out")
 
 
 class Shards:
@@ -30,10 +48,12 @@ class Shards:
     Args:
         target: the cache file to be.
         job: all that decides the features, as JSON-like data. Shards of another job are refused.
-        fresh: remove what another or the same job left, instead of resuming.
+        fresh: make a target anew: what another or the same job left is removed instead of resumed,
+            unless it was fresh itself and is this job.
 
     Raises:
-        BadInput: another process works on this target, or another job left shards there.
+        BadInput: another process works on this target, or another job left shards there, or what
+            lies there is not known to be ours.
     """
 
     def __init__(self, target: Path, job: dict[str, Any], fresh: bool = False) -> None:
@@ -41,7 +61,7 @@ class Shards:
         self.folder = target.with_name(f"{target.name}.shards")
 
     def __enter__(self) -> "Shards":
-        with writing(self.target):
+        with writing(self.target, GOES_ON):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._locked()
             try:
@@ -63,12 +83,17 @@ class Shards:
         """Where a shard lies once finished; a change of its `inputs` gives it another name."""
         return self.folder / f"{number:06d}-{inputs[:16]}.shard"
 
-    def holds(self, path: Path) -> bool:
-        """Whether a shard is finished and can be read; one that cannot is removed."""
+    def replacing(self) -> bool:
+        """Whether unfinished work of this job lies here that was begun fresh: it goes on."""
+        return self._theirs() == (self.job, True)
+
+    def holds(self, path: Path, manifest: CacheManifest) -> bool:
+        """Whether a shard is finished and is what was written; one that is not is removed."""
         if not path.exists():
             return False
         try:
-            Shard(path)
+            for _ in Shard(path).rows(manifest):
+                pass
         except BadInput:
             path.unlink()
             return False
@@ -111,19 +136,25 @@ class Shards:
 
     def sweep(self) -> None:
         """Remove what a kill between the target's renaming and the folder's removal left."""
-        if not self.folder.is_dir() or self._theirs() not in (None, self.job):
+        if not self.folder.is_dir() or self._theirs() not in (None, (self.job, False)):
             return
         with suppress(BadInput), self:
             self._discard()
 
     def _draft(self, path: Path) -> Path:
         # No two writers share a draft: on a cluster, one that was given up for dead may go on.
-        return self.folder / f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
+        return self.folder / _draft_name(path)
 
     def _discard(self) -> None:
-        # The job goes first: a folder without one is known to hold nothing worth keeping.
+        # The job goes after the shards: without it nobody would know whose they are.
+        self._empty()
         (self.folder / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name not in ("job.json", "lock"):
+                path.unlink()
 
     def _locked(self) -> int:
         path = self.folder / "lock"
@@ -139,28 +170,44 @@ class Shards:
         mend = "wait for it to end, or choose another --out"
         raise BadInput(self.target, "another alt-extract is working on it", mend)
 
-    def _theirs(self) -> dict[str, Any] | None:
-        """The job whose shards lie here, if any do."""
-        try:
-            return json.loads((self.folder / "job.json").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
+    def _theirs(self) -> tuple[dict[str, Any], bool] | None:
+        """The job whose shards lie here, and whether it was begun fresh; None when none do.
+
+        Raises:
+            BadInput: something lies here, and nothing says what it is.
+        """
+        with writing(self.target):
+            try:
+                theirs = dict(json.loads((self.folder / "job.json").read_bytes()))
+                return theirs, theirs.pop("overwrite", False)
+            except (ValueError, TypeError):
+                cause = "its job.json, which says what its shards are of, cannot be read"
+            except FileNotFoundError:
+                names = sorted(path.name for path in self.folder.glob("*"))
+                kept = [n for n in names if n != "lock" and not n.startswith(_HALF_DONE)]
+                if not kept:
+                    return None
+                cause = f"holds {kept[0]}, and no job.json that says what that is of"
+        raise BadInput(self.folder, cause, "remove it, or choose another --out")
 
     def _claim(self) -> None:
-        theirs = None if self._fresh else self._theirs()
-        if theirs not in (None, self.job):
+        theirs = self._theirs()
+        goes_on = theirs in ((self.job, True), (self.job, self._fresh))
+        if theirs is not None and not goes_on and not self._fresh:
             mend = "finish it with its own options, or start anew with --overwrite"
-            cause = f"holds unfinished work with other options ({differs(theirs, self.job)})"
+            cause = f"holds unfinished work with other options ({differs(theirs[0], self.job)})"
             raise BadInput(self.folder, cause, mend)
-        if theirs is None:
-            for path in self.folder.iterdir():
-                if path.name != "lock":
-                    path.unlink()
-            draft = self.folder / "draft-job.json"
-            draft.write_text(json.dumps(self.job, indent=1, sort_keys=True))
-            os.replace(draft, self.folder / "job.json")
-        for draft in self.folder.glob("draft-*"):  # of a run that was killed
-            draft.unlink()
+        if not goes_on:
+            self._empty()
+            marked = {"overwrite": True} if self._fresh else {}
+            write_json(self.folder / "job.json", self.job | marked)
+        for path in self.folder.iterdir():
+            if path.name.startswith(_HALF_DONE):  # of a run that was killed
+                path.unlink()
+
+
+def _draft_name(path: Path) -> str:
+    return f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
 
 
 def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:

@@ -175,9 +175,16 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--model", "ViT-Q-99"], "--model ViT-Q-99: open_clip knows no such model;"),
         (["--model", "RN50"], "--model: its image tower is a ModifiedResNet"),
         (["--train-views", "2", "--views", "2x1"], "--train-views: given together with --views;"),
+        (["--train-views", "2", "--sampling", "centre"], "given together with --sampling;"),
+        (["--split", "../b"], "--split ../b: '../b' is not a path under {root};"),
+        (["--seed", "-1"], "--seed -1: cannot be negative, nor as large; use"),
+        (["--timeout", "inf"], "--timeout inf: not above 0 and at most 86400; use 86400, a day"),
+        (["--timeout", "1e12"], "--timeout 1e+12: not above 0 and at most 86400;"),
         (["--engine", "spark"], "--engine spark: unknown; use local or ray"),
         (["--views", "2x2"], "--views Tx2: there are 1 or 3 spatial views;"),
         (["--device", "cuda:7"], "--device cuda:7: cannot be used"),
+        (["--device", "hpu"], "--device hpu: cannot be used"),
+        (["--device", "meta"], "--device meta: cannot be used"),
         (["--out", "{tmp}"], "{tmp}: is a folder;"),
     ],
 )
@@ -199,7 +206,7 @@ def test_bad_input_is_one_line_and_exit_2(
     code, out, err = here(monkeypatch, capsys, *(word for pair in base.items() for word in pair))
     errors = [line for line in err.splitlines() if line.startswith("error:")]
     assert (code, out, len(errors)) == (2, "", 1)
-    assert said.format(tmp=tmp_path) in errors[0]
+    assert said.format(tmp=tmp_path, root=videos) in errors[0]
     assert not (tmp_path / "feats.h5").exists()
     assert not (tmp_path / "feats.h5.shards").exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray (pip install 'alt-video[ray]')"
@@ -116,3 +116,27 @@ def test_without_ray_the_error_names_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BadInput, match=r"^--engine ray: Ray is not installed; .*alt-video\[ray\]"):
         importlib.import_module("extract.ray_engine")
+
+
+@needs_ray
+def test_a_worker_that_cannot_load_the_backbone_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    from ray.exceptions import RayTaskError
+
+    from extract import ray_engine
+
+    class Worker:
+        remote = property(lambda self: lambda *given: "a task" if self is worker.open else worker)
+
+    worker = Worker()
+    worker.open = Worker()  # type: ignore[attr-defined]
+
+    def get(task):
+        raise RayTaskError("open", "Traceback …", RuntimeError("No CUDA GPUs\nare available"))
+
+    monkeypatch.setattr(ray_engine.ray, "wait", lambda tasks, timeout: (tasks, []))
+    monkeypatch.setattr(ray_engine.ray, "get", get)
+    crew = ray_engine._Crew(worker)
+    crew.hire(1)
+    told = r"^--engine ray: a worker cannot load the backbone \(No CUDA GPUs are available\); try"
+    with pytest.raises(RunFailed, match=told):
+        list(crew.results([None]))

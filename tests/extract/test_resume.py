@@ -91,14 +91,11 @@ def test_a_shard_that_changed_on_the_disk_is_made_anew_and_never_joined(
     (shard,) = (tmp_path / "feats.h5.shards").glob("*.shard")
     stored = bytearray(shard.read_bytes())
     if damage == "its end":
-        shard.write_bytes(stored[: len(stored) // 2])
+        stored = stored[: len(stored) // 2]
     else:
         stored[10] ^= 1
-        shard.write_bytes(stored)
-        with pytest.raises(RunFailed, match=f"{shard.name}: had changed .*run the same command"):
-            extract(dataset, mini, out, OPTIONS)
-        assert not out.exists()
-    assert extract(dataset, mini, out, OPTIONS).resumed == (0 if damage == "its end" else 4)
+    shard.write_bytes(stored)
+    assert extract(dataset, mini, out, OPTIONS).resumed == 0
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -158,7 +155,7 @@ def test_two_runs_on_one_target_do_not_meet(dataset: Dataset, mini: Backbone, tm
 
 @pytest.mark.parametrize(
     ("writer", "finished"),
-    [(ShardWriter, ["000000"]), (CacheWriter, ["000000", "000001", "000002"])],
+    [(ShardWriter, ["000000"]), (CacheWriter, ["000000", "000001"])],
 )
 def test_a_full_disk_is_one_line_and_the_finished_part_survives(
     whole: Path,
@@ -181,9 +178,10 @@ def test_a_full_disk_is_one_line_and_the_finished_part_survives(
         extract(dataset, mini, out, OPTIONS)
     assert not out.exists()
     names = sorted(path.name[:6] for path in (tmp_path / "feats.h5.shards").iterdir())
-    assert names == [*finished, "job.js", "lock"]
+    # The last shard may have been made before the run noticed that the target cannot be.
+    assert names in ([*finished, *more, "job.js", "lock"] for more in ([], ["000002"]))
     monkeypatch.undo()
-    assert extract(dataset, mini, out, OPTIONS).resumed == min(7, 3 * len(finished))
+    assert extract(dataset, mini, out, OPTIONS).resumed == min(7, 3 * (len(names) - 2))
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -217,3 +215,92 @@ def test_a_cut_to_the_largest_regions_is_sound_and_resumes_only_as_itself(
     assert patches.max() == 6
     largest = np.sort(all_of_them.region_size(0)[:, 1:], axis=1)[:, -5:]
     assert (np.sort(sizes[:, 1:], axis=1) == largest).all()
+
+
+@pytest.mark.parametrize(("old", "again"), [("same", True), ("same", False), ("other", False)])
+def test_an_interrupted_overwrite_goes_on_and_the_old_cache_stays_till_its_end(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, old: str, again: bool
+):
+    out = tmp_path / "feats.h5"
+    before = whole.read_bytes() if old == "same" else b"another cache"
+    out.write_bytes(before)
+    for after in (5, 4):  # in the second shard; there again, after the three of the first
+        with pytest.raises(Stop):
+            extract(dataset, mini, out, OPTIONS, watch=stopping(after), overwrite=True)
+        assert out.read_bytes() == before
+        assert len(list((tmp_path / "feats.h5.shards").glob("*.shard"))) == 1
+    report = extract(dataset, mini, out, OPTIONS, overwrite=again)
+    assert (report.resumed, report.spent.frames) == (3, 16)
+    assert out.read_bytes() == whole.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["feats.h5"]
+
+
+def test_an_overwrite_drops_unfinished_work_that_was_to_overwrite_nothing(
+    dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, OPTIONS, watch=stopping(5))
+    assert extract(dataset, mini, out, OPTIONS, overwrite=True).resumed == 0
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        (lambda job: job.write_text(""), "its job.json, .*, cannot be read"),
+        (lambda job: job.write_bytes(b"\xff{"), "its job.json, .*, cannot be read"),
+        (lambda job: job.unlink(), "holds 000000-.*shard, and no job.json"),
+    ],
+    ids=["emptied", "garbled", "lost"],
+)
+def test_shards_whose_job_is_not_known_are_kept_and_told(
+    dataset: Dataset, mini: Backbone, tmp_path: Path, damage, cause: str, overwrite: bool
+):
+    shards = tmp_path / "feats.h5.shards"
+    shards.mkdir()
+    (shards / "000000-0123456789abcdef.shard").touch()
+    (shards / "job.json").touch()
+    damage(shards / "job.json")
+    before = sorted(shards.iterdir())
+    with pytest.raises(BadInput, match=f"feats.h5.shards: {cause}.*; remove it, or choose"):
+        extract(dataset, mini, tmp_path / "feats.h5", OPTIONS, overwrite=overwrite)
+    assert sorted(shards.iterdir()) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_only_has_the_name_of_one_of_shards_is_left_as_it_is(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, overwrite: bool
+):
+    shards = tmp_path / "feats.h5.shards"
+    shards.mkdir()
+    (shards / "thesis.txt").write_text("mine")
+    (tmp_path / "feats.h5").write_bytes(whole.read_bytes())
+    with pytest.raises(BadInput, match=r"feats.h5.shards: holds thesis.txt, and no job.json"):
+        extract(dataset, mini, tmp_path / "feats.h5", OPTIONS, overwrite=overwrite)
+    assert [path.name for path in shards.iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_kill_left_before_there_was_a_job_is_removed(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    shards = tmp_path / "feats.h5.shards"
+    shards.mkdir()
+    for name in ("lock", ".job.abc.json", "draft-0-feats.h5"):
+        (shards / name).touch()
+    extract(dataset, mini, tmp_path / "feats.h5", OPTIONS)
+    assert (tmp_path / "feats.h5").read_bytes() == whole.read_bytes()
+    assert not shards.exists()
+
+
+def test_a_part_that_was_finished_before_parts_told_of_their_list_is_complete(
+    dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    part, out = dataset.shard("2/2", 3), tmp_path / "feats.h5"
+    old = dataclasses.replace(part, start=0, whole_clips=0, whole_hash="")
+    extract(old, mini, out, OPTIONS)
+    assert extract(part, mini, out, OPTIONS).spent.frames == 0
+    extract(part, mini, out, OPTIONS, overwrite=True)
+    other = dataclasses.replace(part, whole_hash="another list's")
+    with pytest.raises(BadInput, match=r"made with other options \(whole_hash"):
+        extract(other, mini, out, OPTIONS)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from corpus.backbone import Backbone
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
 from extract.estimate import estimate
 from extract.run import encode_video, facts, plan_of
 from extract.run import extract as extract_by_many
+from extract.shards import check_target
 from extract.store import FeatureCache
 from extract.verify import verify
 from tests.extract.conftest import RUN as OPTIONS
@@ -139,6 +140,8 @@ def test_one_video_alone_has_the_cache_s_features(
         {"sampling": "dense"},
         {"merge": -1},
         {"checkpoint": 0},
+        {"sampling": "random", "seed": -1},
+        {"sampling": "random", "seed": 2**53},
     ],
 )
 def test_options_that_mean_nothing_are_refused(dataset, mini: Backbone, tmp_path: Path, options):
@@ -224,3 +227,29 @@ def test_a_report_says_where_the_time_went(dataset: Dataset, mini: Backbone, tmp
     assert set(spent) == {"waiting", "encoding", "writing"}
     assert all(seconds > 0 for seconds in spent.values())
     assert all(seconds <= report.seconds for seconds in spent.values())  # they overlap
+
+
+def test_a_cache_of_which_all_videos_failed_is_written_and_no_success(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    extract(dataset, mini, whole, OPTIONS).check()  # one of seven
+    broken = dataclasses.replace(dataset, clips=dataset.clips[2:3])
+    for _ in ("made", "found complete"):
+        report = extract(broken, mini, tmp_path / "a.h5", OPTIONS)
+        told = r"a.h5: is written, but all of its 1 videos failed \(archery/2.mp4: .*cut short"
+        with pytest.raises(RunFailed, match=told):
+            report.check()
+    assert FeatureCache(tmp_path / "a.h5").status == ["failed"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_target_that_cannot_be_is_refused_before_anything_is_done(
+    dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch, overwrite: bool
+):
+    monkeypatch.chdir(tmp_path)
+    cases = {".": "is a folder", "..": "is a folder", "x" * 241: "its name is too long"}
+    for name, cause in cases.items():
+        with pytest.raises(BadInput, match=f"{name}: {cause}"):
+            extract(dataset, mini, Path(name), OPTIONS, overwrite=overwrite)
+    assert list(tmp_path.iterdir()) == []
+    check_target(tmp_path / ("x" * 240))
