@@ -3,6 +3,7 @@
 import os
 import warnings
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,6 +97,9 @@ def extract(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a cache, or drop unfinished work.")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Of a finished cache, try failed videos again.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would cost, from a few videos.")
     ] = False,
@@ -111,6 +115,9 @@ def extract(
     for option, given in (("--views", views), ("--sampling", sampling)):
         if train_views and given is not None:
             raise BadInput("--train-views", f"given together with {option}", "give one of the two")
+    if overwrite and retry_failed:
+        cause = "given together with --overwrite"
+        raise BadInput("--retry-failed", cause, "give one of the two")
     from extract.shards import check_target
 
     check_target(target)
@@ -188,17 +195,11 @@ def extract(
         return
 
     from extract.progress import Progress
+    from extract.retry import retry
 
     with Progress(len(data.clips)) as progress:
-        report = work.extract(
-            data,
-            backbone,
-            target,
-            options,
-            overwrite=overwrite,
-            watch=progress.watch,
-            engine=crew,
-        )
+        make = retry if retry_failed else partial(work.extract, overwrite=overwrite)
+        report = make(data, backbone, target, options, watch=progress.watch, engine=crew)
     if json:
         print_json(work.facts(report))
     else:
@@ -237,7 +238,8 @@ def _some(items: tuple[str, ...], most: int = 5) -> str:
 def _tell(report: Any) -> None:
     manifest = report.manifest
     if report.resumed == manifest.clips and not report.spent.frames:
-        out.print(f"{report.path} was already complete; --overwrite makes it anew")
+        again = "; --retry-failed tries failed videos again" if manifest.failed else ""
+        out.print(f"{report.path} was already complete{again}; --overwrite makes it anew")
     frames = report.spent.frames
     rate = f", {frames / report.seconds:.1f} frames/s" if frames else ""
     resumed = f" ({report.resumed} from before)" if report.resumed else ""

@@ -1,6 +1,6 @@
 """Feature caches joined into one: parts of a dataset, or datasets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from corpus.atomic import atomic_file
 from corpus.errors import BadInput
 from extract.drafts import writing
 from extract.manifest import OF_PART, CacheManifest
-from extract.rows import Entry
+from extract.rows import Entry, Features
 from extract.shards import differs
 from extract.store import FeatureCache
 from extract.writer import CacheWriter
@@ -66,13 +66,35 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
         }
     )
     _check_videos(caches, several=len(names) > 1)
+    rows = (
+        (_renamed(cache, index, classes, several=len(names) > 1), cache.features(index))
+        for cache in caches
+        for index in range(len(cache))
+    )
+    return write(out, manifest, rows)
+
+
+def write(
+    out: Path, manifest: CacheManifest, rows: Iterable[tuple[Entry, Features | None]]
+) -> CacheManifest:
+    """Write a cache from rows that others had.
+
+    Args:
+        out: the file; one that is there is replaced once the new one is whole.
+        manifest: its facts; counts and hashes are filled in.
+        rows: as `CacheWriter.append` takes them, as many as the manifest has clips.
+
+    Returns:
+        Its facts.
+
+    Raises:
+        RunFailed: `out` cannot be written.
+    """
     with writing(out), atomic_file(out) as draft:
         writer = CacheWriter(draft, manifest)
         try:
-            for cache in caches:
-                for index in range(len(cache)):
-                    entry = _renamed(cache, index, classes, several=len(names) > 1)
-                    writer.append(entry, cache.features(index))
+            for entry, features in rows:
+                writer.append(entry, features)
             return writer.close()
         except BaseException:
             writer.abandon()

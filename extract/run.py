@@ -55,7 +55,7 @@ class Report:
         if self.manifest.failed == self.manifest.clips:
             first = f"{self.failed[0].video}: {self.failed[0].error}"
             cause = f"is written, but all of its {self.manifest.clips} videos failed ({first})"
-            raise RunFailed(self.path, cause, "mend them, then run again with --overwrite")
+            raise RunFailed(self.path, cause, "mend them, then add --retry-failed")
 
 
 def extract(

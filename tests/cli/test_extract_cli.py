@@ -211,6 +211,41 @@ def test_bad_input_is_one_line_and_exit_2(
     assert not (tmp_path / "feats.h5.shards").exists()
 
 
+def test_failed_videos_are_tried_again_when_asked(
+    videos: Path, tmp_path: Path, monkeypatch, capsys
+):
+    for name in ("a/00.mp4", "a/02.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((videos / name).read_bytes())
+    whole = (tmp_path / "a/02.mp4").read_bytes()
+    (tmp_path / "a/02.mp4").write_bytes(b"half a copy")
+    out = str(tmp_path / "feats.h5")
+    base = ["--dataset", "folder", "--root", str(tmp_path), "--out", out, *MINI, "--workers", "1"]
+    code, said, _ = here(monkeypatch, capsys, *base)
+    assert (code, "1 failed" in said) == (0, True)
+    (tmp_path / "a/02.mp4").write_bytes(whole)
+    code, said, _ = here(monkeypatch, capsys, *base)
+    assert (code, "--retry-failed tries failed videos again" in said) == (0, True)
+    code, said, _ = here(monkeypatch, capsys, *base, "--retry-failed", "--json")
+    assert (code, json.loads(said)["ok"], json.loads(said)["failed"]) == (0, 2, [])
+    code, _, err = here(monkeypatch, capsys, *base, "--retry-failed", "--overwrite")
+    assert code == 2
+    assert "--retry-failed: given together with --overwrite;" in err
+
+
+def test_a_command_of_which_every_video_fails_does_not_end_well(
+    tmp_path: Path, monkeypatch, capsys
+):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.mp4").write_bytes(b"not a video")
+    out = str(tmp_path / "feats.h5")
+    base = ["--dataset", "folder", "--root", str(tmp_path), "--out", out, *MINI, "--workers", "1"]
+    code, said, err = here(monkeypatch, capsys, *base, "--json")
+    assert (code, json.loads(said)["ok"]) == (1, 0)
+    assert "all of its 1 videos failed (a/1.mp4:" in err
+    assert "Traceback" not in err
+
+
 def test_a_dry_run_writes_nothing(videos: Path, tmp_path: Path, monkeypatch, capsys):
     out = str(tmp_path / "feats.h5")
     base = ["--dataset", "folder", "--root", str(videos), "--out", out, *MINI, "--workers", "1"]

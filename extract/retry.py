@@ -1,0 +1,74 @@
+"""Another try at the videos of a finished cache that failed, with the other rows as they are."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from corpus.backbone import Backbone
+from extract.datasets import Dataset
+from extract.merge import write
+from extract.options import Options
+from extract.pieces import Engine, Watch
+from extract.rows import Entry, Features
+from extract.run import Report, extract
+from extract.store import FeatureCache
+
+
+def retry(
+    dataset: Dataset,
+    backbone: Backbone,
+    out: Path,
+    options: Options | None = None,
+    *,
+    watch: Watch | None = None,
+    engine: Engine | None = None,
+) -> Report:
+    """Encode again what failed for a while: files that were missing, a disk that did not answer.
+
+    Where there is no finished cache yet, it is made, as by `extract`. An interrupted retry goes on
+    as an extraction does; the cache stays as it is until all has been tried.
+
+    Args:
+        dataset, backbone, out, options: as for `extract`, and as they were.
+        watch: called for each video, those that are kept included.
+        engine: as for `extract`.
+
+    Returns:
+        The report of the whole cache; `resumed` counts the rows that were kept.
+
+    Raises:
+        BadInput, RunFailed: as `extract`.
+    """
+    before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
+    cache = FeatureCache(out)
+    # A file that is still missing would fail in the same way.
+    again = [
+        index
+        for index, clip in enumerate(dataset.clips)
+        if cache.status[index] == "failed" and dataset.path(clip).is_file()
+    ]
+    if before.resumed < len(cache) or not again:
+        return before
+    if watch:
+        for index in sorted(set(range(len(cache))) - set(again)):
+            watch(cache.entry(index), 0)
+    some = replace(dataset, clips=tuple(dataset.clips[index] for index in again))
+    beside = out.with_name(f"{out.name}.again")
+    tried = extract(some, backbone, beside, options, overwrite=True, watch=watch, engine=engine)
+    new = FeatureCache(beside)
+
+    def rows() -> Iterator[tuple[Entry, Features | None]]:
+        place = {index: number for number, index in enumerate(again)}
+        for index in range(len(cache)):
+            source, at = (new, place[index]) if index in place else (cache, index)
+            yield source.entry(at), source.features(at)
+
+    write(out, cache.manifest, rows())
+    beside.unlink()
+    after = extract(dataset, backbone, out, options)
+    return replace(
+        after,
+        resumed=len(cache) - len(again),
+        seconds=before.seconds + tried.seconds + after.seconds,
+        spent=tried.spent,
+    )

@@ -1,0 +1,110 @@
+import dataclasses
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus.backbone import Backbone
+from corpus.errors import RunFailed
+from extract import retry as retry_module
+from extract.datasets import Dataset, open_dataset
+from extract.pieces import Local
+from extract.retry import retry as retry_by_many
+from extract.run import Options, extract
+from extract.store import FeatureCache
+from extract.verify import verify
+from tests.extract.conftest import RUN
+
+retry = partial(retry_by_many, engine=Local(1))
+
+
+@pytest.fixture
+def listed(videos: Path, tmp_path: Path) -> Dataset:
+    """Seven whole videos, of which three are not there yet."""
+    for index in range(7):
+        source = videos / ("archery" if index < 4 else "singing") / f"{index}.mp4"
+        if index == 2:
+            source = videos / "archery/3.mp4"
+        shutil.copy(source, tmp_path / f"{index}.mp4")
+    (tmp_path / "list.csv").write_text("".join(f"{index}.mp4,x\n" for index in range(7)))
+    for index in (1, 2, 5):
+        (tmp_path / f"{index}.mp4").rename(tmp_path / f"{index}.away")
+    return open_dataset("csv", tmp_path)
+
+
+def back(dataset: Dataset, *indices: int) -> None:
+    for index in indices:
+        (dataset.root / f"{index}.away").rename(dataset.root / f"{index}.mp4")
+
+
+def test_what_failed_is_tried_again_and_the_rest_is_kept(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    first = retry(listed, mini, out, RUN)  # no cache yet: it is made
+    assert [entry.video for entry in first.failed] == ["1.mp4", "2.mp4", "5.mp4"]
+    kept = FeatureCache(out).regions(0)
+    back(listed, 1, 5)
+    seen: list[tuple[str, int]] = []
+    again = retry(listed, mini, out, RUN, watch=lambda entry, n: seen.append((entry.video, n)))
+    assert [entry.video for entry in again.failed] == ["2.mp4"]
+    assert (again.resumed, again.spent.frames) == (5, 2 * RUN.frames)
+    assert sorted(seen) == [(f"{i}.mp4", RUN.frames * (i in (1, 5))) for i in range(7)]
+    assert np.array_equal(FeatureCache(out).regions(0), kept)
+    back(listed, 2)
+    assert retry(listed, mini, out, RUN).failed == ()
+    assert verify(out).faults == ()
+    assert sorted(path.name for path in tmp_path.glob("feats*")) == ["feats.h5"]
+
+
+def test_a_retried_cache_has_what_one_has_that_never_failed(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    out, options = tmp_path / "feats.h5", Options(frames=4, checkpoint=1)  # a video to a batch
+    retry(listed, mini, out, options)
+    back(listed, 1, 2, 5)
+    retry(listed, mini, out, options)
+    extract(listed, mini, tmp_path / "whole.h5", options, workers=1)
+    assert out.read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_nothing_is_done_where_nothing_can_come_of_it(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    retry(listed, mini, out, RUN)
+    before = (out.read_bytes(), out.stat().st_mtime_ns)
+    report = retry(listed, mini, out, RUN)  # the files are still missing
+    assert (len(report.failed), report.spent.frames) == (3, 0)
+    assert (out.read_bytes(), out.stat().st_mtime_ns) == before
+
+
+def test_an_interrupted_retry_leaves_the_cache_and_goes_on(
+    listed: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    out = tmp_path / "feats.h5"
+    options = dataclasses.replace(RUN, checkpoint=1)
+    retry(listed, mini, out, options)
+    before = out.read_bytes()
+    back(listed, 1, 2, 5)
+
+    def stop(entry, frames):
+        if entry.video == "5.mp4":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retry(listed, mini, out, options, watch=stop)
+    assert out.read_bytes() == before
+    with monkeypatch.context() as full:
+        full.setattr(retry_module, "write", _no_space)
+        with pytest.raises(RunFailed):
+            retry(listed, mini, out, options)
+    assert out.read_bytes() == before
+    assert retry(listed, mini, out, options).failed == ()
+    assert sorted(path.name for path in tmp_path.glob("feats*")) == ["feats.h5"]
+
+
+def _no_space(out, manifest, rows):
+    raise RunFailed(out, "cannot be written", "free some space")
