@@ -1,5 +1,7 @@
 """Files that are whole or absent: written beside the target, fsynced, renamed."""
 
+import errno
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 @contextmanager
@@ -45,12 +49,14 @@ def atomic_file(target: Path) -> Iterator[Path]:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`; on a clean exit it takes the target's place.
 
-    An existing `target` is replaced. Its old content is moved aside first and removed last, so
-    that a crash leaves one whole version or the other under a name.
+    An existing `target` is replaced; where it is a link, what it leads to. Its old content is
+    moved aside first and removed last, so that a crash leaves one whole version or the other under
+    a name.
     """
+    place = Path(os.path.realpath(target))
     with _blamed_on(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
         with _blamed_on(target, draft):
             draft.chmod(0o777 & ~_umask())
@@ -58,16 +64,31 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             for path in draft.rglob("*"):
                 fsync(path)
             fsync(draft)
-            if target.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-                os.replace(target, old)
-                os.replace(draft, target)
-                shutil.rmtree(old)
-            else:
-                os.replace(draft, target)
-            fsync(target.parent)
+            _put(draft, place)
+            fsync(place.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put(draft: Path, place: Path) -> None:
+    """Let a folder take a place, whatever is there; of two that do so at once, the last stays."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))
+    old = aside / "old"
+    try:
+        while True:
+            try:
+                os.replace(draft, place)
+                return
+            except OSError as error:
+                if error.errno not in _OCCUPIED:
+                    raise
+            shutil.rmtree(old, ignore_errors=True)  # another has come since, and is whole
+            with suppress(FileNotFoundError):
+                os.replace(place, old)
+    finally:
+        if old.exists() and not place.exists():  # stopped half-way
+            os.replace(old, place)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -107,3 +128,9 @@ def fsync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Digest a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

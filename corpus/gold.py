@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpus.errors import BadInput
+from corpus.labels import bundled
 from corpus.relations import Found
 
 
@@ -16,7 +17,7 @@ class Expected(BaseModel):
 
     Attributes:
         label: as its label set has it.
-        set: the label set.
+        set: the bundled label set that it is of, whose other labels help to tell its senses.
         must: units that must all be there.
         must_any: lists of units, of each of which at least one must be there.
         must_not: units that must not be there.
@@ -68,20 +69,27 @@ def read(path: Path) -> list[Expected]:
     """Read a gold file, JSON lines.
 
     Raises:
-        BadInput: it is not there or not of this form.
+        BadInput: it is not there, empty, not of this form, or of a label set that is not bundled.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(path, "cannot be read", "give a file of JSON lines") from error
-    gold = []
+    gold, sets = [], bundled()
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path} line {number}"
         try:
-            gold.append(Expected.model_validate(json.loads(line)))
+            expected = Expected.model_validate(json.loads(line))
         except (ValueError, ValidationError) as error:
-            raise BadInput(
-                f"{path} line {number}", "is no expectation", "see corpus.gold"
-            ) from error
+            raise BadInput(where, "is no expectation", "see corpus.gold") from error
+        if expected.set not in (None, *sets):
+            cause = f"its set {expected.set!r} is not bundled"
+            raise BadInput(where, cause, f"name one of {', '.join(sets)}, or leave it out")
+        gold.append(expected)
+    if not gold:
+        raise BadInput(path, "holds no expectation", "give a file of JSON lines")
     return gold
 
 

@@ -6,6 +6,7 @@ corpus.search("a person with a guitar", top=5)
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from functools import cached_property
@@ -17,12 +18,12 @@ from pydantic import ValidationError
 
 from corpus import build as building
 from corpus import control
-from corpus.atomic import atomic_folder, write_json
+from corpus.atomic import atomic_folder, sha256, write_json
 from corpus.build import Entity
 from corpus.embed import embed, flat_index
 from corpus.errors import BadInput
 from corpus.expand import beyond_defaults
-from corpus.labels import LabelSet, label_set, load_labels
+from corpus.labels import LabelSet, free_name, label_set, load_labels
 from corpus.manifest import (
     ENTITIES,
     INDEX,
@@ -33,7 +34,6 @@ from corpus.manifest import (
     check_target,
     damaged,
     read_manifest,
-    sha256,
     verify,
 )
 from corpus.options import Options, checked
@@ -106,11 +106,14 @@ class Corpus:
             **options: fields of `corpus.options.Options` (parts=False, cap=16, …).
 
         Raises:
-            BadInput: no label, labels given twice, or an option that does not exist.
+            BadInput: no label, labels given twice, two sets of one name, an option that does not
+                exist, or `reuse` of another backbone.
         """
         sets = load_labels(label_sets) if isinstance(label_sets, str) else _as_sets(label_sets)
         settings = checked(options)
         backbone = _open(backbone) if isinstance(backbone, str) else backbone
+        if reuse:
+            reuse._check(backbone)
         total = len({label for group in sets for label in group.labels})
         done = 0
 
@@ -141,7 +144,7 @@ class Corpus:
                     backbone.fingerprint,
                 ]
             ),
-            label_sets={group.name: group.labels for group in sets},
+            label_sets=list(sets),
             options=settings,
             overrides=list(overrides.lines) if overrides else [],
             backbone=backbone.name,
@@ -158,30 +161,27 @@ class Corpus:
         )
         return cls(entities, flat_index(embeddings), manifest, lambda: found)
 
-    def _rows(self) -> dict[str, np.ndarray]:
-        return {e.text: row for e, row in zip(self.entities, self.embeddings, strict=True)}
+    def _rows(self) -> dict[tuple[str, ...], np.ndarray]:
+        """Return the embeddings by all that was averaged: other templates share none."""
+        texts = [tuple(building.prompts(entity, self.manifest.options)) for entity in self.entities]
+        return dict(zip(texts, self.embeddings, strict=True))
 
     def _begins(
         self, sets: Sequence[LabelSet], options: Options, overrides: Overrides | None
     ) -> bool:
         """Tell whether building from `sets` would find the same for all labels known here."""
-        own = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
-        same = [group.labels for group in sets[: len(own)]] == [group.labels for group in own]
-        inputs = building.inputs_digest(
-            own, options, overrides, backbone_identity(*_model_of(self.manifest.backbone))
+        own = self.manifest.label_sets
+        return (
+            [group.labels for group in sets[: len(own)]] == [group.labels for group in own]
+            and self.manifest.options == options
+            and self.manifest.overrides == (list(overrides.lines) if overrides else [])
+            and self.is_current
         )
-        return same and self.manifest.inputs == inputs
 
     @property
     def is_current(self) -> bool:
         """Whether building it again, by the rules and software of now, would find the same."""
-        sets = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
-        return self._begins(sets, self.manifest.options, self._overrides)
-
-    @property
-    def _overrides(self) -> Overrides | None:
-        lines = tuple(self.manifest.overrides)
-        return Overrides(lines) if lines else None
+        return self.manifest.is_current
 
     def add_labels(self, labels: Sequence[str], backbone: "Backbone") -> "Corpus":
         """Return the corpus of these labels as well; only what is new is read and embedded.
@@ -197,16 +197,15 @@ class Corpus:
             BadInput: another backbone.
         """
         self._check(backbone)
-        known = {label for group in self.manifest.label_sets.values() for label in group}
+        known, sets = self.manifest.labels, self.manifest.label_sets
         new = [label for label in dict.fromkeys(labels) if label not in known]
         if not new:
             return self
-        sets = [LabelSet(name, group) for name, group in self.manifest.label_sets.items()]
-        sets.append(label_set(_free_name("added", self.manifest.label_sets), new))
+        name = free_name("added", [group.name for group in sets])
         return Corpus.build(
-            sets,
+            [*sets, label_set(name, new)],
             backbone,
-            overrides=self._overrides,
+            overrides=Overrides(tuple(self.manifest.overrides)),
             reuse=self,
             **self.manifest.options.model_dump(),
         )
@@ -307,7 +306,7 @@ class Corpus:
         manifest = read_manifest(folder)
         verify(folder, manifest)
         try:
-            lines = (folder / ENTITIES).read_text(encoding="utf-8").splitlines()
+            lines = (folder / ENTITIES).read_text(encoding="utf-8").split("\n")[:-1]
             entities = [Entity.model_validate_json(line) for line in lines]
             index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
         except (ValidationError, UnicodeDecodeError, RuntimeError) as error:
@@ -327,14 +326,12 @@ class Corpus:
 
 
 def _read_found(folder: Path) -> dict[str, list[Found]]:
-    """Read what was found for each label; nothing where an older version did not keep it."""
-    if not (folder / LABELS).is_file():
-        return {}
+    """Read what was found for each label."""
     try:
         lines = (folder / LABELS).read_text(encoding="utf-8").split("\n")[:-1]
         rows = [json.loads(line) for line in lines]
         return {label: [Found(*one) for one in own] for label, own in rows}
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise damaged(folder, f"{LABELS} cannot be read") from error
 
 
@@ -343,6 +340,9 @@ def _as_sets(given: Sequence[LabelSet] | Sequence[str]) -> list[LabelSet]:
     plain = [label for label in given if isinstance(label, str)]
     if plain or not groups:
         groups.append(label_set("labels", plain))
+    for name, times in Counter(group.name for group in groups).items():
+        if times > 1:
+            raise BadInput(name, f"is the name of {times} label sets", "name them apart")
     return groups
 
 
@@ -356,8 +356,3 @@ def _open(name: str) -> "Backbone":
 def _model_of(name: str) -> tuple[str, str]:
     model, _, pretrained = name.partition("/")
     return model, pretrained
-
-
-def _free_name(name: str, taken: dict[str, Any]) -> str:
-    names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
-    return next(candidate for candidate in names if candidate not in taken)

@@ -4,7 +4,9 @@ import difflib
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from corpus.errors import BadInput
@@ -41,6 +43,9 @@ def load_labels(spec: str) -> list[LabelSet]:
         spec: comma-separated; each part a bundled set's name, a text file with a label a line,
             or a dataset folder whose sub-folders are the classes.
 
+    Returns:
+        Them in order, each under a name of its own: of two files of one name, the second is "…-2".
+
     Raises:
         BadInput: nothing there, a file that is not UTF-8 text, no label, or a list whose lines
             would not be class indices (an empty line between labels, a label given twice,
@@ -49,7 +54,17 @@ def load_labels(spec: str) -> list[LabelSet]:
     parts = [part.strip() for part in spec.split(",") if part.strip()]
     if not parts:
         raise BadInput("--labels", "names no label set", f"give a file, or {', '.join(bundled())}")
-    return [_load(part) for part in dict.fromkeys(parts)]
+    sets: dict[str, LabelSet] = {}
+    for group in map(_load, dict.fromkeys(parts)):
+        name = free_name(group.name, sets)
+        sets[name] = replace(group, name=name)
+    return list(sets.values())
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken: itself, or with the first number from 2 that is free."""
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(candidate for candidate in names if candidate not in taken)
 
 
 def label_set(name: str, labels: list[str]) -> LabelSet:
@@ -63,6 +78,10 @@ def label_set(name: str, labels: list[str]) -> LabelSet:
     for line, label in enumerate(labels, start=1):
         if not label:
             raise BadInput(name, f"line {line} is empty", "remove it: lines are class indices")
+        try:
+            label.encode()
+        except UnicodeEncodeError as error:
+            raise BadInput(name, f"label {label!r} is not UTF-8", "rename it") from error
         first = seen.setdefault(label.casefold(), line)
         if first != line:
             raise BadInput(
@@ -121,7 +140,7 @@ def _load(part: str) -> LabelSet:
         hint = f"did you mean {near[0]}?" if near else f"bundled sets are {', '.join(bundled())}"
         raise BadInput(part, "no such label set, file or folder", hint)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(part, "is not UTF-8 text", "save the list as UTF-8") from error
     return label_set(part, lines)

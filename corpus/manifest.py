@@ -1,16 +1,19 @@
 """What made a saved corpus, whether its files are whole, and which corpus fits a task."""
 
-import hashlib
 import importlib.metadata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpus import build as building
+from corpus.atomic import sha256
 from corpus.errors import BadInput
+from corpus.labels import LabelSet
 from corpus.options import Options
+from corpus.overrides import Line, Overrides
 
 ENTITIES, INDEX, LABELS, MANIFEST = "entities.jsonl", "index.faiss", "labels.jsonl", "corpus.json"
 
@@ -21,7 +24,7 @@ class Manifest(BaseModel):
     Attributes:
         schema_version: of this file.
         id: digest of label sets, options, entity texts and backbone; the same on every machine.
-        label_sets: name → labels, in order.
+        label_sets: each under a name of its own, in order.
         options: of the build.
         overrides: a person's corrections.
         backbone: "MODEL/PRETRAINED", for people and for opening it again.
@@ -37,11 +40,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = building.SCHEMA
+    schema_version: Literal[2] = 2
     id: str
-    label_sets: dict[str, tuple[str, ...]]
+    label_sets: list[LabelSet]
     options: Options
-    overrides: list[tuple[str, str, str]]
+    overrides: list[Line]
     backbone: str
     fingerprint: str
     random: bool
@@ -51,6 +54,22 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     inputs: str
     files: dict[str, str] = {}
+
+    @property
+    def labels(self) -> set[str]:
+        """The labels of all sets."""
+        return {label for group in self.label_sets for label in group.labels}
+
+    @property
+    def is_current(self) -> bool:
+        """Whether building it again, by the rules and software of now, would find the same."""
+        model, _, pretrained = self.backbone.partition("/")
+        return self.inputs == building.inputs_digest(
+            self.label_sets,
+            self.options,
+            Overrides(tuple(self.overrides)),
+            backbone_identity(model, pretrained),
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -84,6 +103,9 @@ def verify(folder: Path, manifest: Manifest) -> None:
 def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Path | None:
     """Find a saved corpus that covers `labels` and was embedded by a backbone.
 
+    One that leaves out or replaces a part (`corpus.options`) is for whoever names it, and one of
+    older rules is to be built again. A person's corrections are welcome.
+
     Args:
         labels: class names.
         backbone_fingerprint: `Backbone.fingerprint`.
@@ -100,9 +122,13 @@ def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Pat
         except BadInput as error:
             warnings.warn(f"skipped: {error}", stacklevel=2)
             continue
-        covered = {label for group in manifest.label_sets.values() for label in group}
-        if manifest.fingerprint == backbone_fingerprint and wanted <= covered:
-            fits.append((len(covered), path.parent))
+        if (
+            manifest.fingerprint == backbone_fingerprint
+            and wanted <= manifest.labels
+            and manifest.options == Options()
+            and manifest.is_current
+        ):
+            fits.append((len(manifest.labels), path.parent))
     return min(fits)[1] if fits else None
 
 
@@ -114,7 +140,7 @@ def backbone_identity(model: str, pretrained: str | None) -> list[str]:
         pretrained: as for `corpus.backbone.load`.
     """
     model = model.replace("/", "-")
-    tag = pretrained or ("bundled" if model == "alt-mini" else "openai")
+    tag = pretrained or default_tag(model)
     found = [model, tag, importlib.metadata.version("open_clip_torch")]
     if Path(tag).is_file():
         found[1] = sha256(Path(tag))
@@ -123,6 +149,11 @@ def backbone_identity(model: str, pretrained: str | None) -> list[str]:
     for path in sorted((Path(__file__).parent / "backbones").glob(f"{model}.*")):
         found.append(sha256(path))
     return found
+
+
+def default_tag(model: str) -> str:
+    """Name the weights that a model has when none are named."""
+    return "bundled" if model == "alt-mini" else "openai"
 
 
 def check_target(folder: Path) -> None:
@@ -147,12 +178,6 @@ def up_to_date(folder: Path, inputs: str) -> Manifest | None:
     except BadInput:
         return None
     return manifest if manifest.inputs == inputs else None
-
-
-def sha256(path: Path) -> str:
-    """Digest a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def damaged(folder: Path, what: str) -> BadInput:

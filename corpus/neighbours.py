@@ -136,10 +136,8 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
 
 def single_sense_words() -> list[str]:
     """List single words that are one visible artifact and nothing else, the most tagged first."""
-    from nltk.corpus.reader.wordnet import Synset as _Synset
-
     entries, *_ = _entries()
-    found: dict[str, _Synset] = {}
+    found: dict[str, Synset] = {}
     for entry in entries:
         name = entry.names[0]
         if name.isalpha() and len(wordnet.senses(name)) == 1 and wordnet.senses(name)[0][0] == name:

@@ -1,5 +1,7 @@
 """How a corpus is built: the expansions, how entities become text, and controls for ablations."""
 
+import hashlib
+from string import Formatter
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -8,6 +10,7 @@ from corpus import expand
 from corpus.errors import BadInput
 
 TEMPLATES = ("{unit}: {description}",)
+_FIELDS = ("unit", "description", "kind")
 
 
 class Options(expand.Options):
@@ -35,18 +38,41 @@ def checked(given: dict[str, Any]) -> Options:
     """
     try:
         options = Options(**given)
-        for template in options.templates:
-            template.format(unit="", description="", kind="")
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise BadInput(
             f"option {name}", first["msg"].lower(), "see `alt-corpus build -h`"
         ) from error
-    except (KeyError, IndexError, ValueError) as error:
-        raise BadInput(
-            "--template", f"has an unknown field ({error})", "use {unit}, {description}, {kind}"
-        ) from error
-    if not all("{unit}" in template for template in options.templates):
-        raise BadInput("--template", "does not name {unit}", "write e.g. 'a photo of a {unit}'")
+    for template in options.templates:
+        _check(template)
     return options
+
+
+def changes(options: Options) -> list[str]:
+    """Name what is not as by default, for a folder of its own: ["no-scenes", "cap-5"]."""
+    names = []
+    for field, value in options.model_dump(exclude_defaults=True).items():
+        name = field.replace("_", "-")
+        if isinstance(value, bool):
+            names.append(name if value else f"no-{name}")
+        elif isinstance(value, tuple):
+            names.append(f"{name}-{hashlib.sha256(repr(value).encode()).hexdigest()[:8]}")
+        else:
+            names.append(f"{name}-{value}")
+    return names
+
+
+def _check(template: str) -> None:
+    what, mend = f"--template {template!r}", "use {unit}, {description} and {kind} as they are"
+    try:
+        parts = [part for part in Formatter().parse(template) if part[1] is not None]
+    except ValueError as error:
+        raise BadInput(what, f"cannot be read ({error})", mend) from error
+    for _, field, width, conversion in parts:
+        if field not in _FIELDS:
+            raise BadInput(what, f"has an unknown field {{{field}}}", mend)
+        if width or conversion:
+            raise BadInput(what, f"formats its field {{{field}}}", mend)
+    if all(field != "unit" for _, field, *_ in parts):
+        raise BadInput(what, "does not name {unit}", "write e.g. 'a photo of a {unit}'")

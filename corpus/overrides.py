@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from corpus.errors import BadInput
 from corpus.relations import Found
 
 _DROP = "drop"
+_NOUN = re.compile(r".+\.n\.0*[1-9][0-9]*", re.IGNORECASE)  # NLTK takes 0 for the last sense
+
+Line = tuple[str, str, str]  # label or "*", unit in any case, synset name or "drop"
 
 
 @dataclass(frozen=True)
@@ -17,17 +21,17 @@ class Overrides:
     """Corrections in the order of their file.
 
     Attributes:
-        lines: (label or "*", unit, synset name or "drop").
+        lines: the corrections.
     """
 
-    lines: tuple[tuple[str, str, str], ...]
+    lines: tuple[Line, ...]
 
     @classmethod
     def read(cls, path: Path) -> "Overrides":
         """Read a file of corrections; empty lines and those that begin with # are skipped.
 
         Raises:
-            BadInput: no such file, a line without three fields, or a synset WordNet lacks.
+            BadInput: no such file, a line without three fields, or no noun's synset of WordNet.
         """
         try:
             text = path.read_text(encoding="utf-8-sig")
@@ -36,19 +40,20 @@ class Overrides:
         except (UnicodeDecodeError, IsADirectoryError) as error:
             raise BadInput(path, "is not a UTF-8 text file", "save it as plain text") from error
         lines = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        form = "write `label or *, unit, synset or drop`"
+        for number, line in enumerate(text.split("\n"), start=1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
-            (row,) = csv.reader(io.StringIO(line), skipinitialspace=True)
+            where = f"{path} line {number}"
+            try:
+                (row,) = csv.reader(io.StringIO(line), skipinitialspace=True)
+            except csv.Error as error:
+                raise BadInput(where, f"cannot be read ({error})", form) from error
             fields = tuple(field.strip() for field in row)
             if len(fields) != 3 or not all(fields):
-                raise BadInput(
-                    f"{path} line {number}",
-                    f"has {len(fields)} fields",
-                    "write `label or *, unit, synset or drop`",
-                )
+                raise BadInput(where, f"has {len(fields)} fields", form)
             if fields[2] != _DROP:
-                _known(fields[2], f"{path} line {number}")
+                _known(fields[2], where)
             lines.append((fields[0], fields[1], fields[2]))
         return cls(tuple(lines))
 
@@ -56,13 +61,23 @@ class Overrides:
         """Return the corrections as JSON."""
         return [list(line) for line in self.lines]
 
-    def apply(self, label: str, entities: list[Found]) -> list[Found]:
-        """Correct the entities of one label: drop a unit, change its sense, or add it."""
-        for scope, unit, target in self.lines:
+    def apply(self, label: str, entities: list[Found]) -> tuple[list[Found], set[Line]]:
+        """Correct the entities of one label: drop a unit, change its sense, or add it.
+
+        Returns:
+            The entities, and the corrections that had something to say of them.
+        """
+        met = set()
+        for line in self.lines:
+            scope, unit, target = line
             if scope not in ("*", label):
                 continue
+            named = [entity.unit.casefold() == unit.casefold() for entity in entities]
+            if not any(named) and (scope == "*" or target == _DROP):
+                continue
+            met.add(line)
             if target == _DROP:
-                entities = [entity for entity in entities if entity.unit != unit]
+                entities = [e for e, it in zip(entities, named, strict=True) if not it]
                 continue
             synset = wordnet.reader().synset(target)
             new = Found(
@@ -73,22 +88,35 @@ class Overrides:
                 "override",
                 1.0,
             )
-            if any(entity.unit == unit for entity in entities):
+            if any(named):
                 entities = [
-                    replace(new, source=f"{e.source}, override") if e.unit == unit else e
-                    for e in entities
+                    replace(new, unit=e.unit, source=f"{e.source}, override") if it else e
+                    for e, it in zip(entities, named, strict=True)
                 ]
-            elif scope == label:
+            else:
                 entities = [new, *entities]
-        return entities
+        return entities, met
+
+
+def written(line: Line) -> str:
+    """Write a correction as `Overrides.read` reads it."""
+    text = io.StringIO()
+    csv.writer(
+        text,
+        quoting=csv.QUOTE_ALL if line[0].startswith("#") else csv.QUOTE_MINIMAL,
+        lineterminator="",
+    ).writerow(line)
+    return text.getvalue()
 
 
 def _known(name: str, where: str) -> None:
     from nltk.corpus.reader.wordnet import WordNetError
 
     try:
+        if not _NOUN.fullmatch(name):
+            raise ValueError(name)
         wordnet.reader().synset(name)
     except (WordNetError, ValueError) as error:
         raise BadInput(
-            where, f"WordNet has no synset {name!r}", "name one such as bow.n.04, or drop"
+            where, f"WordNet has no noun's synset {name!r}", "name one such as bow.n.04, or drop"
         ) from error

@@ -31,7 +31,7 @@ class Found:
         synset: WordNet's name of its sense, None for a word that WordNet lacks.
         kind: object, body_part, scene, role or motion.
         description: the sense's gloss, or for an unknown word what the label says of it.
-        source: where it came from: "label", "instrument: …", "part of …", "scene: …", "body" …
+        source: where it came from: "label", "instrument: …", "part of …", "scene: …", "default" …
         score: how sure, in 0..1.
         runner_up: the sense that came second, None when there was no choice.
         margin: by how much it came second.

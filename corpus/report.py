@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from corpus.atomic import atomic_file
 from corpus.build import Entity
+from corpus.expand import beyond_defaults
 from corpus.index import Corpus
+from corpus.overrides import written
 
 KINDS = {
     "object": "#4269d0",
@@ -51,7 +53,7 @@ def stats(corpus: Corpus) -> dict[str, Any]:
         "backbone": corpus.manifest.backbone,
         "fingerprint": corpus.manifest.fingerprint,
         "random": corpus.manifest.random,
-        "label_sets": {name: len(group) for name, group in corpus.manifest.label_sets.items()},
+        "label_sets": {group.name: len(group.labels) for group in corpus.manifest.label_sets},
         "counts": corpus.manifest.counts,
         "sources": dict(sorted(sources.items())),
         "entities_per_label": {
@@ -65,11 +67,7 @@ def stats(corpus: Corpus) -> dict[str, Any]:
 
 def entities_per_label(corpus: Corpus) -> dict[str, int]:
     """Count the entities that each label has of its own (those of every label apart)."""
-    counts = {label: 0 for group in corpus.manifest.label_sets.values() for label in group}
-    for entity in corpus.entities:
-        for label in entity.labels:
-            counts[label] += 1
-    return counts
+    return {label: beyond_defaults(own) for label, own in corpus.found.items()}
 
 
 def doubts(corpus: Corpus, most: int = 50) -> list[Entity]:
@@ -78,11 +76,23 @@ def doubts(corpus: Corpus, most: int = 50) -> list[Entity]:
     return sorted(decided, key=lambda e: (e.margin, e.unit))[:most]
 
 
-def override_line(entity: Entity) -> str:
-    """Write the line of an override file that would choose the runner-up instead."""
-    scope = entity.labels[0] if len(entity.labels) == 1 else "*"
-    quoted = f'"{scope}"' if "," in scope else scope
-    return f"{quoted}, {entity.unit}, {entity.runner_up}"
+def override_lines(corpus: Corpus, entity: Entity) -> list[str]:
+    """Write the lines of an override file that would choose an entity's runner-up instead.
+
+    One for each label that it was found for, under its name there: in another label the same word
+    may mean something else, and mean it rightly. Where it never does, one line for all.
+    """
+    every = [(label, found) for label, own in corpus.found.items() for found in own]
+    here = [
+        (label, found.unit)
+        for label, found in every
+        if found.synset == entity.synset and found.source != "default"
+    ]
+    units = {unit for _, unit in here}
+    alike = len([1 for _, found in every if found.unit in units]) == len(here)
+    if len(units) == 1 and len(here) > 1 and alike:
+        here = [("*", unit) for unit in units]
+    return [written((label, unit, entity.runner_up or "")) for label, unit in here]
 
 
 def difference(before: Corpus, after: Corpus) -> Difference:
@@ -95,10 +105,7 @@ def difference(before: Corpus, after: Corpus) -> Difference:
         for unit in sorted(senses[0].keys() & senses[1].keys())
         if senses[0][unit] != senses[1][unit]
     }
-    labels = [
-        {label for group in corpus.manifest.label_sets.values() for label in group}
-        for corpus in (before, after)
-    ]
+    labels = [corpus.manifest.labels for corpus in (before, after)]
     same = before.manifest.fingerprint == after.manifest.fingerprint
     return Difference(
         added=sorted(new.keys() - old.keys()),

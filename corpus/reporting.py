@@ -53,16 +53,17 @@ def review(
     from corpus import report
     from corpus.index import Corpus
 
-    found = report.doubts(Corpus.load(corpus), top)
+    opened = Corpus.load(corpus)
+    found = report.doubts(opened, top)
     if json:
         print_json([entity.model_dump(mode="json") for entity in found])
         return
     for entity in found:
-        where = ", ".join(entity.labels[:3]) or "every label"
         out.print(
-            f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f} "
-            f"in {where}\n# {report.override_line(entity)}",
+            f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f}"
         )
+        for line in report.override_lines(opened, entity):
+            out.print(f"# {line}")
 
 
 def diff(

@@ -1,5 +1,6 @@
 """WordNet as ALT reads it: spellings to senses, how often each is meant, what relates them."""
 
+import hashlib
 import math
 import sys
 import warnings
@@ -12,9 +13,11 @@ from typing import IO
 import nltk
 from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
 
+from corpus.atomic import sha256
 from corpus.errors import BadInput
 
 HOME = Path(sys.prefix) / "share" / "nltk_data" / "corpora" / "wordnet"
+LONGEST = 71  # letters of its longest entry: no longer word is cut into words that it has
 
 
 class _Reader(WordNetCorpusReader):
@@ -37,31 +40,44 @@ class _Reader(WordNetCorpusReader):
 
 
 @cache
+def folder() -> Path:
+    """Return where WordNet's files are: beside the interpreter, else wherever NLTK finds them.
+
+    Raises:
+        BadInput: they are nowhere.
+    """
+    if (HOME / "data.noun").is_file():
+        return HOME
+    try:
+        return Path(str(nltk.data.find("corpora/wordnet")))
+    except LookupError as error:
+        raise BadInput("WordNet", "is not installed", "run `make setup`") from error
+
+
+@cache
+def digest() -> str:
+    """Identify the files that decide what WordNet says, in hex."""
+    names = ("data.*", "index.*", "*.exc", "cntlist.rev", "lexnames")
+    paths = sorted(path for name in names for path in folder().glob(name))
+    lines = "".join(f"{path.name} {sha256(path)}\n" for path in paths)
+    return hashlib.sha256(lines.encode()).hexdigest()[:32]
+
+
+@cache
 def reader() -> WordNetCorpusReader:
-    """Open WordNet once: beside the interpreter, else wherever NLTK finds it.
+    """Open WordNet once.
 
     Raises:
         BadInput: it is nowhere, or cannot be read.
     """
-    folder = HOME
-    if not (folder / "data.noun").is_file():
-        try:
-            folder = Path(str(nltk.data.find("corpora/wordnet")))
-        except LookupError as error:
-            raise BadInput("WordNet", "is not installed", "run `make setup`") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that other languages are not available
         try:
-            return _Reader(str(folder), None)
+            return _Reader(str(folder()), None)
         except (OSError, ValueError, AssertionError) as error:
             raise BadInput(
-                folder, f"WordNet cannot be read ({error})", "run `make setup`"
+                folder(), f"WordNet cannot be read ({error})", "run `make setup`"
             ) from error
-
-
-def folder() -> Path:
-    """Return where the files of WordNet are."""
-    return Path(str(reader().root))
 
 
 @cache
@@ -101,7 +117,7 @@ def _spellings(phrase: str, pos: str) -> Iterator[list[str]]:
         bases = _bases(phrase, pos)
         yield list(bases)
         yield [american for base in bases for american in _american(base)]
-        for cut in range(2, len(phrase) - 1):
+        for cut in range(2, len(phrase) - 1) if len(phrase) <= LONGEST else ():
             yield [
                 phrase[:cut] + mark + tail for mark in "_-" for tail in _bases(phrase[cut:], pos)
             ]

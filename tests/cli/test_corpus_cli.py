@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,12 +73,54 @@ def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path
     assert facts["counts"]["entities"] < 10
 
 
-def test_a_random_corpus_has_a_folder_of_its_own(
-    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (("--pretrained", "none"), "few-alt-mini-none"),
+        (("--random-entities", "0"), "few-alt-mini-random-entities-0"),
+        (("--no-scenes", "--no-parts", "--siblings"), "few-alt-mini-no-parts-no-scenes-siblings"),
+        (("--cap", "5", "--first-sense"), "few-alt-mini-cap-5-first-sense"),
+        (("--template", "a {unit}."), "few-alt-mini-templates-"),
+        ((), "few-alt-mini"),
+    ],
+)
+def test_what_is_not_as_by_default_has_a_folder_of_its_own(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], name: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = alt_corpus("build", "--labels", str(labels), "--random-entities", "0", "--json", *MINI)
-    assert json.loads(done.stdout)["corpus"] == "artifacts/corpus/few-alt-mini-random-0"
+    class Chosen(Exception):
+        pass
+
+    def up_to_date(folder: Path, inputs: str) -> None:
+        raise Chosen(folder)
+
+    monkeypatch.setattr("corpus.manifest.up_to_date", up_to_date)
+    with pytest.raises(Chosen) as chosen:
+        alt_corpus("build", "--labels", str(labels), "--model", "alt-mini", *given)
+    folder = chosen.value.args[0]
+    assert folder.parent == Path("artifacts/corpus")
+    assert re.fullmatch(name + ("[0-9a-f]{8}" if name.endswith("-") else ""), folder.name)
+
+
+def test_a_correction_that_changes_nothing_is_a_warning(labels: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("*, Cello, drop\narchery, bow, drop\n")
+    args = ("--out", str(tmp_path / "c"), "--overrides", str(tmp_path / "mine.txt"), *MINI)
+    done = alt_corpus("build", "--labels", str(labels), *args)
+    assert done.returncode == 0
+    (told,) = [line for line in done.stderr.splitlines() if "correction" in line]
+    assert told.startswith("warning: correction `archery,bow,drop` changes nothing: ")
+
+
+def test_files_of_one_name_are_all_counted(tmp_path: Path) -> None:
+    for folder, label in (("x", "archery"), ("y", "juggling")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "classes.txt").write_text(f"{label}\n")
+    names = f"{tmp_path / 'x' / 'classes.txt'},{tmp_path / 'y' / 'classes.txt'}"
+    assert (
+        alt_corpus("build", "--labels", names, "--out", str(tmp_path / "c"), *MINI).returncode == 0
+    )
+    facts = json.loads(alt_corpus("stats", str(tmp_path / "c"), "--json").stdout)
+    assert facts["label_sets"] == {"classes": 1, "classes-2": 1}
+    assert facts["counts"]["labels"] == 2
 
 
 def test_show_refuses_a_label_of_nothing_in_one_line() -> None:
@@ -113,7 +156,7 @@ def test_stats_review_diff_and_export_speak_of_the_corpus(built: Path, tmp_path:
     assert facts["label_sets"] == {"few": 5}
     assert "something" in facts["labels_with_fewer_than_3"]
     review = alt_corpus("review", str(built), "--top", "2").stdout.splitlines()
-    assert len(review) == 4
+    assert len([line for line in review if line.startswith("# ")]) == len(review) >= 4
     assert json.loads(alt_corpus("diff", str(built), str(built), "--json").stdout)["added"] == []
     assert alt_corpus("export", str(built), str(tmp_path / "t.csv")).returncode == 0
     assert (tmp_path / "t.csv").read_text().startswith("unit,kind,synset")
@@ -139,6 +182,31 @@ def test_measure_compares_with_expectations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "gold.jsonl: holds no expectation"),
+        ('{"label": "archery", "set": "mine"}', "gold.jsonl line 1: its set 'mine' is not bundled"),
+        ('{"set": "k400"}', "gold.jsonl line 1: is no expectation"),
+    ],
+)
+def test_measure_refuses_what_it_could_not_measure(tmp_path: Path, line: str, says: str) -> None:
+    (tmp_path / "gold.jsonl").write_text(line + "\n")
+    done = alt_corpus("measure", str(tmp_path / "gold.jsonl"))
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_help_shows_its_brackets_and_the_environment_does_not_choose_senses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("ALT_PRETRAINED", "nowhere.pt")
+    assert "[artifacts/corpus/NAME]" in alt_corpus("build", "--help").stdout
+    assert "[none]" in alt_corpus("show", "--help").stdout
+    assert alt_corpus("show", "archery").returncode == 0
+
+
+@pytest.mark.parametrize(
     ("args", "says"),
     [
         (("build", "--labels", "k40", *MINI), "did you mean k400"),
@@ -147,6 +215,7 @@ def test_measure_compares_with_expectations(tmp_path: Path) -> None:
         (("build", "--labels", "hmdb51", "--overrides", "none.txt"), "no such file"),
         (("build", "--labels", "hmdb51", "--template", "a {thing}"), "unknown field"),
         (("show", "PommelHors", "--labels", "ucf101"), "did you mean 'PommelHorse'"),
+        (("show", "archery", "--pretrained", "nowhere.pt"), "--pretrained: is of no model"),
         (("search", "horse", "--corpus", "nowhere"), "is no corpus"),
         (("search", " ", "--corpus", "nowhere"), "is empty"),
         (("stats", "nowhere"), "is no corpus"),

@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -59,6 +60,67 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
+        fails()
+    assert os.listdir(target) == ["one"]
+    assert os.listdir(tmp_path) == ["corpus"]
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "corpus").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "corpus")
+    for name in ("one", "two"):
+        with atomic_folder(tmp_path / "link") as draft:
+            (draft / name).write_text(name)
+    assert (tmp_path / "link").is_symlink()
+    assert os.listdir(tmp_path / "disk" / "corpus") == ["two"]
+    assert sorted(os.listdir(tmp_path)) == ["disk", "link"]
+    assert os.listdir(tmp_path / "disk") == ["corpus"]
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_of_two_that_replace_a_folder_at_once_the_last_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes: bool
+) -> None:
+    target, replace, met = tmp_path / "corpus", os.replace, False
+
+    def write(name: str) -> None:
+        with atomic_folder(target) as draft:
+            (draft / name).write_text(name)
+
+    def meeting(source: Path, place: Path) -> None:
+        nonlocal met
+        first, met = source == target and not met, met or source == target
+        if first and not comes:
+            shutil.rmtree(target)  # another moves the old one aside before we do
+        replace(source, place)
+        if first:
+            write("two")  # or is done as soon as we have moved it
+
+    write("one")
+    monkeypatch.setattr(os, "replace", meeting)
+    write("three")
+    assert os.listdir(target) == ["three"]
+    assert os.listdir(tmp_path) == ["corpus"]
+
+
+def test_a_folder_that_cannot_take_its_place_puts_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, replace = tmp_path / "corpus", os.replace
+    with atomic_folder(target) as draft:
+        (draft / "one").write_text("one")
+
+    def failing(source: Path, place: Path) -> None:
+        if place == target and not target.exists() and source.parent == tmp_path:
+            raise OSError(5, "Input/output error", str(source))
+        replace(source, place)
+
+    def fails() -> None:
+        with atomic_folder(target) as draft:
+            (draft / "two").write_text("two")
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OSError, match="Input/output error"):
         fails()
     assert os.listdir(target) == ["one"]
     assert os.listdir(tmp_path) == ["corpus"]

@@ -134,6 +134,26 @@ def test_an_unknown_model_is_refused_with_near_names() -> None:
         load("ViT-B-17")
 
 
+@pytest.mark.parametrize("model", ["ViT-B-16-SigLIP", "roberta-ViT-B-32"])
+def test_a_model_whose_tokenizer_is_not_clip_s_is_refused(model: str) -> None:
+    with pytest.raises(BadInput, match=rf"--model {model}: reads text by a tokenizer of Hugging"):
+        load(model, "none")
+
+
+def test_what_a_model_lacks_is_named_where_no_weights_are_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import open_clip
+
+    def lacks(*args: object, **options: object) -> None:
+        raise ModuleNotFoundError("No module named 'timm'")
+
+    monkeypatch.setattr(open_clip, "create_model", lacks)
+    wanted = r"--model ViT-B-16: cannot be made \(No module named 'timm'\)"
+    with pytest.warns(UserWarning, match="RANDOM"), pytest.raises(BadInput, match=wanted):
+        load("ViT-B-16", "none")
+
+
 def test_a_tag_of_no_model_is_refused_with_the_tags_there_are() -> None:
     with pytest.raises(BadInput, match=r"nowhere\.pt: neither a file nor a tag.*openai"):
         load("ViT-B-16", "nowhere.pt")

@@ -1,11 +1,15 @@
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
-from corpus import gold
+from corpus import gold, wordnet
+from corpus.errors import BadInput
 from corpus.expand import Options, entities
 from corpus.labels import load_labels
-from corpus.overrides import Overrides
+from corpus.overrides import Overrides, written
 
 
 def senses(label: str, options: Options | None = None) -> dict[str, str | None]:
@@ -211,6 +215,12 @@ def test_the_body_can_be_left_out() -> None:
     assert "knee" not in senses("HorseRiding", Options(body=False))
 
 
+def test_siblings_come_without_instruments_as_well() -> None:
+    found = entities("playing guitar", Options(siblings=True, instruments=False, parts=False))
+    assert any(f.source.startswith("sibling of") for f in found)
+    assert not any(f.source.startswith("sibling of") for f in entities("playing guitar"))
+
+
 def test_with_no_expansion_only_the_label_speaks() -> None:
     bare = Options(instruments=False, parts=False, scenes=False, roles=False, body=False)
     assert [f.unit for f in entities("playing bass guitar", bare)] == ["bass guitar"]
@@ -239,11 +249,53 @@ def test_overrides_drop_change_and_add(tmp_path: Path) -> None:
     path = tmp_path / "overrides.txt"
     path.write_text("# mine\n*, hand, drop\nPlayingCello, cello, guitar.n.01\n\nx, bow, bow.n.04\n")
     corrections = Overrides.read(path)
-    found = corrections.apply("PlayingCello", entities("PlayingCello"))
+    found, _ = corrections.apply("PlayingCello", entities("PlayingCello"))
     by_unit = {f.unit: f for f in found}
     assert "hand" not in by_unit
     assert by_unit["cello"].synset == "guitar.n.01"
-    assert "bow" in {f.unit for f in corrections.apply("x", [])}
+    assert "bow" in {f.unit for f in corrections.apply("x", [])[0]}
+
+
+@pytest.mark.parametrize("sense", ["run.v.01", "dog.n.0", "dog.n.-1", "dog.n.99", "dog"])
+def test_a_correction_to_what_is_no_noun_of_wordnet_is_refused(tmp_path: Path, sense: str) -> None:
+    (tmp_path / "overrides.txt").write_text(f"*, guitar, {sense}\n")
+    with pytest.raises(BadInput, match=rf"line 1: WordNet has no noun's synset '{sense}'"):
+        Overrides.read(tmp_path / "overrides.txt")
+
+
+def test_a_correction_finds_its_unit_in_any_case_and_says_whether_it_found_any() -> None:
+    lines = (("*", "Cello", "guitar.n.01"), ("*", "hand", "drop"), ("x", "knee", "drop"))
+    found, met = Overrides(lines).apply("PlayingCello", entities("PlayingCello"))
+    by_unit = {f.unit: f for f in found}
+    assert by_unit["cello"].synset == "guitar.n.01"
+    assert met == set(lines[:2])
+    assert Overrides(lines[:1]).apply("juggling", []) == ([], set())
+
+
+@example("#playing", "cello")
+@example('"playing" "cello"', "cello")
+@example('a, "b"', "cello")
+@example("play\u2028cello", "cello")
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_correction_is_read_as_it_is_written(label: str, unit: str) -> None:
+    line = (label.strip(), unit.strip(), "bow.n.04")
+    assume(line[0] and line[1] and not set("\r\n") & set(label + unit))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "overrides.txt"
+        path.write_text(f"# mine\n{written(line)}\n", encoding="utf-8")
+        assert Overrides.read(path).lines == (line,)
+
+
+def test_a_word_longer_than_any_of_wordnet_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    entry = wordnet.entry
+    monkeypatch.setattr(
+        wordnet, "entry", lambda form, pos="n": asked.append(form) or entry(form, pos)
+    )
+    assert [f.unit for f in entities("ball" * 60) if f.source != "default"]
+    assert len(asked) < 1000
+    longest = max(map(len, wordnet.reader()._lemma_pos_offset_map))
+    assert longest == wordnet.LONGEST
 
 
 @pytest.mark.parametrize("label", ["climb", "pick", "stand", "throw", "walk"])

@@ -1,3 +1,5 @@
+import ast
+import csv
 import json
 import os
 import subprocess
@@ -9,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus import Corpus, expand, report
+from corpus import Corpus, expand, report, wordnet
+from corpus import build as building
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, load_labels
 from corpus.manifest import fitting
+from corpus.overrides import Overrides
 
 LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
 
@@ -87,7 +91,7 @@ def test_adding_labels_equals_building_from_all_and_embeds_only_new_texts(
     old = {entity.text for entity in corpus.entities}
     assert asked
     assert not old & set(asked)
-    assert list(more.manifest.label_sets) == ["labels", "added"]
+    assert [group.name for group in more.manifest.label_sets] == ["labels", "added"]
     assert {e.text for e in more.entities} == old | set(asked)
     assert corpus.add_labels(["HorseRiding"], mini) is corpus
 
@@ -108,6 +112,114 @@ def test_adding_labels_reads_only_those_and_equals_building_from_both_sets(
     assert whole.id == more.id
     assert whole.entities == more.entities
     np.testing.assert_allclose(whole.embeddings, more.embeddings, atol=1e-6)
+
+
+def test_a_saved_corpus_keeps_the_order_of_its_label_sets(mini: Backbone, tmp_path: Path) -> None:
+    sets = [LabelSet("zz", ("HorseRiding",)), LabelSet("aa", ("playing cello",))]
+    Corpus.build(sets, mini).save(tmp_path / "two")
+    loaded = Corpus.load(tmp_path / "two")
+    assert loaded.manifest.label_sets == sets
+    assert loaded.is_current
+    more = loaded.add_labels(["ironing"], mini)
+    assert more.id == Corpus.build([*sets, LabelSet("added", ("ironing",))], mini).id
+
+
+def test_two_label_sets_of_one_name_are_refused(mini: Backbone) -> None:
+    with pytest.raises(BadInput, match="a: is the name of 2 label sets"):
+        Corpus.build([LabelSet("a", ("ironing",)), LabelSet("a", ("flying kite",))], mini)
+
+
+def test_embeddings_are_taken_over_from_the_same_backbone_and_templates_only(
+    corpus: Corpus, mini: Backbone
+) -> None:
+    templates = ("{unit}: {description}", "a photo of a {unit}.")
+    plain = Corpus.build(LABELS, mini, templates=templates)
+    again = Corpus.build(LABELS, mini, templates=templates, reuse=corpus)
+    assert again.id == plain.id
+    np.testing.assert_allclose(again.embeddings, plain.embeddings, atol=1e-6)
+    with pytest.warns(UserWarning, match="RANDOM"):
+        other = load("alt-mini", "none", seed=1)
+    with pytest.raises(BadInput, match="was embedded by"):
+        Corpus.build(LABELS, other, reuse=corpus)
+
+
+def test_a_label_with_a_line_separator_is_saved_and_loaded(mini: Backbone, tmp_path: Path) -> None:
+    odd = Corpus.build(["play\u2028tabla", "ironing"], mini, body=False)
+    odd.save(tmp_path / "odd")
+    assert "\u2028" in (tmp_path / "odd" / "entities.jsonl").read_text(encoding="utf-8")
+    assert Corpus.load(tmp_path / "odd").entities == odd.entities
+
+
+def test_an_entity_serves_all_labels_only_where_each_has_it(mini: Backbone) -> None:
+    corrected = Corpus.build(LABELS, mini, overrides=Overrides((("PlayingTabla", "knee", "drop"),)))
+    served = {entity.unit: entity.labels for entity in corrected.entities}
+    assert served["knee"] == ("HorseRiding", "mopping floor", "playing cello")
+    assert served["person"] == ()
+    assert report.entities_per_label(corrected)["HorseRiding"] == sum(
+        "HorseRiding" in labels for unit, labels in served.items() if unit != "knee"
+    )
+
+
+def test_corrections_that_change_nothing_are_named(mini: Backbone) -> None:
+    lines = (("*", "CELLO", "drop"), ("archery", "knee", "drop"), ("*", "spaceship", "drop"))
+    with pytest.warns(UserWarning, match="changes nothing") as told:
+        corrected = Corpus.build(LABELS, mini, overrides=Overrides(lines))
+    assert [str(one.message).split("`")[1] for one in told] == [
+        "archery,knee,drop",
+        "*,spaceship,drop",
+    ]
+    assert "cello" not in {entity.unit for entity in corrected.entities}
+
+
+def test_the_lines_of_a_review_change_one_sense_in_each_label_that_has_it(mini: Backbone) -> None:
+    sets = ["shoot bow", "#tying bow", "playing tables", "dining table"]
+    reviewed = Corpus.build(sets, mini, siblings=False)
+    scopes = set()
+    for doubt in report.doubts(reviewed):
+        lines = report.override_lines(reviewed, doubt)
+        assert lines
+        scopes |= {line.split(",")[0] for line in lines}
+        corrections = Overrides(tuple(tuple(row) for row in csv.reader(lines)))  # type: ignore[misc]
+        for label, own in reviewed.found.items():
+            changed, _ = corrections.apply(label, own)
+            for before, after in zip(own, changed, strict=True):
+                doubted = before.synset == doubt.synset and before.source != "default"
+                assert after.synset == (doubt.runner_up if doubted else before.synset)
+    assert {"*", "shoot bow"} <= scopes  # one line for all where the word means nothing else
+
+
+def test_all_modules_that_a_build_imports_tell_whether_a_corpus_is_current() -> None:
+    import corpus
+
+    folder = Path(corpus.__file__).parent
+    imported, queue = set(), ["index"]
+    while queue:
+        name = queue.pop()
+        if name in imported or not (folder / f"{name}.py").is_file():
+            continue
+        imported.add(name)
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "corpus":
+                queue += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                queue.append(node.module.removeprefix("corpus."))
+    told = {path.stem for path in building.deciding()}
+    assert told == imported - {"atomic", "errors", "manifest"}
+
+
+def test_other_files_of_wordnet_make_a_corpus_stale(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert corpus.is_current
+    for path in wordnet.folder().iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "cntlist.rev").unlink()
+    (tmp_path / "cntlist.rev").write_text("")
+    monkeypatch.setattr(wordnet, "folder", lambda: tmp_path)
+    other = wordnet.digest.__wrapped__()
+    monkeypatch.setattr(wordnet, "digest", lambda: other)
+    monkeypatch.setattr(building, "versions", building.versions.__wrapped__)
+    assert not corpus.is_current
 
 
 def test_no_hash_seed_and_no_locale_changes_the_corpus(corpus: Corpus) -> None:
@@ -144,7 +256,7 @@ def test_odd_labels_make_a_corpus_that_is_kept_under_them(
     mini: Backbone, labels: list[str]
 ) -> None:
     odd = Corpus.build(labels, mini)
-    assert list(odd.manifest.label_sets["labels"]) == [label.strip() for label in labels]
+    assert list(odd.manifest.label_sets[0].labels) == [label.strip() for label in labels]
     assert odd.entities
 
 
@@ -202,13 +314,36 @@ def test_the_fitting_corpus_covers_the_labels_and_shares_the_backbone(
     assert fitting(["HorseRiding"], "0" * 32, saved.parent) is None
 
 
+def test_a_corpus_of_other_options_or_of_older_rules_fits_nobody_who_does_not_name_it(
+    corpus: Corpus, mini: Backbone, tmp_path: Path
+) -> None:
+    corrections = Overrides((("*", "cello", "guitar.n.01"),))
+    Corpus.build(LABELS, mini, body=False).save(tmp_path / "bare")
+    assert fitting(LABELS, mini.fingerprint, tmp_path) is None
+    Corpus.build(LABELS, mini, overrides=corrections).save(tmp_path / "corrected")
+    assert fitting(LABELS, mini.fingerprint, tmp_path) == tmp_path / "corrected"
+    stale = Corpus.load(tmp_path / "corrected")
+    stale.manifest.inputs = "0" * 32
+    stale.save(tmp_path / "corrected")
+    assert fitting(LABELS, mini.fingerprint, tmp_path) is None
+
+
 @pytest.mark.parametrize(
     ("given", "names"),
     [
         ({"cap": 0}, "option cap"),
         ({"colour": True}, "option colour"),
-        ({"templates": ("a {thing}",)}, "--template"),
-        ({"templates": ("a photo",)}, "--template"),
+        (
+            {"templates": ("a {thing}",)},
+            r"--template 'a \{thing\}': has an unknown field \{thing\}",
+        ),
+        ({"templates": ("{unit.x}",)}, r"has an unknown field \{unit.x\}"),
+        ({"templates": ("{unit} {}",)}, r"has an unknown field \{\}"),
+        ({"templates": ("{unit:d}",)}, r"formats its field \{unit\}"),
+        ({"templates": ("{unit!r}",)}, r"formats its field \{unit\}"),
+        ({"templates": ("{unit",)}, "--template '{unit': cannot be read"),
+        ({"templates": ("a photo",)}, "does not name {unit}"),
+        ({"templates": ("{{unit}}",)}, "does not name {unit}"),
     ],
 )
 def test_options_that_make_no_sense_are_named(
@@ -243,7 +378,7 @@ def test_a_corpus_is_built_and_searched_in_three_lines(tmp_path: Path) -> None:
     path = tmp_path / "mine.txt"
     path.write_text("playing cello\n")
     corpus = Corpus.build(str(path), "alt-mini/none")
-    assert corpus.manifest.label_sets == {"mine": ("playing cello",)}
+    assert corpus.manifest.label_sets == [LabelSet("mine", ("playing cello",))]
     assert corpus.search(corpus.entities[0].text, top=1)[0][0] == corpus.entities[0]
 
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_a_file_and_a_bundled_set_are_read_together(tmp_path: Path) -> None:
     mine, ucf = load_labels(f"{path},ucf101")
     assert (mine.name, mine.labels) == ("mine", ("Juggling", "flying kite"))
     assert ucf.name == "ucf101"
+
+
+def test_two_files_of_one_name_are_two_sets_that_are_named_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "classes.txt" for folder in ("x", "y")]
+    for path, label in zip(paths, ("archery", "juggling"), strict=True):
+        path.parent.mkdir()
+        path.write_text(f"{label}\n")
+    x, y = load_labels(",".join(map(str, paths)))
+    assert (x.name, x.labels) == ("classes", ("archery",))
+    assert (y.name, y.labels) == ("classes-2", ("juggling",))
+
+
+def test_a_class_folder_whose_name_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    with pytest.raises(BadInput, match=r"label 'caf\\udce9' is not UTF-8; rename it"):
+        load_labels(str(tmp_path))
+
+
+def test_only_a_line_break_ends_a_label_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("play\u2028guitar\nrun\n", encoding="utf-8")
+    assert load_labels(str(tmp_path / "list.txt"))[0].labels == ("play\u2028guitar", "run")
 
 
 def test_the_folders_of_a_dataset_are_labels(tmp_path: Path) -> None:
