@@ -33,7 +33,8 @@ setup: $(VENV)/.ready  ## virtual environment, dependencies, spaCy model, WordNe
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "setup: $(PYTHON) is older than 3.11; run make setup PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	    $(PYTHON) -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) $(VENV) || \
 	    { echo "setup: $(PYTHON) cannot make virtual environments; install its venv module" >&2; exit 2; }
 	@echo "setup: dependencies into $(VENV) (a few minutes and several GB the first time)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock \
@@ -51,7 +52,8 @@ features: setup  ## region features of DATASET (and its SPLIT; from ROOT, or ALT
 	    $(BACKBONE) --out "$(FEATURES)"
 
 adapter: setup  ## train the adapter on FEATURES
-	$(BIN)/alt-adapter train --features "$(FEATURES)" --out "$(RUN)"
+	$(BIN)/alt-adapter train --features "$(FEATURES)" --out "$(RUN)" \
+	    $(if $(CORPUS),--corpus "$(CORPUS)")
 
 demo: setup  ## the whole path on a generated world, in minutes, with no download
 	$(BIN)/alt-demo run $(DEMO)
