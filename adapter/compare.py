@@ -1,5 +1,6 @@
 """One table: ALT and its baselines on the same features, by the same loop, with the same seeds."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from adapter.baselines import build
-from adapter.data import ClipSet, open_clips
+from adapter.data import SCORED, ClipSet, open_clips, warn_of_trained
 from adapter.evaluate import Metrics, measure, probabilities, right
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
@@ -20,7 +21,7 @@ from adapter.nearest import as_read
 from adapter.statistics import Interval, Paired, bootstrap, paired
 from adapter.task import Task, same_features
 from adapter.train import TrainConfig, train
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 
 SCORES = ("top1", "top5", "mean_class", "calibration_error")
 # Of one seed: all scores, and which of the N clips are right (1) or wrong (0).
@@ -116,21 +117,24 @@ class Cell(BaseModel):
 
     @property
     def beaten(self) -> bool:
-        """Whether the last method is ahead, p < 0.01 over clips and over seeds."""
+        """Whether the last method is ahead, p < 0.01 over clips and over seeds: two at least."""
         found = Paired(self.behind, self.behind_interval, self.p, self.p_seeds)
-        return self.behind > 0 and found.sure()
+        return self.behind > 0 and self.p_seeds is not None and found.sure()
 
 
 def open_tests(paths: dict[str, Path], task: Task) -> list[Column]:
     """Open the caches to score on; labels as `Vocabulary.choose` decides.
+
+    Of a cache that has other splits too, its test split, or else its validation split.
 
     Raises:
         BadInput: features of another backbone than the training clips'.
     """
     tests = []
     for name, path in paths.items():
-        clips = open_clips([path], scored=True)
+        clips = open_clips([path], scored=True, parts=SCORED)
         same_features(clips.facts, task.clips.facts, path)
+        warn_of_trained(clips, task.clips.videos, name)
         labelling = task.vocabulary.choose(clips=clips)
         tests.append(Column(name, clips.relabelled(labelling.names, path), labelling))
     return tests
@@ -205,9 +209,17 @@ def compare_variants(
     """Train each variant with each seed and score it on each test; otherwise as `compare`.
 
     Args:
-        variants: their tasks have the same labels; the last is what the others are compared with.
+        variants: each with a name of its own; their tasks have the same labels; the last is what
+            the others are compared with.
         tests, seeds, shots, device, report, engine: as for `compare`.
+
+    Raises:
+        BadInput: two variants of one name, which nothing would tell apart.
     """
+    for name, count in Counter(one.name for one in variants).items():
+        if count > 1:
+            mend = "give each a name of its own; a corpus has that of its folder"
+            raise BadInput(name, f"{count} rows are called so", mend)
     jobs = [Job(one, seed, count) for count in shots for one in variants for seed in seeds]
     scores: dict[tuple[int | None, str, str], list[Score]] = {}
     for job, found in zip(jobs, (engine or one_by_one)(jobs, tests, device, report), strict=True):
@@ -237,7 +249,11 @@ def one_by_one(
 
 
 def train_and_score(job: Job, tests: Sequence[Column], device: str) -> list[Score]:
-    """Train a variant with one seed, and score it on each test."""
+    """Train a variant with one seed, and score it on each test.
+
+    Raises:
+        RunFailed: training diverged.
+    """
     task, model = job.variant.task, job.variant.model
     task = replace(task, clips=as_read(task, model, device))
     clips = few_shot(task.clips, job.shots, job.seed) if job.shots else task.clips
@@ -245,7 +261,10 @@ def train_and_score(job: Job, tests: Sequence[Column], device: str) -> list[Scor
     recogniser = build(model, task.entities, clips.facts.regions, scale, job.seed).to(device)
     if model.method != "clip":
         config = job.variant.train.model_copy(update={"seed": job.seed})
-        train(recogniser, clips, task.labels, config, device=device)
+        try:
+            train(recogniser, clips, task.labels, config, device=device)
+        except RunFailed as error:  # which of many trainings it was is not in it
+            raise RunFailed(f"{job.name}, {error.what}", error.cause, error.mend) from error
     return [
         scored(probabilities(recogniser, test.clips, test.labelling.text), test.clips)
         for test in job.variant.tests or tests

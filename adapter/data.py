@@ -1,11 +1,13 @@
 """Clips to learn from: feature caches as one data set, in memory when they fit, else streamed."""
 
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import torch
@@ -25,6 +27,9 @@ _SHARED_FACTS = (
     *("fingerprint", "preprocess", "merge", "keep_regions"),
     *("frames", "view_count", "regions", "dim"),
 )
+
+Part = Literal["training", "validation", "test"]
+SCORED: tuple[Part, ...] = ("test", "validation")  # of a cache with several parts, best first
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,10 @@ class ClipSet:
         table = torch.tensor([index.get(readable(name), -1) for name in self.classes])
         return replace(self, labels=table[self.labels], classes=tuple(classes))
 
+    def named_as(self, videos: Iterable[str]) -> int:
+        """Count the videos that have the name of one of these."""
+        return len(set(self.videos) & set(videos))
+
     def seen_classes(self) -> tuple[str, ...]:
         """Return the classes that have a clip, in their order."""
         return tuple(self.classes[i] for i in sorted(set(self.labels.tolist())))
@@ -144,7 +153,10 @@ class ClipSet:
 
 
 def open_clips(
-    paths: Sequence[Path], in_memory: bool | None = None, scored: bool = False
+    paths: Sequence[Path],
+    in_memory: bool | None = None,
+    scored: bool = False,
+    parts: Sequence[Part] = (),
 ) -> ClipSet:
     """Open feature caches as one set of labelled clips.
 
@@ -154,6 +166,8 @@ def open_clips(
             holds it.
         scored: the clips are to be scored: a labelled video that could not be decoded is one of
             them, not `seen`. Otherwise they are to be trained on, and it is left out.
+        parts: of a cache whose labelled rows are of several parts, take those of the first of
+            these that it has, and no others. By default, and of a cache of one part, take all.
 
     Returns:
         Every such row that has a label; the others are counted in `left_out`.
@@ -184,10 +198,15 @@ def open_clips(
             classes.setdefault(readable(name), (len(classes), name))[0]
             for name in cache.manifest.classes
         ]
-        table = zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)
+        table = [*zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)]
+        there = {part_of(split) for _, label, split, _ in table if label >= 0}
+        first = [part for part in parts if part in there][:1]
+        taken = set(first) if parts and len(there) > 1 else there
         for row, (video, label, split, status) in enumerate(table):
             if label < 0:
                 left_out["unlabelled"] += 1
+            elif part_of(split) not in taken:
+                left_out[f"of split {split}"] += 1
             elif status != "ok" and not scored:
                 left_out["failed"] += 1
             else:
@@ -198,11 +217,11 @@ def open_clips(
                 splits.append(split)
     if not any(seen):
         left_out["failed"] += len(seen)
-        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no rows"
+        counts = ", ".join(f"{count} {reason}" for reason, count in (+left_out).items())
         raise BadInput(
             caches[0].path,
-            f"holds no clip with features and a label ({counts})",
-            "extract it again",
+            f"holds no clip with features and a label ({counts or 'no rows'})",
+            "extract it again, or give another",
         )
     streamed = Streamed(caches, rows)
     frames = facts.view_count * facts.frames
@@ -221,6 +240,30 @@ def open_clips(
         left_out=left_out,
         sources=tuple(paths),
     )
+
+
+def part_of(split: str) -> Part:
+    """Tell what a split is for: "val", "validation", "test", "test01", …; all others train."""
+    name = split.lower()
+    if name.startswith("val"):
+        return "validation"
+    return "test" if name.startswith("test") else "training"
+
+
+def warn_of_trained(clips: ClipSet, videos: Iterable[str], source: object) -> None:
+    """Warn of clips to score that may have been trained on.
+
+    Args:
+        clips: to score.
+        videos: that were trained on.
+        source: of the clips.
+    """
+    if again := clips.named_as(videos):
+        warnings.warn(
+            f"{again} of {len(clips)} videos of {source} are called as videos to train on are: "
+            "if they are the same, this is no test",
+            stacklevel=3,
+        )
 
 
 def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipSet, ClipSet | None]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
-from adapter.data import ClipSet, open_clips
+from adapter.data import SCORED, ClipSet, open_clips, warn_of_trained
 from adapter.model import Recogniser
 from adapter.processes import gathered, processes
 from adapter.statistics import paired
@@ -149,7 +149,8 @@ def evaluate_run(
 
     Args:
         run: the run.
-        features: caches of the same backbone.
+        features: caches of the same backbone; of one that has other splits too, its test split, or
+            else its validation split.
         labels: a label set's name or file to choose from, in place of the run's own.
         baselines: also score mean-pooled CLIP on the same clips, and the difference.
         batch_size: views to a forward pass.
@@ -161,8 +162,9 @@ def evaluate_run(
     Raises:
         BadInput: features of another backbone, classes that the labels lack.
     """
-    clips = open_clips(features, scored=True)
+    clips = open_clips(features, scored=True, parts=SCORED)
     same_features(clips.facts, run.config.features, features[0])
+    warn_of_trained(clips, run.videos, features[0])
     chosen = run.vocabulary.choose(labels, clips)
     clips = clips.relabelled(chosen.names, chosen.source)
     chances = probabilities(run.model, clips, chosen.text, batch_size)
@@ -173,6 +175,7 @@ def evaluate_run(
         "prompts": list(run.config.prompts),
         "views": clips.facts.views,
         "left_out": dict(clips.left_out),
+        "named_as_in_training": clips.named_as(run.videos),
     }
     if baselines:
         clip = MeanPooled(run.config.scale).to(chosen.text.device)

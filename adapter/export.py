@@ -85,10 +85,10 @@ def export(run: Run, path: Path) -> Exported:
         with atomic_file(path) as draft:
             draft.write_bytes(content)
         again = load(path)
-        difference = 0.0
-        for batch in (1, 3):
-            given = _random(run, batch)
-            difference = max(difference, float((again(*given) - scorer(*given)).abs().max()))
+        tries = [_random(run, batch) for batch in (1, 3)]
+        # PyTorch's maximum of what is not a number is not a number; Python's may be another.
+        found = [(again(*given) - scorer(*given)).abs().max() for given in tries]
+        difference = float(torch.stack(found).max())
     if not difference <= TOLERANCE:
         raise RunFailed(path, f"differs from the run by {difference:.2g}", "use the run folder")
     return Exported(path, difference)

@@ -6,14 +6,14 @@ training clips they have; K clips of each of the more frequent half are trained 
 are tested, each among its own labels.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 
-from adapter.compare import Cell, Column, Spread, compare, spread
+from adapter.compare import Cell, Column, Engine, Spread, compare, spread
+from adapter.data import ClipSet
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
 from adapter.tables import comparison_record
@@ -41,6 +41,7 @@ def conduct(
     shots: Sequence[int | None] = (),
     device: str = "cpu",
     report: Callable[[str], None] = lambda _: None,
+    engine: Engine | None = None,
 ) -> tuple[list[Cell], dict[str, Any]]:
     """Train and score by a protocol.
 
@@ -54,6 +55,7 @@ def conduct(
         shots: K; by default the protocol's own.
         device: "cpu" or "cuda".
         report: called with what is being trained.
+        engine: that does the work; by default `one_by_one`.
 
     Returns:
         The cells, and what metrics.json holds: the cells, what decided them, which labels each
@@ -67,14 +69,9 @@ def conduct(
         task, halves = base_and_novel(task, tests)
         tests = [column for pair in halves for column in pair]
     chosen = list(shots) or list(SHOTS[protocol])
-    for test in tests:
-        if again := _again(test, task):
-            warnings.warn(
-                f"{again} of {len(test.clips)} videos of {test.name} are called as videos to "
-                "train on are: if they are the same, this is no test",
-                stacklevel=2,
-            )
-    cells = compare(task, tests, methods, range(seeds), model, train, chosen, device, report)
+    cells = compare(
+        task, tests, methods, range(seeds), model, train, chosen, device, report, engine
+    )
     record = comparison_record(task, cells, model, train) | {
         "protocol": protocol,
         "seeds": list(range(seeds)),
@@ -91,11 +88,13 @@ def conduct(
 
 
 def base_and_novel(task: Task, tests: Sequence[Column]) -> tuple[Task, list[tuple[Column, Column]]]:
-    """Divide classes by frequency: the more frequent half (rounded up) is base.
+    """Divide the classes that have a clip by frequency: the more frequent half is base.
+
+    It is rounded up. Classes without a training clip are novel, however many they are.
 
     Args:
         task: whose training clips are counted; of equal counts the class that comes first wins.
-        tests: labelled with all of the classes.
+        tests: what to divide.
 
     Returns:
         The task with base clips and labels alone, and each test's base and novel clips, each to be
@@ -104,23 +103,23 @@ def base_and_novel(task: Task, tests: Sequence[Column]) -> tuple[Task, list[tupl
     Raises:
         BadInput: fewer than two classes, or a test that has no clip of a half.
     """
-    counts = torch.bincount(task.clips.labels, minlength=len(task.clips.classes))
-    ranked = [i for i in counts.argsort(descending=True, stable=True).tolist() if counts[i]]
-    if len(ranked) < 2:
+    counts = [count for count in torch.bincount(task.clips.labels).tolist() if count]
+    names: dict[str, str] = {}  # those trained on first, which are as many as counts
+    for clips in (task.clips, *(test.clips for test in tests)):
+        for name in clips.seen_classes():
+            names.setdefault(readable(name), name)
+    if len(names) < 2:
         raise BadInput("base-to-novel", "has one class to halve", "use features of more classes")
-    cut = -(-len(ranked) // 2)
-    base, novel = sorted(ranked[:cut]), sorted(ranked[cut:])
-    halves = [
-        (
-            _half(task, test, base, f"{test.name}: base", 0),
-            _half(task, test, novel, f"{test.name}: novel", len(novel)),
-        )
-        for test in tests
-    ]
-    names = [task.clips.classes[i] for i in base]
-    kept = torch.isin(task.clips.labels, torch.tensor(base)).nonzero()[:, 0]
-    clips = task.clips.subset(kept).relabelled(names)
-    return replace(task, clips=clips, labels=task.labels[base]), halves
+    ranked = sorted(range(len(counts)), key=lambda i: -counts[i])
+    ranked += range(len(counts), len(names))
+    cut = min(-(-len(names) // 2), len(counts))
+    every = task.vocabulary.embed(list(names.values()), "base-to-novel")
+    base, novel = (
+        Labelling(tuple(every.names[i] for i in half), every.text[half], "", new)
+        for half, new in ((sorted(ranked[:cut]), 0), (sorted(ranked[cut:]), len(names) - cut))
+    )
+    halves = [(_half(test, base, "base"), _half(test, novel, "novel")) for test in tests]
+    return replace(task, clips=_of(task.clips, base.names), labels=base.text), halves
 
 
 def harmonic(base: Cell, novel: Cell) -> Spread:
@@ -129,15 +128,20 @@ def harmonic(base: Cell, novel: Cell) -> Spread:
     return spread([2 * b * n / (b + n) if b + n else 0.0 for b, n in pairs])
 
 
-def _half(task: Task, test: Column, classes: Sequence[int], name: str, new: int) -> Column:
-    names = tuple(task.clips.classes[i] for i in classes)
-    wanted = {readable(one) for one in names}
-    labels = test.clips.labels.tolist()
-    kept = [i for i, label in enumerate(labels) if readable(test.clips.classes[label]) in wanted]
-    if not kept:
+def _half(test: Column, labelling: Labelling, half: str) -> Column:
+    name = f"{test.name}: {half}"
+    clips = _of(test.clips, labelling.names)
+    if not len(clips):
         raise BadInput(test.name, f"has no clip of {name}", "extract the clips of all classes")
-    labelling = Labelling(names, task.labels[list(classes)], name, new)
-    return Column(name, test.clips.subset(kept).relabelled(names), labelling)
+    return Column(name, clips, replace(labelling, source=name))
+
+
+def _of(clips: ClipSet, names: Sequence[str]) -> ClipSet:
+    """Keep the clips of these classes, labelled with them."""
+    wanted = {readable(name) for name in names}
+    labels = clips.labels.tolist()
+    kept = [i for i, label in enumerate(labels) if readable(clips.classes[label]) in wanted]
+    return clips.subset(kept).relabelled(names)
 
 
 def _pairs(cells: Sequence[Cell]) -> list[tuple[tuple[str, str], tuple[Cell, Cell]]]:
@@ -155,16 +159,11 @@ def _pairs(cells: Sequence[Cell]) -> list[tuple[tuple[str, str], tuple[Cell, Cel
     return pairs
 
 
-def _again(test: Column, task: Task) -> int:
-    """Count the test's videos that have the name of a training video."""
-    return len(set(test.clips.videos) & set(task.clips.videos))
-
-
 def _described(test: Column, task: Task) -> dict[str, Any]:
     return {
         "clips": len(test.clips),
         "failed": int((~test.clips.seen).sum()),
-        "named_as_in_training": _again(test, task),
+        "named_as_in_training": test.clips.named_as(task.clips.videos),
         "views": test.clips.views,
         "left_out": dict(test.clips.left_out),
         "features": test.clips.facts.content_hash,

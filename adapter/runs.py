@@ -4,6 +4,7 @@ config.json          what decided the run
 adapter.safetensors  weights of the best epoch, and the text embeddings of the labels
 last.safetensors     the same of the last epoch
 entities.jsonl       what each row of the corpus in the weights is called
+videos.json          what was trained on
 metrics.json         scores and history
 README.md            the model card
 events/              TensorBoard
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -44,7 +45,8 @@ class RunConfig(BaseModel):
         features: manifest of the first cache trained on: backbone, merging, preprocessing.
         clips, val_clips: how many were trained on and validated on.
         validation: where the latter come from.
-        left_out: rows not used, by reason.
+        left_out, val_left_out: rows not used, by reason, of the features and of what was given to
+            validate with.
         versions: of what made it.
     """
 
@@ -61,6 +63,7 @@ class RunConfig(BaseModel):
     val_clips: int
     validation: Validation
     left_out: dict[str, int]
+    val_left_out: dict[str, int] = {}
     versions: dict[str, str]
 
 
@@ -84,6 +87,7 @@ class Run:
         model: in eval mode.
         labels: (C, 2, D) unit rows, texts of `config.labels` (`adapter.text`).
         entities: names of the K rows of the corpus.
+        videos: that it was trained on; none in a run that did not note them.
     """
 
     folder: Path
@@ -91,6 +95,7 @@ class Run:
     model: Recogniser
     labels: Tensor
     entities: tuple[Named, ...]
+    videos: tuple[str, ...]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -114,6 +119,8 @@ class Run:
         try:
             lines = (folder / "entities.jsonl").read_text(encoding="utf-8").splitlines()
             entities = tuple(Named.model_validate_json(line) for line in lines)
+            noted = folder / "videos.json"
+            videos = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else ()
             with safe_open(folder / "adapter.safetensors", framework="pt") as file:
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             labels = weights.pop(LABELS)
@@ -122,16 +129,21 @@ class Run:
             model = build(config.model, blank, regions, config.scale)
             model.load_state_dict(weights)
         except FileNotFoundError as error:
-            unfinished = (folder / "checkpoint.pt").is_file()
             raise BadInput(
                 folder,
                 f"{Path(error.filename or 'adapter.safetensors').name} is missing",
-                "finish the run with train --resume" if unfinished else "train again",
+                "finish the run with train --resume" if unfinished(folder) else "train again",
             ) from error
-        except (SafetensorError, ValidationError, KeyError, RuntimeError) as error:
+        except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise BadInput(folder, f"the run is damaged ({reason})", "train again") from error
-        return cls(folder, config, model.to(device).eval(), labels.to(device), entities)
+        model = model.to(device).eval()
+        return cls(folder, config, model, labels.to(device), entities, tuple(videos))
+
+
+def unfinished(folder: Path) -> bool:
+    """Tell whether a run's training has not come to its end, at which the checkpoint goes last."""
+    return (folder / "checkpoint.pt").is_file() or not (folder / "adapter.safetensors").is_file()
 
 
 def read_config(folder: Path) -> RunConfig:

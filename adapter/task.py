@@ -1,5 +1,6 @@
 """What a run works on: clips, labels and corpus, checked against one backbone."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from adapter.data import ClipSet, hold_out, open_clips
+from adapter.data import ClipSet, hold_out, open_clips, part_of, warn_of_trained
 from adapter.labelling import Vocabulary
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone, load
@@ -54,6 +55,13 @@ class Task:
         """(K, D) unit rows, the corpus."""
         return torch.from_numpy(self.corpus.embeddings)
 
+    @property
+    def val_left_out(self) -> dict[str, int]:
+        """Rows of the caches given to validate with that are not used, counted by reason."""
+        if self.val is None or self.validation != "given":
+            return {}
+        return dict(self.val.left_out)
+
     def describe(self) -> list[str]:
         """Say in a few lines what will be trained on, and what will not."""
         chosen_by = {
@@ -62,15 +70,21 @@ class Task:
             "held out": "clips held out, a tenth of each class",
             "none": "no clip to validate with: the last epoch is the best",
         }[self.validation]
-        count = f"{len(self.val)} " if self.val is not None else ""
+        count, lost = "", ""
+        if self.val is not None:
+            count = f"{len(self.val)} "
+            failed = int((~self.val.seen).sum())
+            lost = f", of which {failed} could not be decoded and count as wrong" if failed else ""
         lines = [
             f"{len(self.clips)} clips of {len(self.clips.seen_classes())} classes, "
             f"{self.clips.facts.views} views, features of {self.backbone.name}",
-            count + chosen_by,
+            count + chosen_by + lost,
             f"{len(self.corpus.entities)} entities (corpus {self.corpus.id[:8]})",
         ]
-        left_out = (f"{n} rows left out: {reason}" for reason, n in self.clips.left_out.items())
-        return [*lines, *left_out]
+        lines += [f"{n} rows left out: {reason}" for reason, n in self.clips.left_out.items()]
+        return lines + [
+            f"{n} rows of --val left out: {why}" for why, n in self.val_left_out.items()
+        ]
 
 
 def open_task(
@@ -87,8 +101,9 @@ def open_task(
 
     Args:
         features: caches to train on. Rows of a validation or test split are not trained on.
-        val: caches to choose the best epoch by. Without any: the features' own validation split,
-            else a tenth of each class, else nothing (`adapter.data.hold_out`).
+        val: caches to choose the best epoch by; of one that has other splits too, its validation
+            split. Without any: the features' own validation split, else a tenth of each class,
+            else nothing (`adapter.data.hold_out`).
         corpus: folder of a corpus. Without it, one in `corpora` that covers the classes for this
             backbone, else one built for them and saved there.
         prompts: for labels.
@@ -101,13 +116,14 @@ def open_task(
         BadInput: features that cannot be used, a backbone that cannot be had or is not the one
             that made them, a corpus of another backbone.
     """
-    everything = open_clips(features)
+    everything = open_clips(features, scored=True)
     clips, held = _training_part(everything, features[0])
     validation: Validation = "split" if held is not None else "none"
     if val:
-        held = open_clips(val)
+        held = open_clips(val, scored=True, parts=("validation",))
         same_features(held.facts, clips.facts, val[0])
         held = held.relabelled(clips.classes, f"{features[0]} (which {val[0]} is to validate)")
+        warn_of_trained(held, clips.videos, val[0])
         validation = "given"
     elif held is None and spare:
         clips, held = hold_out(clips)
@@ -198,21 +214,22 @@ def open_corpus(folder: Path, backbone: Backbone) -> Corpus:
 
 def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | None]:
     """Divide by the rows' own splits: what to train on, and the validation split, if any."""
-    splits = [split.lower() for split in clips.splits]  # "val", "validation", "test", "test01", …
-    val = [i for i, split in enumerate(splits) if split.startswith("val")]
-    rest = [i for i, split in enumerate(splits) if not split.startswith(("val", "test"))]
-    if not rest:
+    parts = [part_of(split) for split in clips.splits]
+    val = [i for i, part in enumerate(parts) if part == "validation"]
+    rest = [i for i, part in enumerate(parts) if part == "training"]
+    decoded = [i for i in rest if clips.seen[i]]
+    if not decoded:
+        splits = ", ".join(sorted({clips.splits[i] for i in clips.seen.nonzero()[:, 0].tolist()}))
         raise BadInput(
             source,
-            f"all its rows are of split {', '.join(sorted(set(clips.splits)))}: none to train on",
+            f"all its rows are of split {splits}: none to train on",
             "extract with --split train, or give the file to eval",
         )
-    if len(rest) == len(clips):
-        return clips, None
+    held = clips.subset(val) if clips.seen[val].any() else None
     left_out = clips.left_out.copy()
+    left_out["failed"] += len(rest) - len(decoded) + (len(val) if held is None else 0)
     left_out["of a test split"] += len(clips) - len(rest) - len(val)
-    kept = replace(clips.subset(rest), left_out=+left_out)
-    return kept, clips.subset(val) if val else None
+    return replace(clips.subset(decoded), left_out=+left_out), held
 
 
 def _corpus(
@@ -224,11 +241,14 @@ def _corpus(
 ) -> Corpus:
     if folder is None:
         folder = fitting(clips.classes, backbone.fingerprint, corpora)
+        if folder is not None:
+            say(f"taking the corpus in {folder}")
     if folder is not None:
         return open_corpus(folder, backbone)
-    say(f"building a text corpus for {len(clips.classes)} labels")
+    say(f"building a text corpus for {len(clips.classes)} labels: none in {corpora} fits")
     corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
-    target = corpora / f"{clips.facts.dataset}-{corpus.id[:8]}"
+    dataset = re.sub(r"[^\w-]+", "-", clips.facts.dataset)  # a file's word, and no path
+    target = corpora / f"{dataset}-{corpus.id[:8]}"
     corpus.save(target)
     say(f"corpus saved in {target}")
     return corpus

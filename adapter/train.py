@@ -27,7 +27,7 @@ from adapter.data import ClipSet
 from adapter.model import Recogniser
 from adapter.schedule import Average, groups, learning_rate, temperature
 from adapter.shares import in_pairs, part_of
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 
 _EPOCHS, _STEPS = 60, 240  # at least, where nothing is said
 
@@ -50,8 +50,9 @@ class TrainConfig(BaseModel):
         mirror: see half of the clips mirrored; not for labels that tell left from right.
         reframe: spread of a random zoom and shift of each clip, in half frames.
         mixup: alpha of MixUp of two clips, which helps most when clips are few; 0 for none.
-        temperature, temperature_end: of the choice of entities, at first and at last; equal
-            factors between.
+        temperature, temperature_end: of the choice of entities where it is soft or projections
+            are learned (`ModelConfig.align`, `project`), at first and at last; equal factors
+            between.
         accumulate: forward passes that a batch is divided among; the step is that of the whole.
         ema: decay of the average of weights that is validated and saved; 0 for the weights.
         patience: epochs without a better one, by the validation clips, after which training
@@ -60,10 +61,10 @@ class TrainConfig(BaseModel):
         seed: of weights, order, noise.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    lr: float = Field(default=1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0, le=1000)
     fast: float = Field(default=30.0, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -80,11 +81,16 @@ class TrainConfig(BaseModel):
     ema: float = Field(default=0.0, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     def passes(self, clips: int) -> int:
         """Return how many epochs there are over so many clips."""
         return self.epochs or max(_EPOCHS, math.ceil(_STEPS / math.ceil(clips / self.batch_size)))
+
+    def check(self, validated: bool) -> None:
+        """Refuse patience where there is nothing to validate with."""
+        if self.patience and not validated:
+            raise BadInput("patience", "needs validation clips", "give --val, or leave it out")
 
 
 @dataclass
@@ -140,9 +146,12 @@ def fit(
         The run's progress after each epoch, with weights on the CPU; the optimiser's state is the
         live one, to be saved before the next epoch is asked for. The same arguments give the
         same bits on a CPU, in one go or resumed.
+
+    Raises:
+        BadInput: patience without validation clips.
+        RunFailed: training diverged.
     """
-    if config.patience and val is None:
-        raise BadInput("patience", "needs validation clips", "give --val, or leave it out")
+    config.check(val is not None)
     accelerator = open_accelerator(device)
     progress = progress or Progress()
     if progress.weights:
@@ -185,10 +194,16 @@ def fit(
             "loss": float(accelerator.reduce(torch.stack(losses).mean(), "mean")),
             "gradient_norm": float(torch.stack(norms).mean()),
         }
+        weights = _kept(model)
+        if not (math.isfinite(record["loss"]) and all(map(_finite, weights.values()))):
+            raise RunFailed(
+                f"epoch {epoch + 1}",
+                "training diverged: its loss or its weights are no finite numbers",
+                "lower lr or mixup, or see what `alt-features verify` says of the features",
+            )
         if val is not None:
             record |= _validate(scored, val, labels, config.batch_size)  # type: ignore[arg-type]
         history.append(record)
-        weights = _kept(model)
         averaged = _kept(average.model) if average else {}
         if val is None or record == max(history, key=_merit):
             best, best_epoch = averaged or weights, epoch + 1
@@ -317,6 +332,10 @@ def _kept(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
+def _finite(tensor: Tensor) -> bool:
+    return bool(tensor.isfinite().all())
+
+
 def _loss(
     logits: Tensor, target: Tensor, mix: tuple[Tensor, float] | None, smoothing: float
 ) -> Tensor:
@@ -335,8 +354,8 @@ def _validate(
     from adapter.evaluate import probabilities
 
     chances = probabilities(model, clips, labels, batch_size)
-    right = chances.argmax(dim=-1) == clips.labels
-    own = chances.gather(1, clips.labels[:, None]).clamp_min(1e-12)
+    right = (chances.argmax(dim=-1) == clips.labels) & clips.seen
+    own = chances.gather(1, clips.labels[:, None])[clips.seen].clamp_min(1e-12)
     return {"val_top1": float(right.float().mean()), "val_loss": float(-own.log().mean())}
 
 

@@ -16,7 +16,7 @@ from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
 from adapter.nearest import as_read
 from adapter.processes import main_process
-from adapter.runs import LABELS, Named, RunConfig, read_config
+from adapter.runs import LABELS, Named, RunConfig, read_config, unfinished
 from adapter.task import Task
 from adapter.train import Progress, TrainConfig, fit
 from corpus.atomic import atomic_file, write_json
@@ -47,17 +47,22 @@ def train_run(
         What metrics.json holds.
 
     Raises:
-        BadInput: `out` holds a run already; nothing to resume; started with other settings.
+        BadInput: `out` holds a run already; nothing to resume; started with other settings;
+            patience without validation clips.
+        RunFailed: training diverged.
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    config = _config(task, model, train)
+    train.check(task.val is not None)
+    config, progress = _config(task, model, train), Progress()
     if resume:
         progress = _resumed(out, config)
-    else:
-        progress = _started(out, config, task) if main_process() else Progress()
+    elif main_process():
+        _refuse_taken(out)
     recogniser = build(model, task.entities, task.clips.facts.regions, config.scale, train.seed)
     clips = as_read(task, model, device)
+    if main_process() and not resume:
+        _start(out, config, task)
     epochs = fit(recogniser, clips, task.labels, train, task.val, device, progress)
     events = None
     if main_process():
@@ -100,6 +105,7 @@ def _config(task: Task, model: ModelConfig, train: TrainConfig) -> RunConfig:
         val_clips=len(task.val) if task.val is not None else 0,
         validation=task.validation,
         left_out=dict(task.clips.left_out),
+        val_left_out=task.val_left_out,
         versions={
             "python": platform.python_version(),
             "alt-video": version("alt-video"),
@@ -108,21 +114,26 @@ def _config(task: Task, model: ModelConfig, train: TrainConfig) -> RunConfig:
     )
 
 
-def _started(out: Path, config: RunConfig, task: Task) -> Progress:
-    """Make a new run folder."""
+def _refuse_taken(out: Path) -> None:
+    """Refuse a folder that holds a run."""
     if (out / "config.json").exists():
-        unfinished = (out / "checkpoint.pt").exists()
+        more = unfinished(out)
         raise BadInput(
             out,
-            f"holds {'an unfinished' if unfinished else 'a'} run already",
-            "use --resume, or another --out" if unfinished else "use another --out",
+            f"holds {'an unfinished' if more else 'a'} run already",
+            "use --resume, or another --out" if more else "use another --out",
         )
+
+
+def _start(out: Path, config: RunConfig, task: Task) -> None:
+    """Make a new run folder."""
+    _refuse_taken(out)  # once more: alignment may have been looked up for hours
     out.mkdir(parents=True, exist_ok=True)
     with atomic_file(out / "entities.jsonl") as draft:
         names = [Named.model_validate(vars(entity)) for entity in task.corpus.entities]
         draft.write_text("".join(f"{name.model_dump_json()}\n" for name in names), "utf-8")
+    write_json(out / "videos.json", task.clips.videos)
     write_json(out / "config.json", config.model_dump(mode="json"))
-    return Progress()
 
 
 def _settings(config: RunConfig) -> dict[str, Any]:
@@ -137,14 +148,15 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 def _resumed(out: Path, config: RunConfig) -> Progress:
     """Read the checkpoint of an unfinished run that was started with the same settings."""
     started = read_config(out)
-    if not (out / "checkpoint.pt").is_file():
-        if (out / "adapter.safetensors").is_file():
-            raise BadInput(out, "is finished: nothing to resume", "use another --out")
-        return Progress()  # stopped before the first epoch was over
+    if not unfinished(out):
+        raise BadInput(out, "is finished: nothing to resume", "use another --out")
     ours, theirs = _settings(config), _settings(started)
     if ours != theirs:
         cause = f"was started with other settings ({differs(theirs, ours)})"
-        raise BadInput(out, cause, "resume with the command that started it")
+        mend = "resume with the command that started it, or use another --out"
+        raise BadInput(out, cause, mend)
+    if not (out / "checkpoint.pt").is_file():
+        return Progress()  # stopped before the first epoch was over
     try:
         state = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
         return Progress(**state)

@@ -66,6 +66,7 @@ def write_cache(tmp_path: Path) -> WriteCache:
         classes: Sequence[str] = ("archery", "hugging", "singing", "cleaning pool"),
         per_class: int = 4,
         split: str = "train",
+        splits: Sequence[str] = (),
         noise: float = 1.0,
         seed: int = 0,
         failed: int = 0,
@@ -75,6 +76,11 @@ def write_cache(tmp_path: Path) -> WriteCache:
         **facts: object,
     ) -> Path:
         rows = len(classes) * per_class
+
+        def split_of(number: int) -> str:
+            """The split of the clips of each class, and of failed videos, by their number."""
+            return splits[number % len(splits)] if splits else split
+
         made = manifest(
             backbone,
             classes=tuple(classes),
@@ -106,9 +112,11 @@ def write_cache(tmp_path: Path) -> WriteCache:
                 timestamps=np.arange(made.frame_count, dtype=np.float32),
                 regions_scale=None if scale is None else scale.numpy(),
             )
-            writer.append(Entry(f"{split}/{row:04}.mp4", label, split, "ok"), features)
+            part = split_of(row // len(classes))
+            writer.append(Entry(f"{part}/{row:04}.mp4", label, part, "ok"), features)
         for row in range(failed):
-            writer.append(Entry(f"{split}/broken{row}.mp4", 0, split, "failed", "no frames"), None)
+            part = split_of(row)
+            writer.append(Entry(f"{part}/broken{row}.mp4", 0, part, "failed", "no frames"), None)
         writer.close()
         return path
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from adapter.compare import compare, few_shot, open_tests
+from adapter.compare import Variant, compare, compare_variants, few_shot, open_tests
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.tables import comparison_record, comparison_table, draw_comparison, fitting_tables
@@ -25,6 +25,13 @@ def test_a_few_shot_draw_has_as_many_clips_of_each_class_and_grows_with_the_shot
     assert few_shot(task.clips, 2, seed=4).videos != draws[2].videos
     with pytest.raises(BadInput, match="'archery' has 4 clips"):
         few_shot(task.clips, 5, seed=0)
+
+
+def test_of_a_cache_of_several_splits_its_test_split_is_scored(task, write_cache, mini) -> None:
+    path = write_cache("mixed.h5", backbone=mini, splits=("train", "train", "val", "test"))
+    (column,) = open_tests({"mixed": path}, task)
+    assert set(column.clips.splits) == {"test"}
+    assert column.clips.left_out == {"of split train": 8, "of split val": 4}
 
 
 def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tmp_path) -> None:
@@ -66,3 +73,21 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
     record = comparison_record(task, cells, ModelConfig(), config)
     assert len(record["cells"]) == len(cells)
     assert record["features"]["content_hash"] == task.clips.facts.content_hash
+
+
+def test_two_rows_of_one_name_are_refused_and_not_taken_for_seeds_of_one(task) -> None:
+    rows = [Variant("corpus: x", ModelConfig(), TrainConfig(), task) for _ in range(2)]
+    with pytest.raises(BadInput, match="corpus: x: 2 rows are called so; give each a name"):
+        compare_variants(rows, [], [0])
+
+
+def test_a_star_needs_two_seeds(task, write_cache, mini) -> None:
+    tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini)}, task)
+    (cell,) = compare(task, tests, ["clip"], [0], ModelConfig(), TrainConfig())
+    over_clips = {"behind": 0.5, "p": 1e-4}
+    starred = []
+    for p_seeds in (None, 0.5, 1e-4):
+        some = cell.model_copy(update={**over_clips, "p_seeds": p_seeds})
+        (row,) = comparison_table([some]).columns[1].cells
+        starred.append(row.endswith("*"))
+    assert starred == [False, False, True]

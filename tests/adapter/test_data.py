@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adapter.clips import Clips
-from adapter.data import hold_out, open_clips
+from adapter.data import SCORED, hold_out, open_clips
 from adapter.stores import place
 from corpus.errors import BadInput
 from extract.store import FeatureCache
@@ -28,6 +28,33 @@ def test_a_video_that_could_not_be_decoded_is_a_clip_where_clips_are_scored(writ
         "train/broken1.mp4",
     ]
     assert clips.subset([17, 0]).seen.tolist() == [False, True]
+
+
+def test_of_a_cache_of_several_splits_only_what_is_asked_for_is_taken(write_cache) -> None:
+    mixed = write_cache("mixed.h5", splits=("train", "val", "Test01", "Test02"), failed=4)
+
+    def taken(*paths: Path, **asked: object) -> tuple[list[str], dict[str, int]]:
+        clips = open_clips(paths, scored=True, **asked)
+        return sorted(set(clips.splits)), dict(clips.left_out)
+
+    assert len(open_clips([mixed], scored=True)) == 20
+    assert taken(mixed, parts=SCORED) == (
+        ["Test01", "Test02"],
+        {"of split train": 5, "of split val": 5},
+    )
+    assert taken(mixed, parts=["validation"])[0] == ["val"]
+    fitted = write_cache("fitted.h5", splits=("train", "validation"))
+    assert taken(fitted, parts=SCORED) == (["validation"], {"of split train": 8})
+    # A cache of one split is taken as it is given, also beside others.
+    train = write_cache("train.h5")
+    assert taken(train, mixed, parts=SCORED)[0] == ["Test01", "Test02", "train"]
+    # What has no label is not to be scored: here the test split.
+    splits = ("train", "val", "train", "val", "test")
+    secret = write_cache("secret.h5", splits=splits, unlabelled=1)
+    assert taken(secret, parts=SCORED) == (["val"], {"of split train": 8, "unlabelled": 1})
+    halved = write_cache("halved.h5", splits=("train", "test"))
+    with pytest.raises(BadInput, match=r"no clip .* \(8 of split train, 8 of split test\)"):
+        taken(halved, parts=["validation"])
 
 
 def test_items_are_views_of_clips_in_the_order_of_the_cache(write_cache) -> None:

@@ -12,7 +12,7 @@ from adapter.model import Adapter, ModelConfig
 from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import train_run
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 
 
 @pytest.fixture
@@ -46,6 +46,15 @@ def test_an_onnx_file_scores_as_the_run_does(task, tmp_path: Path, method: str) 
     (scores,) = session.run(["probabilities"], given)
     expected = probabilities(run.model, task.clips.subset(range(5)), run.labels)
     torch.testing.assert_close(torch.from_numpy(scores), expected, atol=1e-4, rtol=0)
+
+
+def test_what_is_not_a_number_agrees_with_nothing(task, tmp_path: Path) -> None:
+    train_run(task, ModelConfig(method="linear"), TrainConfig(epochs=1), tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    with torch.no_grad():
+        next(run.model.parameters()).fill_(torch.nan)
+    with pytest.raises(RunFailed, match="differs from the run by nan"):
+        export(run, tmp_path / "adapter.pt2")
 
 
 def test_another_suffix_or_a_missing_package_is_told_in_one_line(

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from adapter.ablation import CHANGES, variants
 from adapter.compare import compare_variants, open_tests
@@ -8,6 +9,7 @@ from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.protocols_trained import base_and_novel, conduct, harmonic
 from adapter.settings import grid
+from adapter.text import label_text
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
@@ -44,6 +46,28 @@ def test_base_to_novel_trains_on_the_more_frequent_half_and_asks_each_half_alone
     assert not set(base.clips.videos) & set(novel.clips.videos)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_classes_without_a_training_clip_are_novel(write_cache, make_task, mini, known) -> None:
+    six = ("archery", "hugging", "singing", "cleaning pool", "yoga", "zumba")
+    clips = open_clips([write_cache(classes=six, backbone=mini)])
+    if known:  # classes of the training cache all the same
+        trained = clips.subset((clips.labels < 4).nonzero()[:, 0])
+    else:
+        trained = open_clips([write_cache("four.h5", classes=six[:4], backbone=mini)])
+    task = make_task(trained)
+    tests = open_tests({"t": write_cache("test.h5", classes=six, backbone=mini, seed=1)}, task)
+    ranked, ((base, novel),) = base_and_novel(task, tests)
+    assert (base.labelling.names, novel.labelling.names) == (six[:3], six[3:])
+    assert len(base.clips) + len(novel.clips) == len(tests[0].clips) == 24
+    assert ranked.clips.classes == six[:3]
+    torch.testing.assert_close(novel.labelling.text, label_text(six[3:], mini))
+    # However many there are, none of them is base.
+    few = replace(task, clips=trained.subset((trained.labels == 1).nonzero()[:, 0]))
+    _, ((base, novel),) = base_and_novel(few, tests)
+    assert base.labelling.names == ("hugging",)
+    assert (len(base.clips), len(novel.clips), novel.labelling.new) == (4, 20, 5)
+
+
 def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
     cells, record = conduct(
         "base-to-novel", task, tests, ["clip", "linear"], 2, ModelConfig(), QUICK, [2]
@@ -67,9 +91,9 @@ def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
 
 
 def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:
-    tests = open_tests({"same": write_cache("test.h5", backbone=mini)}, task)
     with pytest.warns(UserWarning, match="16 of 16 videos of same are called as videos to train"):
-        _, record = conduct("supervised", task, tests, ["clip"], 1, ModelConfig(), QUICK)
+        tests = open_tests({"same": write_cache("test.h5", backbone=mini)}, task)
+    _, record = conduct("supervised", task, tests, ["clip"], 1, ModelConfig(), QUICK)
     assert record["tests"]["same"]["named_as_in_training"] == 16
 
 

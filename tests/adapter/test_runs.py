@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,41 @@ def test_a_run_killed_between_epochs_resumes_to_the_same_files(task, tmp_path: P
         train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
 
 
+def test_a_run_killed_before_its_first_checkpoint_resumes_with_its_own_settings_alone(
+    task, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    training._start(run, training._config(task, ModelConfig(), QUICK), task)
+    with pytest.raises(BadInput, match="unfinished run already; use --resume, or another --out"):
+        train_run(task, ModelConfig(), QUICK, run)
+    with pytest.raises(BadInput, match=r"adapter\.safetensors is missing; finish the run with"):
+        Run.load(run)
+    other = QUICK.model_copy(update={"seed": 7})
+    with pytest.raises(BadInput, match=r"other settings \(train\.seed 0, now 7\)"):
+        train_run(task, ModelConfig(), other, run, resume=True)
+    with pytest.raises(BadInput, match=r"other settings \(model\.method alt, now linear\)"):
+        train_run(task, ModelConfig(method="linear"), QUICK, run, resume=True)
+    turned = task.clips.relabelled(task.clips.classes[::-1])
+    with pytest.raises(BadInput, match=r"other settings \(labels"):
+        train_run(replace(task, clips=turned), ModelConfig(), QUICK, run, resume=True)
+    metrics = train_run(task, ModelConfig(), QUICK, run, resume=True)
+    assert metrics == train_run(task, ModelConfig(), QUICK, tmp_path / "whole")
+
+
+def test_training_that_cannot_begin_claims_no_folder(task, tmp_path: Path, monkeypatch) -> None:
+    patient = QUICK.model_copy(update={"patience": 3})
+    with pytest.raises(BadInput, match="patience: needs validation clips"):
+        train_run(replace(task, val=None), ModelConfig(), patient, tmp_path / "run")
+
+    def no_room(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(training, "as_read", no_room)
+    with pytest.raises(OSError, match="no room"):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_finished_run_is_not_overwritten(task, tmp_path: Path) -> None:
     train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
     before = load_file(tmp_path / "run" / "adapter.safetensors")
@@ -86,7 +122,7 @@ def test_a_damaged_checkpoint_is_refused_and_never_unpickled(task, tmp_path: Pat
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "trapped"),)
 
-    training._started(tmp_path / "run", training._config(task, ModelConfig(), QUICK), task)
+    training._start(tmp_path / "run", training._config(task, ModelConfig(), QUICK), task)
     torch.save({"epoch": Trap()}, tmp_path / "run" / "checkpoint.pt")
     with pytest.raises(BadInput, match="is damaged"):
         train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
@@ -100,6 +136,10 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
     weights = tmp_path / "run" / "adapter.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(BadInput, match="the run is damaged"):
+        Run.load(tmp_path / "run")
+    entities = tmp_path / "run" / "entities.jsonl"
+    entities.write_bytes(b"\xff" + entities.read_bytes()[1:])
+    with pytest.raises(BadInput, match=r"the run is damaged .*0xff"):
         Run.load(tmp_path / "run")
     config = tmp_path / "run" / "config.json"
     config.write_text(config.read_text().replace('"schema_version": 3', '"schema_version": 9'))
@@ -118,6 +158,23 @@ def test_evaluation_of_a_run_says_what_was_scored_against_what(
     clip = result["baselines"]["clip"]
     assert clip["list_hash"] == result["list_hash"]
     assert clip["difference"] == pytest.approx(result["top1"] - clip["top1"])
+
+
+def test_evaluation_scores_the_test_split_and_tells_of_clips_trained_on(
+    task, tmp_path: Path, write_cache, mini
+) -> None:
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    assert run.videos == task.clips.videos
+    mixed = write_cache("mixed.h5", backbone=mini, splits=("train", "train", "val", "test"))
+    result = evaluate_run(run, [mixed])
+    assert (result["clips"], result["named_as_in_training"]) == (4, 0)
+    assert result["left_out"] == {"of split train": 8, "of split val": 4}
+    path = task.clips.sources[0]
+    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*feats\.h5 are called as videos to"):
+        assert evaluate_run(run, [path])["named_as_in_training"] == 16
+    (tmp_path / "run" / "videos.json").unlink()  # as in a run of before there was one
+    assert evaluate_run(Run.load(tmp_path / "run"), [path])["named_as_in_training"] == 0
 
 
 def test_a_run_is_asked_about_labels_it_never_saw(

@@ -42,6 +42,21 @@ def test_features_alone_are_enough_and_their_corpus_is_built_once(
     assert open_task([path], corpus=saved, corpora=corpora).corpus.id == task.corpus.id
 
 
+def test_a_corpus_that_fits_is_named(write_cache, mini, corpora: Path) -> None:
+    path, said = write_cache(backbone=mini), []
+    open_task([path], corpora=corpora)
+    open_task([path], corpora=corpora, say=said.append)
+    assert f"taking the corpus in {next(corpora.iterdir())}" in said
+
+
+def test_what_features_say_of_their_dataset_leads_out_of_no_folder(
+    write_cache, mini, corpora: Path
+) -> None:
+    open_task([write_cache(backbone=mini, dataset="../../my set")], corpora=corpora)
+    (saved,) = corpora.iterdir()
+    assert saved.name.startswith("-my-set-")
+
+
 def test_a_corpus_of_another_backbone_is_refused(write_cache, mini, corpora: Path) -> None:
     path = write_cache(backbone=mini)
     corpus = open_task([path], corpora=corpora).corpus
@@ -88,6 +103,46 @@ def test_validation_clips_are_given_or_split_or_held_out_or_none(
     assert task.clips.left_out == {"of a test split": 16}
     with pytest.raises(BadInput, match="all its rows are of split test01: none to train on"):
         open_task([test], corpus=corpus)
+
+
+def test_of_a_cache_given_to_validate_with_only_its_validation_split_is_taken(
+    write_cache, mini, corpus: Path
+) -> None:
+    mixed = write_cache("mixed.h5", backbone=mini, splits=("train", "train", "val", "test"))
+    task = open_task([mixed], [mixed], corpus)
+    assert (set(task.clips.splits), set(task.val.splits)) == ({"train"}, {"val"})
+    assert task.val_left_out == {"of split train": 8, "of split test": 4}
+    assert "8 rows of --val left out: of split train" in task.describe()
+    assert "4 rows left out: of a test split" in task.describe()
+
+
+def test_validating_with_what_is_trained_on_is_done_and_told_of(
+    write_cache, mini, corpus: Path
+) -> None:
+    train = write_cache("train.h5", backbone=mini)
+    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*train\.h5 are called as videos to"):
+        assert len(open_task([train], [train], corpus).val) == 16
+
+
+def test_a_validation_video_that_could_not_be_decoded_is_one_to_be_wrong_about(
+    write_cache, mini, corpus: Path
+) -> None:
+    train = write_cache("train.h5", backbone=mini, failed=1)
+    val = write_cache("val.h5", backbone=mini, split="val", failed=3, unlabelled=2)
+    task = open_task([train], [val], corpus)
+    assert (len(task.val), int(task.val.seen.sum())) == (19, 16)
+    assert task.clips.seen.all()
+    lines = "\n".join(task.describe())
+    assert "19 validation clips as given, of which 3 could not be decoded and count as" in lines
+    assert "2 rows of --val left out: unlabelled" in lines
+    assert "1 rows left out: failed" in lines
+    task = open_task([train, val], corpus=corpus)  # the same as a split of the features
+    assert (task.validation, len(task.clips), len(task.val)) == ("split", 16, 19)
+    assert task.clips.left_out == {"failed": 1, "unlabelled": 2}
+    assert "rows of --val" not in "\n".join(task.describe())
+    lost = write_cache("lost.h5", backbone=mini, split="val", per_class=0, failed=2)
+    task = open_task([train, lost], corpus=corpus)  # nothing to choose an epoch by
+    assert (task.validation, task.clips.left_out) == ("none", {"failed": 3})
 
 
 def test_a_validation_class_that_is_not_trained_on_is_refused(

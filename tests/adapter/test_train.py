@@ -1,5 +1,6 @@
 import copy
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from adapter.data import ClipSet, open_clips
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
 from adapter.schedule import temperature
+from adapter.stores import InMemory
 from adapter.train import Progress, TrainConfig, fit, train
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
 
 DIM = 32
 CLASSES = ("archery", "hugging", "singing", "cleaning pool")
@@ -101,6 +103,39 @@ def test_without_validation_clips_the_last_epoch_is_the_best(clips: ClipSet) -> 
     progress = train(recogniser(), clips, LABELS, QUICK)
     assert progress.best_epoch == QUICK.epochs
     assert all(torch.equal(value, progress.weights[name]) for name, value in progress.best.items())
+
+
+def test_a_validation_video_that_could_not_be_decoded_is_wrong_and_changes_no_choice(
+    write_cache,
+) -> None:
+    clips = open_clips([write_cache(noise=4)])
+    path = write_cache("val.h5", noise=4, seed=1, split="val", failed=4)
+    decoded, whole = (
+        train(recogniser(), clips, LABELS, QUICK, open_clips([path], scored=scored))
+        for scored in (False, True)
+    )
+    assert whole.best_epoch == decoded.best_epoch
+    for one, other in zip(decoded.history, whole.history, strict=True):
+        assert other["val_top1"] == pytest.approx(one["val_top1"] * 16 / 20)
+        assert other["val_loss"] == one["val_loss"]
+
+
+def test_training_that_diverges_ends_and_names_the_epoch(clips: ClipSet, monkeypatch) -> None:
+    config = TrainConfig(epochs=5, batch_size=16).model_copy(update={"lr": 1e30})
+    with pytest.raises(RunFailed, match=r"epoch 2: training diverged.*lower lr"):
+        train(recogniser("linear"), clips, LABELS, config)
+    spoiled = replace(clips, store=InMemory(clips.store.clips.map(torch.clone)))
+    spoiled.store.clips.regions[3] = torch.nan
+    with pytest.raises(RunFailed, match="epoch 1: training diverged"):
+        train(recogniser("linear"), spoiled, LABELS, QUICK)
+
+    def ruin(self, *_: object) -> None:
+        with torch.no_grad():
+            self.param_groups[0]["params"][0].fill_(torch.inf)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", ruin)
+    with pytest.raises(RunFailed, match="epoch 1: training diverged"):  # though its loss is fine
+        train(recogniser("linear"), clips, LABELS, TrainConfig(epochs=1, batch_size=16))
 
 
 def test_the_learning_rate_rises_then_falls(clips: ClipSet, monkeypatch) -> None:
