@@ -1,10 +1,16 @@
 """Alignment looked up once: the nearest entities of every region, in a file beside the features.
 
 Where nothing is projected (`ModelConfig.project`), the cosines of regions and entities do not
-change in training. The k nearest are kept, so that the choice among them stays stochastic.
+change in training. The k nearest are kept, so that the choice among them stays stochastic. Where
+the features' folder cannot be written, the file is a temporary one, and each command makes its own.
 """
 
+import errno
 import hashlib
+import math
+import shutil
+import tempfile
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +28,14 @@ from adapter.processes import processes
 from adapter.stores import Store
 from adapter.task import Task
 from corpus.atomic import atomic_file
+from corpus.errors import BadInput
 from extract.store import FeatureCache
 
 _ENTRY = np.dtype([("entity", "<i4"), ("cosine", "<f2")])
 _VIEWS = 64  # looked up at once
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # a folder that cannot be written
+
+_temporary: dict[Path, NDArray[Any]] = {}  # tables of this process, and of forks, by their place
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ def with_nearest(
     """Let clips know their regions' nearest entities; look them up unless a file has them.
 
     Args:
-        clips: the file is kept beside the first of their caches.
+        clips: the file is kept beside the first of their caches, or is a temporary one.
         entities: (K, D) unit rows.
         corpus: its id; with the caches' content and k it decides what the file is called.
         top_k: k.
@@ -81,18 +91,31 @@ def with_nearest(
 
     Returns:
         The same clips; each region costs 6·k bytes on disk, read through the page cache.
+
+    Raises:
+        BadInput: the folder cannot be written, and there is no room for a temporary file.
     """
     count, top_k = int(clips.rows.max()) + 1, min(top_k, len(entities))
     contents = [FeatureCache(path).manifest.content_hash for path in clips.sources]
     key = " ".join([*contents, corpus, str(top_k), str(count)])
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     path = clips.sources[0].with_name(f"{clips.sources[0].stem}.nearest-{digest}.npy")
-    if not path.is_file():
+    table: NDArray[Any] | None = _temporary.get(path)
+    if table is None and not path.is_file():
         facts = clips.facts
         shape = (count, facts.view_count, facts.frames, facts.regions, top_k)
-        with atomic_file(path) as draft:
-            _look_up(clips, entities.to(device), shape, draft)
-    table = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            with atomic_file(path) as draft:
+                held = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
+                _look_up(clips, entities.to(device), held)
+        except OSError as error:
+            if error.errno not in _CLOSED:
+                raise
+            held = _unnamed(shape, path.parent)
+            _look_up(clips, entities.to(device), held)
+            table = _temporary[path] = held
+    if table is None:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
     return replace(clips, store=WithNearest(clips.store, table))
 
 
@@ -131,8 +154,28 @@ def nearest(regions: Tensor, entities: Tensor, top_k: int) -> tuple[Tensor, Tens
     return found.values, found.indices
 
 
-def _look_up(clips: ClipSet, entities: Tensor, shape: tuple[int, ...], draft: Path) -> None:
-    table = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
+def _unnamed(shape: tuple[int, ...], folder: Path) -> np.memmap[Any, Any]:
+    """Map a temporary file that has no name: it goes when nobody maps it any more.
+
+    Args:
+        shape: of the table.
+        folder: that cannot be written, for the warning.
+    """
+    size, place = math.prod(shape) * _ENTRY.itemsize, tempfile.gettempdir()
+    if shutil.disk_usage(place).free < size:  # or writing to it would end us without a word
+        cause = f"cannot be written, and {place} has no room for {size / 1e9:.1f} GB"
+        raise BadInput(folder, cause, "set TMPDIR to a folder that has it")
+    warnings.warn(
+        f"{folder} cannot be written: the nearest entities are kept in {place} while this command "
+        "runs, and the next looks them up again",
+        stacklevel=2,
+    )
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, _ENTRY, "w+", shape=shape)
+
+
+def _look_up(clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any]) -> None:
+    shape = table.shape
     every = replace(clips, rows=torch.arange(shape[0]), labels=torch.zeros(shape[0]).long())
     parts = torch.arange(shape[0] * shape[1]).split(_VIEWS)
     batches = every.batches(parts, entities.device)

@@ -9,6 +9,7 @@ from adapter.compare import compare, one_by_one, open_tests
 from adapter.data import open_clips
 from adapter.forks import forked
 from adapter.model import ModelConfig
+from adapter.protocols_trained import conduct
 from adapter.train import TrainConfig
 from corpus.errors import RunFailed
 
@@ -37,6 +38,19 @@ def test_side_by_side_gives_the_numbers_of_one_after_the_other(
     apart = compare(*given, report=told.append, engine=forked(2))
     assert apart == compare(*given, engine=one_by_one)
     assert len(told) == 6
+
+
+def test_a_protocol_is_carried_out_by_the_engine_that_is_given(task, write_cache, mini) -> None:
+    test = write_cache("base.h5", noise=6, backbone=mini, seed=1, split="test")
+    tests = open_tests({"base": test}, task)
+    asked: list[str] = []
+
+    def engine(jobs, *rest):
+        asked.extend(job.name for job in jobs)
+        return one_by_one(jobs, *rest)
+
+    conduct("few-shot", task, tests, ["clip"], 2, ModelConfig(), CONFIG, [1, 2], engine=engine)
+    assert asked == [f"clip, seed {seed}, {shots} shots" for shots in (1, 2) for seed in (0, 1)]
 
 
 def test_a_training_process_that_is_killed_is_told_of_in_one_line(

@@ -1,13 +1,20 @@
+import errno
+import os
+import shutil
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
+from adapter import nearest as looking_up
 from adapter.align import Align
 from adapter.baselines import build
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.nearest import as_read, nearest, with_nearest
 from adapter.train import TrainConfig, train
+from corpus.errors import BadInput
 
 FROZEN = ModelConfig(project=False, top_k=4)
 
@@ -50,6 +57,50 @@ def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tm
     as_read(task, FROZEN.model_copy(update={"top_k": 2}))
     assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
     assert np.load(path, allow_pickle=False).shape[-1] == 4
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Let no look-up file be made, for a reason; root may write wherever the disk can."""
+
+    def refuse(reason: int) -> None:
+        def no_file(path):
+            raise OSError(reason, os.strerror(reason), str(path))
+
+        monkeypatch.setattr(looking_up, "atomic_file", no_file)
+        monkeypatch.setattr(looking_up, "_temporary", {})
+
+    return refuse
+
+
+def test_features_in_a_folder_that_cannot_be_written_are_looked_up_once_a_command(
+    task, tmp_path, refused
+) -> None:
+    items = torch.tensor([3, 0, 30])
+    refused(errno.EROFS)
+    with pytest.warns(UserWarning, match=f"{tmp_path} cannot be written: .* looks them up again"):
+        batch, _ = as_read(task, FROZEN).fetch(items)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again, _ = as_read(task, FROZEN).fetch(items)
+    assert not list(tmp_path.glob("*.nearest-*"))
+    cosines, entities = nearest(task.clips.fetch(items)[0].regions, task.entities, 4)
+    for one in (batch, again):
+        assert torch.equal(one.nearest, entities)
+        torch.testing.assert_close(one.cosine, cosines, atol=1e-3, rtol=0)
+
+
+def test_only_a_folder_that_cannot_be_written_is_made_do_without(
+    task, tmp_path, refused, monkeypatch
+) -> None:
+    refused(errno.ENOSPC)
+    with pytest.raises(OSError, match="No space left"):
+        as_read(task, FROZEN)
+    refused(errno.EACCES)
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(BadInput, match=r"cannot be written, and .* has no room .*; set TMPDIR"):
+        as_read(task, FROZEN)
 
 
 def test_learned_projections_and_vectors_look_nothing_up(task) -> None:
