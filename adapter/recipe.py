@@ -9,16 +9,18 @@ import tomllib
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from adapter.baselines import TITLES
 from adapter.flops import Cost, cost
 from adapter.model import Method
 from adapter.protocols_trained import SHOTS
+from adapter.runs import read_config, unfinished
 from adapter.settings import configs
 from corpus.errors import BadInput
+from extract.store import FeatureCache
 
 FOLDER = Path(__file__).parent / "recipes"
 PEAK = 989e12  # FLOP/s of an H100 SXM in dense bfloat16, from its data sheet
@@ -43,9 +45,9 @@ class Cache(BaseModel):
     cache: str
     dataset: str
     split: str
-    clips: int
-    frames: int
-    views: str
+    clips: PositiveInt
+    frames: PositiveInt
+    views: str = Field(pattern="^[1-9][0-9]*x[13]$")
     dtype: Literal["float16", "int8"] = "float16"
     classes: int = 0
     name: str = ""
@@ -75,14 +77,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     protocol: Literal["supervised", "few-shot", "base-to-novel", "zero-shot"]
-    model: str
+    model: Annotated[str, AfterValidator(lambda name: name.replace("/", "-"))]
     pretrained: str
     merge: int
     settings: tuple[str, ...]
-    seeds: int
+    seeds: PositiveInt
     methods: tuple[Method, ...] = tuple(TITLES)
     train: Cache
-    test: tuple[Cache, ...]
+    test: tuple[Cache, ...] = Field(min_length=1)
 
 
 class Expected(BaseModel):
@@ -136,7 +138,10 @@ def load(name: str) -> Recipe:
     except OSError as error:
         raise BadInput(name, "no such recipe", f"use {', '.join(names())}, or a file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise BadInput(path, f"is no recipe ({reason})", "see adapter/recipes") from error
 
 
@@ -146,6 +151,9 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
     Args:
         recipe: the recipe.
         entities: of the text corpus.
+
+    Raises:
+        BadInput: no such model or setting, or not said of how many classes shots are drawn.
     """
     model, train = configs(recipe.settings)
 
@@ -159,10 +167,16 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
         caches.append(
             Expected(cache=cache.cache, gigabytes=size / 1e9, hours=hours(encoder * cache.clips))
         )
-    shots = SHOTS["few-shot"] if recipe.protocol == "few-shot" else ()
+    shots = () if recipe.protocol == "zero-shot" else SHOTS[recipe.protocol]
+    classes = recipe.train.classes
+    if recipe.protocol == "base-to-novel":
+        classes = -(-classes // 2)
+    if any(shots) and not classes:
+        cause = "does not say how many classes there are to draw clips of"
+        raise BadInput(recipe.title, cause, "add classes to its [train]")
     # A step reads one view of each clip.
     view = counted(recipe.train).adapter / recipe.train.view_count
-    draws = [k * recipe.train.classes for k in shots if k] or [recipe.train.clips]
+    draws = [k * classes for k in shots if k] or [recipe.train.clips]
     clips = sum(count * train.passes(count) for count in draws) * recipe.seeds
     size = clip_bytes(recipe, recipe.train, counted(recipe.train).regions)
     first = recipe.test[0]
@@ -207,8 +221,17 @@ def extract_commands(recipe: Recipe) -> Iterator[list[str]]:
         ]
 
 
-def adapter_commands(recipe: Recipe, out: Path) -> Iterator[list[str]]:
-    """Yield the alt-adapter arguments that carry a recipe out, into a folder."""
+def adapter_commands(recipe: Recipe, out: Path, go_on: bool = False) -> Iterator[list[str]]:
+    """Yield the alt-adapter arguments that carry a recipe out, into a folder.
+
+    Args:
+        recipe: the recipe.
+        out: the folder.
+        go_on: leave out runs that are finished there, and resume those that were begun.
+
+    Raises:
+        BadInput: a run was finished there by another recipe, or on other features.
+    """
     settings = [part for setting in recipe.settings for part in ("--set", setting)]
     if recipe.protocol != "zero-shot":
         scored = [part for test in recipe.test for part in ("--test", f"{test.name}={test.cache}")]
@@ -219,19 +242,42 @@ def adapter_commands(recipe: Recipe, out: Path) -> Iterator[list[str]]:
         ]
         return
     runs = {
-        str(out / f"{method}-{seed}"): ("--method", method, "--seed", str(seed))
+        str(out / f"{method}-{seed}"): (method, seed)
         for method in recipe.methods
         if method != "clip"  # which has nothing to train, and is always scored
         for seed in range(recipe.seeds)
     }
-    for run, which in runs.items():
-        yield ["train", "--features", recipe.train.cache, *which, *settings, "--out", run]
+    for run, (method, seed) in runs.items():
+        begun = go_on and Path(run, "config.json").exists()
+        if begun and finished(recipe, Path(run), method, seed):
+            continue
+        yield [
+            *("train", "--features", recipe.train.cache, "--method", method, "--seed", str(seed)),
+            *(*settings, "--out", run, *(["--resume"] if begun else [])),
+        ]
     scored = [part for run in runs for part in ("--run", run)]
     for (name, protocol), group in groupby(recipe.test, lambda test: (test.name, test.protocol)):
         tests = list(group)
         features = [part for test in tests for part in ("--features", test.cache)]
         lists = [part for path in tests[0].lists for part in ("--list", str(label_list(path)))]
         yield ["protocol", protocol, *scored, *features, *lists, "--out", str(out / name)]
+
+
+def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
+    """Tell whether a run that was begun needs no more training.
+
+    Raises:
+        BadInput: it is finished, and not what the recipe would train.
+    """
+    if unfinished(run):
+        return False
+    there = read_config(run)
+    features = FeatureCache(Path(recipe.train.cache)).manifest.content_hash
+    wanted = (*configs(recipe.settings, method=method, seed=seed), features)
+    if (there.model, there.train, there.features.content_hash) != wanted:
+        cause = "is finished, with other settings or features than the recipe's"
+        raise BadInput(run, cause, "use another --out")
+    return True
 
 
 def label_list(name: str) -> Path:

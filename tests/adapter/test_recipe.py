@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from adapter import task as tasks
 from adapter.cli import main
 from adapter.flops import cost
+from adapter.model import ModelConfig
 from adapter.recipe import (
     PEAK,
     UTILISATION,
@@ -18,6 +20,8 @@ from adapter.recipe import (
     names,
 )
 from adapter.settings import configs
+from adapter.train import TrainConfig
+from adapter.training import train_run
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
 
@@ -56,6 +60,18 @@ def test_costs_follow_from_sizes() -> None:
     assert expect(recipe).training_hours == pytest.approx(steps / 3600)
     # Each of thirty epochs reads it all, at 3 GB a second.
     assert expect(recipe).reading_hours == pytest.approx(30 * train.gigabytes / 3 / 3600)
+
+
+def test_base_to_novel_costs_sixteen_shots_of_half_the_classes() -> None:
+    few = load("ucf101-few-shot")
+    few = few.model_copy(update={"train": few.train.model_copy(update={"classes": 102})})
+    halves = few.model_copy(update={"protocol": "base-to-novel"})
+    # Fifty epochs each: 2 + 4 + 8 + 16 clips of all classes, and 16 of half of them.
+    ratio = expect(few).training_hours / expect(halves).training_hours
+    assert ratio == pytest.approx(30 / 8)
+    unsaid = few.model_copy(update={"train": few.train.model_copy(update={"classes": 0})})
+    with pytest.raises(BadInput, match=r"how many classes there are .*; add classes to its"):
+        expect(unsaid)
 
 
 def test_the_lists_of_kinetics_600_are_classes_of_it_that_kinetics_400_has_not() -> None:
@@ -123,3 +139,87 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("title = 3")
     with pytest.raises(BadInput, match="is no recipe"):
         load(str(tmp_path / "x.toml"))
+
+
+ZERO_SHOT = """
+title = "A small one"
+protocol = "zero-shot"
+model = "ViT-B/16"
+pretrained = "openai"
+merge = 8
+settings = ["epochs=2"]
+seeds = 2
+methods = ["clip", "linear"]
+train = {cache = "feats.h5", dataset = "folder", split = "", clips = 9, frames = 4, views = "1x1"}
+
+[[test]]
+name = "new"
+cache = "feats.h5"
+dataset = "folder"
+split = ""
+clips = 9
+frames = 4
+views = "1x1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        ('"1x1"}', '"foo"}', r"train\.views: String should match"),
+        ("clips = 9, frames = 4", "clips = 9, frames = 0", r"train\.frames: .* greater than 0"),
+        ("seeds = 2", "seeds = 0", "seeds: .* greater than 0"),
+        (ZERO_SHOT.partition("[[")[1] + ZERO_SHOT.partition("[[")[2], "test = []", "test: Tuple"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused_by_the_name_of_what_is_wrong(
+    tmp_path: Path, good: str, bad: str, message: str
+) -> None:
+    (tmp_path / "x.toml").write_text(ZERO_SHOT.replace(good, bad))
+    with pytest.raises(BadInput, match=rf"x\.toml: is no recipe \({message}"):
+        load(str(tmp_path / "x.toml"))
+
+
+def test_a_model_may_be_named_as_flops_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(ZERO_SHOT)
+    recipe = load(str(tmp_path / "x.toml"))
+    assert expect(recipe) == expect(recipe.model_copy(update={"model": "ViT-B-16"}))
+
+
+def test_a_recipe_goes_on_where_it_was_left(
+    write_cache, make_task, mini, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    task = make_task(tasks.open_clips([write_cache(backbone=mini)]))
+    Path("z.toml").write_text(ZERO_SHOT)
+
+    def interrupt(_: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    linear, config = ModelConfig(method="linear"), TrainConfig(epochs=2)
+    train_run(task, linear, config, Path("out/linear-0"))
+    second = config.model_copy(update={"seed": 1})
+    with pytest.raises(KeyboardInterrupt):
+        train_run(task, linear, second, Path("out/linear-1"), report=interrupt)
+    steps = []
+
+    def noted(command: list[str]) -> subprocess.CompletedProcess[str]:
+        steps.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", noted)
+    monkeypatch.setattr(sys, "argv", ["alt-adapter", "recipe", "z.toml", "--run", "--out", "out"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    training, scoring = steps
+    assert training[-3:] == ["--out", "out/linear-1", "--resume"]
+    assert scoring[:6] == ["protocol", "ep2", "--run", "out/linear-0", "--run", "out/linear-1"]
+    # What is shown is the whole of it; and a finished run of another recipe is not taken for one.
+    recipe = load("z.toml")
+    assert [step[0] for step in adapter_commands(recipe, Path("out"))] == ["train"] * 2 + [
+        "protocol"
+    ]
+    other = recipe.model_copy(update={"settings": ("epochs=3",)})
+    with pytest.raises(BadInput, match="out/linear-0: is finished, with other settings"):
+        list(adapter_commands(other, Path("out"), go_on=True))
