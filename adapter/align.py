@@ -116,8 +116,9 @@ class Align(nn.Module):
                 looked up beforehand (`adapter.nearest`); of use where nothing is projected.
 
         Returns:
-            Each region's entity. In training the choice carries Gumbel noise and its gradient is
-            the softmax's over the `top_k` nearest; in eval mode it is the nearest entity.
+            Each region's entity. In training the choice carries Gumbel noise (`explore`); where it
+            is soft or projections are learned, its gradient is the softmax's over the `top_k`
+            nearest, else it has none. In eval mode it is the nearest entity.
         """
         if nearest is not None and cosine is not None and not self.project:
             return self._draw(cosine.float(), nearest)

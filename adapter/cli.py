@@ -54,7 +54,9 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     setting: Settings = None,
     prompt: Prompts = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of weights, order and noise.")
+    ] = 0,
     device: Device = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run, exactly.")
@@ -252,7 +254,8 @@ def recipe(
         str | None, typer.Argument(help="Of the list printed without it, or a TOML file.")
     ] = None,
     go: Annotated[
-        bool, typer.Option("--run", help="Carry it out; its caches have to be there.")
+        bool,
+        typer.Option("--run", help="Carry it out, or go on with it; its caches have to be there."),
     ] = False,
     to: Annotated[Path | None, typer.Option("--out", help="Folder; by default runs/NAME.")] = None,
     as_json: Json = False,
@@ -269,14 +272,13 @@ def recipe(
         return
     chosen = load(name)
     to = to or Path("runs") / Path(name).stem
-    steps = list(adapter_commands(chosen, to))
     if go:
         for cache in (chosen.train, *chosen.test):
             if not Path(cache.cache).is_file():
                 raise BadInput(
                     cache.cache, "no such feature cache", f"see alt-adapter recipe {name}"
                 )
-        for step in steps:
+        for step in list(adapter_commands(chosen, to, go_on=True)):
             code = subprocess.run([sys.executable, "-m", "adapter.cli", *step]).returncode
             if code:
                 raise RunFailed(f"alt-adapter {step[0]}", f"ended with {code}", "see above")
@@ -284,7 +286,7 @@ def recipe(
     cost = expect(chosen)
     lines = [
         *(shlex.join(["alt-extract", *step]) for step in extract_commands(chosen)),
-        *(shlex.join(["alt-adapter", *step]) for step in steps),
+        *(shlex.join(["alt-adapter", *step]) for step in adapter_commands(chosen, to)),
     ]
     if as_json:
         print_json(cost.model_dump() | {"title": chosen.title, "commands": lines})

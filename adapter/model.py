@@ -66,7 +66,7 @@ class ModelConfig(BaseModel):
         pool: let the tracks' weighted mean stand for the clip (paper), in place of a mixture.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     method: Method = "alt"
     layers: int = Field(default=1, ge=0)
     width: int = Field(default=128, ge=32, multiple_of=32)

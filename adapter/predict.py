@@ -64,27 +64,23 @@ class Prediction(BaseModel):
 
 
 class Predictor:
-    """A run, its backbone and its labels, ready for videos.
+    """A run, its backbone and its labels, ready for videos, each seen in one view.
 
     Args:
         run: the run.
         labels: a label set's name or file, in place of the run's own.
         device: "cpu" or "cuda".
-        views: "TxS" views of each video, from the centres of its segments.
 
     Raises:
         BadInput: labels that cannot be used, or a backbone that cannot be had.
     """
 
-    def __init__(
-        self, run: Run, labels: Path | None = None, device: str = "cpu", views: str = "1x1"
-    ) -> None:
+    def __init__(self, run: Run, labels: Path | None = None, device: str = "cpu") -> None:
         self.run, self.labelling = run, run.vocabulary.choose(labels)
         facts = run.config.features
         backbone = backbone_of(facts, run.folder, device)
         options = Options(
             frames=facts.frames,
-            views=views,
             merge=facts.merge,
             keep_regions=facts.keep_regions,
             dtype=facts.dtype,
@@ -93,8 +89,6 @@ class Predictor:
         )
         self.encoder = options.encoder(backbone)
         self.plan = plan_of(backbone, options)
-        temporal, spatial = options.view_counts()
-        self.views = temporal * spatial
 
     def predict(self, video: Path, top: int = 5) -> Prediction:
         """Recognise one video; one that cannot be read is a prediction with an error."""
@@ -113,9 +107,9 @@ class Predictor:
 
     @torch.inference_mode()
     def judge(self, video: Path, clips: Clips, top: int = 5) -> Prediction:
-        """Recognise a video from its views, the batch that `clips` returns."""
+        """Recognise a video from its view, the batch of one that `clips` returns."""
         model = self.run.model
-        chances = model(clips, self.labelling.text).softmax(dim=-1).mean(dim=0).cpu()
+        chances = model(clips, self.labelling.text).softmax(dim=-1)[0].cpu()
         best = chances.argsort(descending=True)[:top].tolist()
         entities: tuple[Seen, ...] = ()
         if isinstance(model, Adapter):
@@ -131,11 +125,11 @@ class Predictor:
         )
 
     def clips(self, features: Features) -> Clips:
-        """Return a video's views as a batch, where the model is."""
+        """Return a video's view as a batch of one, where the model is."""
         regions: NDArray[np.float32] = features.regions.astype(np.float32)
         if features.regions_scale is not None:
             regions *= features.regions_scale[..., None].astype(np.float32)
-        clips = views_of(regions, features.patch_region, self.run.config.features, self.views)
+        clips = views_of(regions, features.patch_region, self.run.config.features, views=1)
         return clips.to(self.labelling.text.device)
 
 

@@ -1,7 +1,7 @@
 """Options of the command line as values: settings, methods, counts, named files."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -16,44 +16,68 @@ from corpus.errors import BadInput
 
 Config = TypeVar("Config", bound=BaseModel)
 
+# What cannot be set where several trainings are compared, and what to do instead.
+STUDY = {
+    "method": "use --methods, of compare and protocol",
+    "seed": "use --seeds",
+    "patience": "leave it out: it needs validation clips, which train alone has",
+}
 
-def configs(settings: Sequence[str], **given: Any) -> tuple[ModelConfig, TrainConfig]:
+
+def configs(
+    settings: Sequence[str], instead: Mapping[str, str] | None = None, **given: Any
+) -> tuple[ModelConfig, TrainConfig]:
     """Make both configurations.
 
     Args:
         settings: "NAME=VALUE" texts; a later one overrides an earlier.
-        given: values that have options of their own.
+        instead: what cannot be set here, and what to do instead.
+        given: values that have options of their own, which alone set them.
 
     Raises:
-        BadInput: no such setting, or a value that it cannot take.
+        BadInput: no such setting, one that cannot be set here or has no effect, or a value that it
+            cannot take.
     """
     values: dict[str, Any] = dict(given)
+    closed = {**(instead or {}), **{name: f"use --{name}" for name in given}}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
             raise BadInput(f"--set {setting}", "is not NAME=VALUE", "as in --set lr=1e-4")
-        values[name.strip().replace("-", "_")] = value.strip()
+        name = name.strip().replace("-", "_")
+        if name in closed:
+            raise BadInput(f"--set {name}", "cannot be set here", closed[name])
+        values[name] = value.strip()
     known = ModelConfig.model_fields.keys() | TrainConfig.model_fields.keys()
     for name in values:
         if name not in known:
-            names = ", ".join(sorted(known - given.keys()))
+            names = ", ".join(sorted(known - closed.keys()))
             raise BadInput(f"--set {name}", "no such setting", f"settings are {names}")
-    return _made(ModelConfig, values), _made(TrainConfig, values)
+    model, train = _made(ModelConfig, values), _made(TrainConfig, values)
+    # A choice of words as they are is made by noise alone (`Align`): it has no softmax.
+    if model.align != "soft" and not (model.align == "hard" and model.project):
+        for name in ("temperature", "temperature_end"):
+            if name in values:
+                cause = "has no effect where regions take one entity each, and nothing is projected"
+                raise BadInput(f"--set {name}", cause, "set align=soft or project=true with it")
+    return model, train
 
 
-def grid(settings: Sequence[str], **given: Any) -> dict[str, tuple[ModelConfig, TrainConfig]]:
+def grid(
+    settings: Sequence[str], instead: Mapping[str, str] | None = None, **given: Any
+) -> dict[str, tuple[ModelConfig, TrainConfig]]:
     """Make configurations for all combinations of settings.
 
     Args:
         settings: "NAME=VALUE,VALUE,…" texts.
-        given: values that have options of their own.
+        instead, given: as for `configs`.
 
     Returns:
         Both configurations under the values that vary, as in "lr=1e-4 layers=2"; the last setting
         varies fastest.
 
     Raises:
-        BadInput: no such setting, a value that it cannot take, or nothing that varies.
+        BadInput: as of `configs`, or nothing that varies.
     """
     choices = []
     for setting in settings:
@@ -64,7 +88,7 @@ def grid(settings: Sequence[str], **given: Any) -> dict[str, tuple[ModelConfig, 
     if not varied:
         raise BadInput("--set", "has nothing that varies", "as in --set lr=1e-4,4e-4")
     return {
-        " ".join(chosen[number] for number in varied): configs(chosen, **given)
+        " ".join(chosen[number] for number in varied): configs(chosen, instead, **given)
         for chosen in itertools.product(*choices)
     }
 
@@ -73,10 +97,12 @@ def method_names(text: str) -> list[Method]:
     """Read comma-separated methods.
 
     Raises:
-        BadInput: no such method.
+        BadInput: no such method, or none at all.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     known: dict[str, Method] = {method: method for method in TITLES}
+    if not names:
+        raise BadInput(f"--methods {text}", "names no method", f"use {', '.join(known)}")
     for name in names:
         if name not in known:
             raise BadInput(f"--methods {name}", "no such method", f"use {', '.join(known)}")
@@ -98,7 +124,7 @@ def protocol_name(text: str) -> Protocol | TrainedProtocol:
 
 
 def counts(text: str) -> list[int | None]:
-    """Read comma-separated counts of clips; None stands for "all".
+    """Read comma-separated counts of clips, each once; None stands for "all".
 
     Raises:
         BadInput: neither a positive whole number nor "all".
@@ -107,7 +133,7 @@ def counts(text: str) -> list[int | None]:
     for part in parts:
         if part != "all" and not (part.isdecimal() and int(part) > 0):
             raise BadInput(f"--shots {part}", "not a count of clips", "as in all,2,4,8")
-    return [None if part == "all" else int(part) for part in parts]
+    return list(dict.fromkeys(None if part == "all" else int(part) for part in parts))
 
 
 def named_paths(texts: Sequence[str]) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """The commands of alt-adapter that train many times to learn one thing, and print one table."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,8 @@ Engine = Annotated[str, typer.Option(help="local, or ray: trainings spread over 
 Folder = Annotated[Path | None, typer.Option("--out", help="Folder for the record, as JSON.")]
 _SHOWN = 4  # parts of a protocol; more are in its metrics.json
 _METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
+# What protocols that score runs do not read, as `protocol` calls it.
+_TRAINING = ("test", "methods", "seeds", "shots", "engine", "corpus", "setting", "prompt")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,11 +66,11 @@ def compare(
 ) -> None:
     """Train ALT and its baselines alike, and score them side by side."""
     from adapter.compare import compare
-    from adapter.settings import configs, counts, method_names
+    from adapter.settings import STUDY, configs, counts, method_names
     from adapter.tables import comparison_record
 
     chosen, draws = method_names(methods), counts(shots)
-    model, train = configs(setting or [])
+    model, train = configs(setting or [], STUDY)
     where = on_device(device)
     task, tests = _opened(features, test, corpus, prompt, where)
     with _progress(len(chosen) * seeds * len(draws)) as report:
@@ -78,6 +80,7 @@ def compare(
 
 
 def protocol(
+    context: typer.Context,
     name: Annotated[
         str,
         typer.Argument(
@@ -106,6 +109,7 @@ def protocol(
     shots: Annotated[
         str | None, typer.Option(help="Clips of each class, in place of the protocol's own.")
     ] = None,
+    engine: Engine = "local",
     corpus: Corpus = None,
     setting: Settings = None,
     prompt: Prompts = None,
@@ -115,25 +119,29 @@ def protocol(
 ) -> None:
     """Measure by a protocol as papers do: one metrics.json, one table."""
     from adapter.protocols_trained import SHOTS, conduct
-    from adapter.settings import configs, counts, method_names, protocol_name
+    from adapter.settings import STUDY, configs, counts, method_names, protocol_name
     from corpus.errors import BadInput
 
     chosen, where = protocol_name(name), on_device(device)
     match chosen:
         case "ep1" | "ep2" | "ep3" | "lists":
+            unread = _TRAINING if chosen == "lists" else (*_TRAINING, "lists")
+            _refuse(context, unread, f"{name}, which scores runs as they were trained")
             if not run_folder:
                 raise BadInput("--run", "is missing", f"{name} scores a run of alt-adapter train")
             _zero_shot(run_folder, chosen, features, lists or (), to, where, as_json)
         case "supervised" | "few-shot" | "base-to-novel":
+            _refuse(context, ("run_folder", "lists"), f"{name}, which trains runs of its own")
             rows = method_names(methods)
             draws = counts(shots) if shots else list(SHOTS[chosen])
-            model, train = configs(setting or [])
+            model, train = configs(setting or [], STUDY)
             if not test:
                 raise BadInput("--test", "is missing", "as in --test list1=test.h5")
+            crew = _engine(engine, where)
             task, tests = _opened(features, test, corpus, prompt, where)
             with _progress(len(rows) * seeds * len(draws)) as report:
                 cells, record = conduct(
-                    chosen, task, tests, rows, seeds, model, train, draws, where, report
+                    chosen, task, tests, rows, seeds, model, train, draws, where, report, crew
                 )
             _finish(cells, record, to, "metrics", as_json)
 
@@ -156,9 +164,9 @@ def sweep(
 ) -> None:
     """Train with every combination of settings, on this machine or on a Ray cluster."""
     from adapter.compare import Variant, compare_variants
-    from adapter.settings import grid
+    from adapter.settings import STUDY, grid
 
-    combinations, where = grid(setting, method=method), on_device(device)
+    combinations, where = grid(setting, STUDY, method=method), on_device(device)
     crew = _engine(engine, where)
     task, tests = _opened(features, test, corpus, prompt, where)
     variants = [Variant(name, *both, task) for name, both in combinations.items()]
@@ -188,11 +196,11 @@ def ablate(
     """Change one part of ALT at a time; the last row is ALT as it is."""
     from adapter.ablation import variants
     from adapter.compare import compare_variants
-    from adapter.settings import configs
+    from adapter.settings import STUDY, configs
 
     where, corpora = on_device(device), corpus or []
     crew = _engine(engine, where)
-    model, train = configs(setting or [])
+    model, train = configs(setting or [], STUDY)
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where)
     rows = variants(task, model, train, corpora[1:])
     with _progress(len(rows) * seeds) as report:
@@ -200,6 +208,16 @@ def ablate(
             rows, tests, range(seeds), device=where, report=report, engine=crew
         )
     _finish(cells, _record(cells, task, seeds), to, "ablation", as_json)
+
+
+def _refuse(context: typer.Context, unread: Collection[str], where: str) -> None:
+    """Refuse options that were given and would have no effect."""
+    from corpus.errors import BadInput
+
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in unread and source is not None and source.name == "COMMANDLINE":
+            raise BadInput(option.opts[0], f"has no effect in {where}", "leave it out")
 
 
 def _engine(name: str, device: str) -> "EngineFunction | None":
@@ -237,6 +255,9 @@ def _opened(
     tests = open_tests(paths, task)
     for line in task.describe():
         say(line)
+    for column in tests:
+        for reason, count in column.clips.left_out.items():
+            say(f"{count} rows of {column.name} left out: {reason}")
     return task, tests
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from adapter.ablation import variants
 from adapter.compare import Cell, Column, Variant, compare_variants, open_tests
 from adapter.forks import forked
-from adapter.settings import configs
+from adapter.settings import STUDY, configs
 from adapter.tables import comparison_record, comparison_table
 from adapter.task import open_task
 from corpus.atomic import atomic_file, write_json
@@ -62,7 +62,7 @@ def ablate(
         cause = "was made by other rules or software than are here now"
         raise BadInput(out / "corpus", cause, f"run again: alt-demo run --out {out}")
     backbone, here = load(MINI), out / "ablation"
-    model, training = configs(settings)
+    model, training = configs(settings, STUDY)
     task = open_task([out / "train.h5"], (), out / "corpus", PROMPTS, spare=False)
     tests = open_tests({name: out / f"{split}.h5" for name, split in TESTS.items()}, task)
     step = stage("corpora", len(CORPORA))

@@ -14,10 +14,11 @@ import numpy as np
 from adapter.baselines import TITLES
 from adapter.compare import Cell, compare, open_tests
 from adapter.forks import forked
-from adapter.model import Method
-from adapter.settings import configs
+from adapter.model import Method, ModelConfig
+from adapter.settings import STUDY, configs
 from adapter.tables import comparison_record, comparison_table, draw_comparison
 from adapter.task import open_task
+from adapter.train import TrainConfig
 from corpus.atomic import atomic_file, write_json
 from corpus.backbone import MINI, Backbone, load
 from corpus.index import Corpus
@@ -93,6 +94,7 @@ def run(
     def finish(name: str) -> None:
         seconds[name] = round(time.monotonic() - began - sum(seconds.values()), 1)
 
+    shape, training = configs(setting.training, STUDY)
     world = out / "world"
     write_world(world, setting.clips, setting.seed, workers, stage("world", setting.clips))
     finish("world")
@@ -117,7 +119,7 @@ def run(
     alignment = measure(videos[: setting.pointed], backbone, _among(corpus, backbone))
     step()
     finish("pointing")
-    cells, compared = _compare(out, corpus, setting, workers, stage)
+    cells, compared = _compare(out, corpus, setting, shape, training, workers, stage)
     finish("adapters")
     record = {
         "alignment": [a.model_dump() for a in alignment],
@@ -196,11 +198,12 @@ def _compare(
     out: Path,
     corpus: Path,
     setting: Setting,
+    model: ModelConfig,
+    config: TrainConfig,
     workers: int,
     stage: Callable[[str, int], Callable[[], None]],
 ) -> tuple[list[Cell], dict[str, Any]]:
     """Train and score all methods; few-shot training is scored on the base actions only."""
-    model, config = configs(setting.training)
     task = open_task([out / "train.h5"], (), corpus, PROMPTS, spare=False)
     tests = open_tests({name: out / f"{split}.h5" for name, split in TESTS.items()}, task)
     draws = len(setting.shots) + 1

@@ -1,6 +1,6 @@
 import pytest
 
-from adapter.settings import configs, counts, method_names, named_paths
+from adapter.settings import STUDY, configs, counts, grid, method_names, named_paths
 from corpus.errors import BadInput
 
 
@@ -17,6 +17,9 @@ def test_settings_reach_the_configuration_that_has_them() -> None:
         ("rl=1", "no such setting"),
         ("lr=fast", "lr=fast: Input should be a valid number"),
         ("dropout=1", "less than 1"),
+        ("class_token=inf", "finite number"),
+        ("lr=inf", "finite number"),
+        ("mixup=inf", "finite number"),
         ("method=best", "'alt'"),
         ("epochs=0", "greater than or equal to 1"),
     ],
@@ -26,9 +29,35 @@ def test_a_setting_that_cannot_be_is_refused(setting: str, message: str) -> None
         configs([setting])
 
 
+def test_a_setting_that_has_an_option_of_its_own_is_refused_and_the_option_named() -> None:
+    with pytest.raises(BadInput, match=r"--set method: cannot be set here; use --method$"):
+        configs(["method=linear"], method="alt", seed=0)
+    for name, mend in (
+        ("seed", "use --seeds"),
+        ("method", "use --methods"),
+        ("patience", "leave it"),
+    ):
+        with pytest.raises(BadInput, match=f"--set {name}: cannot be set here; {mend}"):
+            configs([f"{name}=1"], STUDY)
+    with pytest.raises(BadInput, match=r"--set method: cannot be set here; use --method$"):
+        grid(["method=linear,alt"], STUDY, method="alt")
+    with pytest.raises(BadInput, match="--set seed: cannot be set here; use --seeds"):
+        grid(["seed=1,2,3"], STUDY, method="alt")
+
+
+@pytest.mark.parametrize("name", ["temperature", "temperature_end"])
+def test_a_temperature_is_refused_where_nothing_is_chosen_by_it(name: str) -> None:
+    for shape in ([], ["align=none", "project=true"]):
+        with pytest.raises(BadInput, match=f"--set {name}: has no effect"):
+            configs([f"{name}=0.1", *shape])
+    for shape in (["align=soft"], ["project=true"]):
+        assert getattr(configs([f"{name}=0.1", *shape])[1], name) == 0.1
+
+
 def test_lists_on_the_command_line() -> None:
     assert method_names("alt, clip,alt") == ["alt", "clip"]
     assert counts("all,2") == [None, 2]
+    assert counts("2,all,02,2,all") == [2, None]  # a count given twice is no second seed
     assert {name: str(path) for name, path in named_paths(["a=x.h5", "b=y=z"]).items()} == {
         "a": "x.h5",
         "b": "y=z",
@@ -36,7 +65,11 @@ def test_lists_on_the_command_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "text"), [(method_names, "best"), (counts, "0"), (counts, "two"), (named_paths, ["x"])]
+    ("read", "text"),
+    [
+        *((method_names, "best"), (method_names, ","), (counts, "0"), (counts, "two")),
+        (named_paths, ["x"]),
+    ],
 )
 def test_lists_that_cannot_be_are_refused(read, text) -> None:
     with pytest.raises(BadInput):

@@ -189,6 +189,20 @@ def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
     assert "--run: is missing" in said
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["prompt", "shots", "methods", "test", "seeds", "set", "corpus", "engine", "list"],
+)
+def test_a_protocol_that_scores_refuses_what_it_would_not_read(
+    work: Path, here, option: str
+) -> None:
+    scored = ("--features", work / "feats.h5", "--run", work / "runs/feats")
+    code, printed, said = here("protocol", "ep2", *scored, f"--{option}", 3)
+    assert code == 2
+    assert printed == ""
+    assert f"--{option}: has no effect in ep2, which scores runs as they were trained" in said
+
+
 def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch) -> None:
     monkeypatch.chdir(work)
     code, printed, _ = here(
@@ -264,6 +278,7 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
         (["train", "--features", "cut.h5"], "cut.h5: truncated"),
         (["train", "--features", "feats.h5", "--set", "x=1"], "--set x: no such setting"),
         (["train", "--features", "feats.h5", "--out", "runs/feats"], "holds a run already"),
+        (["train", "--features", "feats.h5", "--set", "patience=3"], "patience: needs validation"),
         (["train", "--features", "feats.h5", "--corpus", "runs"], "runs: is no corpus"),
         (["train", "--features", "feats.h5", "--prompt", "x"], "has not exactly one {}"),
         (["eval", "--features", "feats.h5", "--run", "nothing"], "nothing: is not a run folder"),
@@ -288,6 +303,35 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
         ),
         (["flops", "--model", "ViT-Z"], "--model ViT-Z: open_clip knows no such model"),
         (["compare", "--features", "feats.h5", "--test", "x"], "--test x: not a new NAME=CACHE"),
+        (
+            ["compare", "--features", "feats.h5", "--test", "a=feats.h5", "--methods", ","],
+            "--methods ,: names no method; use clip, linear",
+        ),
+        (
+            ["train", "--features", "feats.h5", "--set", "method=linear"],
+            "--set method: cannot be set here; use --method",
+        ),
+        (
+            ["train", "--features", "feats.h5", "--set", "seed=1"],
+            "--set seed: cannot be set here; use --seed",
+        ),
+        (["train", "--features", "feats.h5", "--seed", str(10**22)], "'--seed'"),
+        (
+            ["compare", "--features", "feats.h5", "--test", "a=feats.h5", "--set", "patience=3"],
+            "--set patience: cannot be set here; leave it out",
+        ),
+        (
+            ["sweep", "--features", "feats.h5", "--test", "a=feats.h5", "--set", "seed=1,2"],
+            "--set seed: cannot be set here; use --seeds",
+        ),
+        (
+            ["ablate", "--features", "feats.h5", "--test", "a=feats.h5", "--set", "method=linear"],
+            "--set method: cannot be set here",
+        ),
+        (
+            ["protocol", "few-shot", "--features", "feats.h5", "--run", "runs/feats"],
+            "--run: has no effect in few-shot, which trains runs of its own; leave it out",
+        ),
         (
             ["compare", "--features", "feats.h5", "--test", "a=feats.h5", "--shots", "9"],
             "has 2 clips",

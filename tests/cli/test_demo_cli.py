@@ -138,6 +138,13 @@ def its_parts_are_changed_one_at_a_time(demo: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_setting_that_the_demo_decides_is_refused_before_a_world_is_made(tmp_path: Path) -> None:
+    done = alt_demo("run", "--out", tmp_path / "demo", "--clips", 24, "--set", "seed=1")
+    assert done.returncode == 2
+    assert "--set seed: cannot be set here; use --seeds" in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
 def test_an_ablation_without_a_demo_is_refused_in_one_line(tmp_path: Path) -> None:
     done = alt_demo("ablate", "--out", tmp_path)
     assert done.returncode == 2
