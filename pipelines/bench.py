@@ -21,6 +21,7 @@ from adapter.flops import cost
 from corpus import command
 from corpus.atomic import write_json
 from corpus.backbone import RANDOM, load
+from extract.cli import pick_device
 from extract.regions import RegionEncoder
 
 
@@ -130,9 +131,9 @@ def encoder(
 
     Example: python -m pipelines.bench ViT-B-16 ViT-L-14 --merge 8
     """
+    where = torch.device(pick_device(device))
     figures = [
-        speed(model, merge, batch, turns, torch.device(device))
-        for model in models or ["ViT-B-16", "ViT-L-14"]
+        speed(model, merge, batch, turns, where) for model in models or ["ViT-B-16", "ViT-L-14"]
     ]
     facts = [figure.model_dump() for figure in figures]
     if out:

@@ -24,6 +24,7 @@ from adapter.model import ModelConfig
 from corpus import command
 from corpus.atomic import write_json
 from corpus.backbone import RANDOM, load
+from extract.cli import pick_device
 from extract.regions import RegionEncoder
 from pipelines.bench import _machine
 from pipelines.bench_loader import stream
@@ -195,7 +196,8 @@ def step(
 
     Example: python -m pipelines.bench_adapter --device cuda --memory --out adapter.json
     """
-    figures = measure(model, merge, frames, batch, turns, torch.device(device), memory)
+    where = torch.device(pick_device(device))
+    figures = measure(model, merge, frames, batch, turns, where, memory)
     facts = figures.model_dump(mode="json")
     if out:
         write_json(out, facts)

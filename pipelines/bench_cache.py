@@ -31,7 +31,7 @@ _JSON = Annotated[bool, typer.Option("--json", help="Print the figures as JSON."
 
 
 @app.command(
-    epilog="Example: python -m pipelines.bench_cache memory world/train --counts 1000 10000"
+    epilog="Example: python -m pipelines.bench_cache memory world/train --counts 1000,10000"
 )
 def memory(
     root: Annotated[Path, typer.Argument(help="A folder with videos; they are used in turn.")],
@@ -41,11 +41,14 @@ def memory(
     json: _JSON = False,
 ) -> None:
     """Peak memory of alt-extract and its workers together, over runs of several lengths."""
+    lengths = [part.strip() for part in counts.split(",")]
+    if not all(length.isdecimal() and int(length) for length in lengths):
+        raise BadInput(f"--counts {counts}", "are no counts of videos", "as in 1000,10000")
     videos = sorted(path.resolve() for path in root.rglob("*.mp4"))
     if not videos:
         raise BadInput(root, "holds no .mp4 files", "make some: alt-demo world --out world")
     peaks = {}
-    for count in map(int, counts.split(",")):
+    for count in map(int, lengths):
         with tempfile.TemporaryDirectory() as folder:
             clips = Path(folder) / "videos" / "any"
             clips.mkdir(parents=True)

@@ -28,6 +28,7 @@ from corpus import command
 from corpus.atomic import write_json
 from corpus.backbone import RANDOM, Backbone, load
 from extract import clip
+from extract.cli import pick_device
 from extract.clip import Pixels, Plan
 from extract.datasets import Dataset, open_dataset
 from extract.encode import lanes
@@ -198,6 +199,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Time alt-extract against its encoder alone and against one video at a time."""
+    where = pick_device(device)
     dataset = (
         open_dataset("csv", root, split)
         if (root / f"{split}.csv").is_file()
@@ -205,7 +207,7 @@ def run(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the weights are random, and only time is measured
-        backbone = load(model, RANDOM, device)
+        backbone = load(model, RANDOM, where)
     kind = backbone.device.type
     batch, checkpoint = usual_batch(kind), usual_checkpoint(kind)
     options = Options(merge=merge, precision=precision, batch=batch, checkpoint=checkpoint)

@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,29 @@ def test_memory_is_measured_over_runs_of_several_lengths(
         monkeypatch, capsys, "memory", str(tmp_path / "videos"), "--counts", "1", "--workers", "1"
     )
     assert peaks["1"] > 100  # torch alone takes more
+
+
+def test_memory_takes_the_example_of_its_help(tmp_path: Path, monkeypatch, capsys):
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.setattr(bench_cache, "_peak", lambda *_: 1.0)
+    monkeypatch.setattr(Path, "symlink_to", lambda *_: None)  # eleven thousand of them
+    example = next(
+        command.epilog
+        for command in bench_cache.app.registered_commands
+        if command.callback is bench_cache.memory
+    )
+    name, _, *options = shlex.split(example.partition("bench_cache ")[2])
+    peaks = figures(monkeypatch, capsys, name, str(tmp_path), *options)
+    assert peaks == {"1000": 1.0, "10000": 1.0}
+
+
+@pytest.mark.parametrize("counts", ["foo", "", "10,0", "1,,2", "-3"])
+def test_counts_of_no_videos_are_refused_in_one_line(tmp_path: Path, monkeypatch, capsys, counts):
+    monkeypatch.setattr("sys.argv", ["bench_cache", "memory", str(tmp_path), f"--counts={counts}"])
+    with pytest.raises(SystemExit) as done:
+        bench_cache.main()
+    assert done.value.code == 2
+    assert f"--counts {counts}: are no counts of videos" in capsys.readouterr().err
 
 
 def test_reading_back_counts_the_bytes_of_all_good_rows(
