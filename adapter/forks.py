@@ -6,6 +6,7 @@ clips' memory, so that nothing is copied or opened again. For CPUs: a GPU does n
 
 import multiprocessing
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +23,8 @@ _shared: tuple[Sequence[Job], Sequence[Column]] = ((), ())  # what forks find wh
 def forked(workers: int) -> Engine:
     """Return an engine of so many processes, a thread each; with one, it is `one_by_one`.
 
-    Numbers are those of `one_by_one` in one thread.
+    Numbers are those of `one_by_one` in one thread. Where forks of this process cannot train, that
+    is what does the work, with a warning.
     """
     if workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
         return one_by_one
@@ -37,6 +39,14 @@ def forked(workers: int) -> Engine:
         context = multiprocessing.get_context("fork")
         try:
             with ProcessPoolExecutor(workers, context, _start) as pool:
+                if not pool.submit(_learns).result():
+                    warnings.warn(
+                        "trained one after the other: PyTorch has threads here that forks lack, as "
+                        "once a run was exported; a new process uses all cores",
+                        stacklevel=2,
+                    )
+                    yield from one_by_one(jobs, tests, device, report)
+                    return
                 try:
                     found = pool.map(_run, range(len(jobs)), [device] * len(jobs))
                     for job, scores in zip(jobs, found, strict=True):
@@ -59,6 +69,15 @@ def _start() -> None:
     # Threads of a fork's parent are not in it, and OpenMP would wait for them.
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a fork, and not its job alone
+
+
+def _learns() -> bool:
+    """Tell whether autograd works here: not in forks of a process in which it has threads."""
+    try:
+        torch.zeros(1, requires_grad=True).sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _run(number: int, device: str) -> list[Score]:
