@@ -12,7 +12,7 @@ from torch import Tensor
 from adapter.clips import Clips
 from adapter.model import Adapter, Reading
 from adapter.runs import Named, Run
-from adapter.stores import views_of
+from adapter.stores import view_of
 from adapter.task import backbone_of
 from corpus.errors import BadInput
 from extract.run import Options, encode_videos, plan_of
@@ -129,7 +129,7 @@ class Predictor:
         regions: NDArray[np.float32] = features.regions.astype(np.float32)
         if features.regions_scale is not None:
             regions *= features.regions_scale[..., None].astype(np.float32)
-        clips = views_of(regions, features.patch_region, self.run.config.features, views=1)
+        clips = view_of(regions, features.patch_region, self.run.config.features)
         return clips.to(self.labelling.text.device)
 
 

@@ -115,27 +115,21 @@ class Streamed:
         return self
 
 
-def views_of(
-    regions: NDArray[np.float32], patch_region: NDArray[Any], facts: CacheManifest, views: int
+def view_of(
+    regions: NDArray[np.float32], patch_region: NDArray[Any], facts: CacheManifest
 ) -> Clips:
-    """Divide one video's features into its views.
+    """Make a batch of one video's only view.
 
     Args:
-        regions: (V·T, R, D) float32.
-        patch_region: (V·T, P), the token that each patch ended in, as `place` takes it.
+        regions: (T, R, D) float32.
+        patch_region: (T, P), the token that each patch ended in, as `place` takes it.
         facts: manifest of the features.
-        views: V.
 
     Returns:
-        regions (V, T, R, D) and place (V, T, R, 3), float16.
+        regions (1, T, R, D) and place (1, T, R, 3), float16.
     """
     where = place(patch_region, facts.grid, facts.regions)
-    return Clips(
-        *(
-            torch.from_numpy(array.astype(np.float16)).unflatten(0, (views, -1))
-            for array in (regions, where)
-        )
-    )
+    return Clips(*(torch.from_numpy(array.astype(np.float16))[None] for array in (regions, where)))
 
 
 def place(
