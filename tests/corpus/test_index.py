@@ -1,5 +1,3 @@
-import ast
-import csv
 import json
 import os
 import subprocess
@@ -158,53 +156,6 @@ def test_an_entity_serves_all_labels_only_where_each_has_it(mini: Backbone) -> N
     assert report.entities_per_label(corrected)["HorseRiding"] == sum(
         "HorseRiding" in labels for unit, labels in served.items() if unit != "knee"
     )
-
-
-def test_corrections_that_change_nothing_are_named(mini: Backbone) -> None:
-    lines = (("*", "CELLO", "drop"), ("archery", "knee", "drop"), ("*", "spaceship", "drop"))
-    with pytest.warns(UserWarning, match="changes nothing") as told:
-        corrected = Corpus.build(LABELS, mini, overrides=Overrides(lines))
-    assert [str(one.message).split("`")[1] for one in told] == [
-        "archery,knee,drop",
-        "*,spaceship,drop",
-    ]
-    assert "cello" not in {entity.unit for entity in corrected.entities}
-
-
-def test_the_lines_of_a_review_change_one_sense_in_each_label_that_has_it(mini: Backbone) -> None:
-    sets = ["shoot bow", "#tying bow", "playing tables", "dining table"]
-    reviewed = Corpus.build(sets, mini, siblings=False)
-    scopes = set()
-    for doubt in report.doubts(reviewed):
-        lines = report.override_lines(reviewed, doubt)
-        assert lines
-        scopes |= {line.split(",")[0] for line in lines}
-        corrections = Overrides(tuple(tuple(row) for row in csv.reader(lines)))  # type: ignore[misc]
-        for label, own in reviewed.found.items():
-            changed, _ = corrections.apply(label, own)
-            for before, after in zip(own, changed, strict=True):
-                doubted = before.synset == doubt.synset and before.source != "default"
-                assert after.synset == (doubt.runner_up if doubted else before.synset)
-    assert {"*", "shoot bow"} <= scopes  # one line for all where the word means nothing else
-
-
-def test_all_modules_that_a_build_imports_tell_whether_a_corpus_is_current() -> None:
-    import corpus
-
-    folder = Path(corpus.__file__).parent
-    imported, queue = set(), ["index"]
-    while queue:
-        name = queue.pop()
-        if name in imported or not (folder / f"{name}.py").is_file():
-            continue
-        imported.add(name)
-        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == "corpus":
-                queue += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                queue.append(node.module.removeprefix("corpus."))
-    told = {path.stem for path in building.deciding()}
-    assert told == imported - {"atomic", "errors", "manifest"}
 
 
 def test_other_files_of_wordnet_make_a_corpus_stale(

@@ -120,3 +120,16 @@ def whole(dataset: Dataset, mini: Backbone, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "feats.h5"
     extract(dataset, mini, path, RUN, workers=1)
     return path
+
+
+def fill(root: Path, text: str) -> Path:
+    """Make empty files of these names."""
+    for name in text.split("|"):
+        path = root / name.strip()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def rows(dataset: Dataset) -> list[tuple[str, int, str]]:
+    return [(clip.video, clip.label, clip.split) for clip in dataset.clips]

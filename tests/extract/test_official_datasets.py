@@ -1,0 +1,214 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import BadInput
+from corpus.labels import load_labels
+from extract.datasets import open_dataset
+from tests.extract.conftest import fill, rows
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    return load_labels(name)[0].labels
+
+
+def ucf(root: Path) -> Path:
+    lists = root / "ucfTrainTestlist"
+    fill(root, "UCF-101/Archery/v_1.avi | UCF-101/Biking/v_2.avi")
+    lists.mkdir()
+    classes = enumerate(names_of("ucf101"), 1)
+    (lists / "classInd.txt").write_text("".join(f"{n} {name}\r\n" for n, name in classes))
+    (lists / "trainlist01.txt").write_text("Archery/v_1.avi 3\nBiking/v_2.avi 11\n")
+    (lists / "testlist01.txt").write_text("Archery/v_3.avi\n\n")
+    (lists / "testlist02.txt").write_text("Biking/v_4.avi\n")
+    return root
+
+
+def test_ucf101_is_read_by_its_official_lists(tmp_path: Path):
+    ucf(tmp_path)
+    dataset = open_dataset("ucf101", tmp_path, "train")
+    assert dataset.classes == names_of("ucf101")
+    assert rows(dataset) == [
+        ("UCF-101/Archery/v_1.avi", 2, "train"),
+        ("UCF-101/Biking/v_2.avi", 10, "train"),
+    ]
+    assert rows(open_dataset("ucf101", tmp_path, "test2")) == [
+        ("UCF-101/Biking/v_4.avi", 10, "test")
+    ]
+    everything = open_dataset("ucf101", tmp_path)
+    assert [clip.split for clip in everything.clips] == ["train", "train", "test"]
+
+
+def test_ucf101_s_lists_and_labels_must_agree(tmp_path: Path):
+    lists = ucf(tmp_path) / "ucfTrainTestlist"
+    wrong = ("ApplyEyeMakeup", "Archery", "ApplyLipstick", *names_of("ucf101")[3:])
+    with pytest.raises(BadInput, match="class 2 is 'Archery', and ucf101's is 'ApplyLipstick'"):
+        open_dataset("ucf101", tmp_path, labels=wrong)
+    with pytest.raises(BadInput, match="no such split"):
+        open_dataset("ucf101", tmp_path, "train4")
+    with pytest.raises(BadInput, match=r"testlist03.txt: no such file"):
+        open_dataset("ucf101", tmp_path, "test3")
+    (lists / "trainlist01.txt").write_text("Archery/v_1.avi 2\n")
+    with pytest.raises(BadInput, match=r"trainlist01.txt:1: label 2 is not Archery's, 3"):
+        open_dataset("ucf101", tmp_path, "train")
+    (lists / "trainlist01.txt").write_text("Curling/v_1.avi 1\n")
+    with pytest.raises(BadInput, match="'Curling' is not among the 101 labels of ucf101"):
+        open_dataset("ucf101", tmp_path, "train")
+    (lists / "classInd.txt").write_text("1 ApplyEyeMakeup\n3 Archery\n")
+    with pytest.raises(BadInput, match=r"classInd.txt:2: not `index name` in order"):
+        open_dataset("ucf101", tmp_path, "train")
+    (lists / "classInd.txt").write_text("1 ApplyEyeMakeup\n2 Archery\n")
+    with pytest.raises(BadInput, match=r"class 2 is 'Archery', and ucf101's is 'ApplyLipstick'"):
+        open_dataset("ucf101", tmp_path, "train")
+
+
+def hmdb(root: Path) -> Path:
+    lists = root / "testTrainMulti_7030_splits"
+    lists.mkdir(parents=True)
+    for name in names_of("hmdb51"):
+        stem = name.replace(" ", "_")
+        (lists / f"{stem}_test_split1.txt").write_text(
+            f"{stem}_a.avi 1 \n{stem}_b.avi 2 \n{stem}_c.avi 0 \n"
+        )
+    return root
+
+
+def test_hmdb51_is_read_by_its_official_lists(tmp_path: Path):
+    hmdb(tmp_path)
+    dataset = open_dataset("hmdb51", tmp_path, "test")
+    assert dataset.classes == names_of("hmdb51")
+    assert len(dataset.clips) == 51
+    assert rows(dataset)[0] == ("brush_hair/brush_hair_b.avi", 0, "test")
+    assert [clip.label for clip in dataset.clips] == list(range(51))
+    everything = open_dataset("hmdb51", tmp_path)
+    assert [clip.split for clip in everything.clips[:3]] == ["train", "test", "unused"]
+    # Where two popular repositories have them the wrong way round.
+    assert dataset.classes.index("kick") < dataset.classes.index("kick ball")
+    assert dataset.classes.index("sword") < dataset.classes.index("sword exercise")
+
+
+def test_hmdb51_s_damaged_lists_are_refused(tmp_path: Path):
+    lists = hmdb(tmp_path) / "testTrainMulti_7030_splits"
+    with pytest.raises(BadInput, match="has no list 2 of 51 classes"):
+        open_dataset("hmdb51", tmp_path, "test2")
+    (lists / "wave_test_split1.txt").write_text("a.avi 7\n")
+    with pytest.raises(BadInput, match=r"wave_test_split1.txt:1: not `video 0\|1\|2`"):
+        open_dataset("hmdb51", tmp_path)
+    (lists / "wave_test_split1.txt").write_text("../../x.avi 1\n")
+    with pytest.raises(BadInput, match="is not a path under"):
+        open_dataset("hmdb51", tmp_path)
+    (lists / "wave_test_split1.txt").rename(lists / "waving_test_split1.txt")
+    with pytest.raises(BadInput, match="'waving' is not among the 51 labels"):
+        open_dataset("hmdb51", tmp_path)
+
+
+HEAD = "label,youtube_id,time_start,time_end,split\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("train/-a_0_000012_000022.mp4", "train/-a_0_000012_000022.mp4"),
+        (
+            "videos_train/air drumming/-a_0_000012_000022.mp4",
+            "videos_train/air drumming/-a_0_000012_000022.mp4",
+        ),
+        (
+            "train_256/air_drumming/-a_0_000012_000022.webm",
+            "train_256/air_drumming/-a_0_000012_000022.webm",
+        ),
+        ("videos/part_3/-a_0.mkv", "videos/part_3/-a_0.mkv"),
+        ("train/other.mp4", "train/-a_0_000012_000022.mp4"),  # missing, and told by its name
+    ],
+)
+def test_kinetics_videos_are_found_in_every_layout(tmp_path: Path, files: str, found: str):
+    fill(tmp_path, files)
+    (tmp_path / "train.csv").write_text(HEAD + "air drumming,-a_0,12,22,train\n")
+    dataset = open_dataset("k400", tmp_path, "train")
+    assert rows(dataset) == [(found, 1, "train")]
+    assert dataset.classes == names_of("k400")
+
+
+@pytest.mark.parametrize("name", ["k400", "k600", "k700"])
+def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
+    number = name[1:]
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / f"annotations/kinetics{number}_train.csv").write_text(HEAD + "abseiling,a,0,10,\n")
+    (tmp_path / "validate.csv").write_text(HEAD + "yoga,b,5.0,15.0,validate\n")
+    (tmp_path / "test.csv").write_text("youtube_id,time_start,time_end\nc,1,11\n")
+    dataset = open_dataset(name, tmp_path)
+    yoga = names_of(name).index("yoga")
+    assert rows(dataset) == [
+        ("a_000000_000010.mp4", 0, "train"),
+        ("b_000005_000015.mp4", yoga, "val"),
+        ("c_000001_000011.mp4", -1, "test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("a,b\n1,2\n", "has no columns"),
+        (HEAD, "has no rows"),
+        (HEAD + "yoga,a,x,10,train\n", "train.csv:2: its times are not numbers"),
+        (HEAD + "yoga,a,0,inf,train\n", "train.csv:2: its times are not numbers"),
+        (HEAD + '"' + "yoga,a,0,10,train\n" * 9000, "train.csv: not CSV (field larger than"),
+        (HEAD + "yoga,../../a,0,10,train\n", "train.csv:2: '../../a' is not a video's id"),
+        (HEAD + "yogha,a,0,10,train\n", "train.csv:2: the class 'yogha' is not among the 400"),
+    ],
+)
+def test_bad_kinetics_annotations_are_named_with_their_line(tmp_path, text: str, cause: str):
+    (tmp_path / "train.csv").write_text(text)
+    with pytest.raises(BadInput, match=re.escape(cause)):
+        open_dataset("k400", tmp_path, "train")
+
+
+def test_kinetics_without_annotations_says_where_they_belong(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"no annotations such as train.csv or kinetics400_train"):
+        open_dataset("k400", tmp_path)
+    with pytest.raises(BadInput, match=r"no annotations such as val.csv"):
+        open_dataset("k400", tmp_path, "val")
+    with pytest.raises(BadInput, match="k400 has no such split"):
+        open_dataset("k400", tmp_path, "train1")
+
+
+def ssv2(root: Path) -> Path:
+    labels = {name: str(number) for number, name in enumerate(names_of("ssv2"))}
+    fill(root, "20bn-something-something-v2/7.webm")
+    (root / "labels.json").write_text(json.dumps(labels))
+    row = {"id": "7", "label": "…", "template": "Holding [something] next to [something]"}
+    (root / "train.json").write_text(json.dumps([row]))
+    (root / "something-something-v2-validation.json").write_text(json.dumps([row | {"id": 8}]))
+    (root / "test.json").write_text('[{"id": "9"}]')
+    return root
+
+
+def test_ssv2_is_read_by_its_official_files(tmp_path: Path):
+    ssv2(tmp_path)
+    holding = names_of("ssv2").index("Holding something next to something")
+    assert rows(open_dataset("ssv2", tmp_path)) == [
+        ("20bn-something-something-v2/7.webm", holding, "train"),
+        ("20bn-something-something-v2/8.webm", holding, "val"),
+    ]
+    assert rows(open_dataset("ssv2", tmp_path, "test")) == [
+        ("20bn-something-something-v2/9.webm", -1, "test")
+    ]
+
+
+def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
+    root = ssv2(tmp_path)
+    for content, cause in (
+        ("{", "train.json: not JSON"),
+        ("{}", "train.json: not a JSON list with entries"),
+        ("[{}]", "train.json, entry 1: has no id"),
+        ('[{"id": "../../../x"}]', "is not a path under"),
+        ('[{"id": "1", "template": "Juggling"}]', "'Juggling' is not among the 174 labels"),
+    ):
+        (root / "train.json").write_text(content)
+        with pytest.raises(BadInput, match=cause):
+            open_dataset("ssv2", tmp_path, "train")
+    (root / "labels.json").write_text('{"Approaching something": "0"}')
+    with pytest.raises(BadInput, match=r"labels.json: class 1 is 'Approaching something', and"):
+        open_dataset("ssv2", tmp_path)
