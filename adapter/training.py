@@ -147,6 +147,8 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 
 def _resumed(out: Path, config: RunConfig) -> Progress:
     """Read the checkpoint of an unfinished run that was started with the same settings."""
+    if not (out / "config.json").exists():
+        raise BadInput(out, "no run was begun there yet", "leave out --resume")
     started = read_config(out)
     if not unfinished(out):
         raise BadInput(out, "is finished: nothing to resume", "use another --out")
