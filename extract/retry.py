@@ -1,5 +1,6 @@
 """Another try at the videos of a finished cache that failed, with the other rows as they are."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from extract.merge import write
 from extract.options import Options
 from extract.pieces import Engine, Watch
 from extract.rows import Entry, Features
-from extract.run import Report, extract
+from extract.run import Report, extract, report_of
 from extract.store import FeatureCache
 
 
@@ -39,6 +40,7 @@ def retry(
     Raises:
         BadInput, RunFailed: as `extract`.
     """
+    began = time.monotonic()
     before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
     cache = FeatureCache(out)
     # A file that is still missing would fail in the same way.
@@ -65,10 +67,4 @@ def retry(
 
     write(out, cache.manifest, rows())
     beside.unlink()
-    after = extract(dataset, backbone, out, options)
-    return replace(
-        after,
-        resumed=len(cache) - len(again),
-        seconds=before.seconds + tried.seconds + after.seconds,
-        spent=tried.spent,
-    )
+    return report_of(out, FeatureCache(out), len(cache) - len(again), began, tried.spent)

@@ -114,7 +114,7 @@ def extract(
     finished = None if shards.replacing() or overwrite else _finished(out, manifest)
     if finished is not None:
         shards.sweep()
-        return _report(out, finished, len(dataset.clips), began, Spent())
+        return report_of(out, finished, len(dataset.clips), began, Spent())
     with shards:
         pieces = [
             Piece(number, dataset, dataset.clips[start : start + options.checkpoint])
@@ -141,7 +141,7 @@ def extract(
 
             spent = engine(work, todo, encoder, watched)
         spent += Spent(writing=joiner.seconds)
-    return _report(out, FeatureCache(out), resumed, began, spent)
+    return report_of(out, FeatureCache(out), resumed, began, spent)
 
 
 def encode_videos(
@@ -233,13 +233,22 @@ def _finished(out: Path, wanted: CacheManifest) -> FeatureCache | None:
     return cache
 
 
-def _report(
+def report_of(
     out: Path,
     cache: FeatureCache,
     resumed: int,
     began: float,
     spent: Spent,
 ) -> Report:
+    """Sum up what a run left in a cache.
+
+    Args:
+        out: the cache file.
+        cache: it, opened.
+        resumed: how many rows were there before.
+        began: when the run did, as `time.monotonic` has it.
+        spent: what making the others cost.
+    """
     entries = [cache.entry(index) for index, error in enumerate(cache.errors) if error]
     return Report(
         out,
