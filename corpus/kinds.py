@@ -100,8 +100,8 @@ def visibility(synset: Synset) -> float:
     if _UNFIT.search(synset.definition()):
         return 0.0
     if "physical_entity.n.01" not in ancestors(synset):
-        # Coins and tears are abstract to WordNet.
-        seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.possession": 0.6}
+        # Coins, tears and bubbles are abstract to WordNet.
+        seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.object": 0.8, "noun.possession": 0.6}
         rate = min(rate, seen.get(synset.lexname(), 0.5))
     if _GAS in ancestors(synset) and _SKY not in ancestors(synset):
         return 0.0
