@@ -57,10 +57,18 @@ _SCENE_ROOTS = (
     "jungle.n.01",
     "slope.n.01",
 )
-# Artifacts to WordNet that no camera sees: television as such, and the net of computers.
-_UNSEEN_ROOTS = ("communication_system.n.01", "network.n.05", "medium.n.01")
-# A process to WordNet that every camera sees: flames.
-_FIRE = "fire.n.03"
+# What no camera sees: television as such and the net of computers, both artifacts to WordNet,
+# what is within a body, and what draws or presses.
+_UNSEEN_ROOTS = (
+    "communication_system.n.01",
+    "network.n.05",
+    "medium.n.01",
+    "internal_organ.n.01",
+    "force.n.02",
+    "pressure.n.01",
+)
+# Processes to WordNet that every camera sees: flames and waves.
+_SEEN_ROOTS = ("fire.n.03", "wave.n.01")
 # What no camera sees, air and oxygen; but the sky is one to WordNet.
 _GAS, _SKY = "gas.n.02", "atmosphere.n.05"
 # What is defined by such words is never shown, whatever action it goes with.
@@ -94,7 +102,9 @@ def is_sport(synset: Synset) -> bool:
 @cache
 def visibility(synset: Synset) -> float:
     """Rate in 0..1 how surely a synset is something that a camera sees."""
-    rate = 0.8 if _FIRE in ancestors(synset) else VISIBLE.get(synset.lexname(), 0.0)
+    rate = VISIBLE.get(synset.lexname(), 0.0)
+    if not ancestors(synset).isdisjoint(_SEEN_ROOTS):
+        rate = 0.8
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if _UNFIT.search(synset.definition()):
