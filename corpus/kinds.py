@@ -102,17 +102,16 @@ def is_sport(synset: Synset) -> bool:
 @cache
 def visibility(synset: Synset) -> float:
     """Rate in 0..1 how surely a synset is something that a camera sees."""
-    rate = VISIBLE.get(synset.lexname(), 0.0)
-    if not ancestors(synset).isdisjoint(_SEEN_ROOTS):
-        rate = 0.8
+    seen = not ancestors(synset).isdisjoint(_SEEN_ROOTS)
+    rate = 0.8 if seen else VISIBLE.get(synset.lexname(), 0.0)
     if not rate or is_act(synset) or synset.instance_hypernyms():
         return 0.0  # individuals (cities, people) are not kinds of thing
     if _UNFIT.search(synset.definition()):
         return 0.0
-    if "physical_entity.n.01" not in ancestors(synset):
+    if not seen and "physical_entity.n.01" not in ancestors(synset):
         # Coins, tears and bubbles are abstract to WordNet.
-        seen = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.object": 0.8, "noun.possession": 0.6}
-        rate = min(rate, seen.get(synset.lexname(), 0.5))
+        most = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.object": 0.8, "noun.possession": 0.6}
+        rate = min(rate, most.get(synset.lexname(), 0.5))
     if _GAS in ancestors(synset) and _SKY not in ancestors(synset):
         return 0.0
     if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
@@ -166,6 +165,6 @@ def kind_of(synset: Synset) -> str:
         return "body_part"
     if lexname == "noun.person" or synset.name() == "person.n.01":
         return "role"
-    if is_act(synset) or lexname == "noun.event":
+    if is_act(synset) or (lexname == "noun.event" and ancestors(synset).isdisjoint(_SEEN_ROOTS)):
         return "motion"
     return "scene" if is_scene(synset) else "object"
