@@ -80,7 +80,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     for tool in [f for f in found if f.score >= _SURE and f.kind in ("object", "role")]:
         found += _of_tool(tool, context)
         if tool.kind == "object":
-            found += definitions.travelled_with(_sense(tool), context)
+            found += definitions.used_with(_sense(tool), context, travelled=True)
             found += relations.made_for(_sense(tool), [_names(thing) for thing in things])
     for thing in things:
         for role in relations.derived(thing, roles_only=True):
@@ -88,6 +88,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if " " in thing.form and thing.form.endswith("ing"):  # gospel singing, WordNet's a music
             found += spelling.agent(thing.form, thing.synset)
         found += relations.parts(thing)
+        found += definitions.used_with(thing, context)
         if not acts or len(things) <= 2:
             found += definitions.things(thing, context, share=0.3)
         if game := disambiguate.game_of(thing):

@@ -16,10 +16,12 @@ _MOST = 6
 _LIKENED = re.compile(r"\b(?:similar to|resembling|resembles) ((?:[a-z]+ ?){1,3})")
 _MEANS = ("with", "on", "in", "by", "using", "from", "through")
 # A tool, and no person, is what these govern: "with a sprayer".
-_TOOLS = ("with", "using")
+_USED = "using"
+_TOOLS = ("with", _USED)
 # What these govern is a thing more often than not: "through a ring".
 _BODILY = ("onto", "over", "under", "through", "against")
-_SURE, _TRAVEL = 0.9, 0.35  # visibility of what vehicles move by and on, and its score
+# Steps up to the kinds of a thing; visibility of what they are used with, and its score.
+_KINDS, _SURE, _USED_WITH = 3, 0.9, 0.35
 
 
 def things(
@@ -65,18 +67,24 @@ def things(
                     yield relations.found(relations.first_name(whole), whole, source, score)
 
 
-def travelled_with(vehicle: Sense, context: dict[str, float]) -> Iterator[Found]:
-    """Find what moves a vehicle's kind and where it moves: a canoe by a paddle, a boat on water."""
-    above = vehicle.synset.closure(lambda synset: synset.hypernyms(), depth=3)
-    for kind in filter(kinds.is_vehicle, above):
+def used_with(thing: Sense, context: dict[str, float], travelled: bool = False) -> Iterator[Found]:
+    """Find what a thing's kinds are used with: a cello with a bow, a canoe with a paddle, on water.
+
+    Args:
+        thing: an object, whose own definition is read by `things`.
+        context: weighted stems of the label.
+        travelled: what it is moved by and on instead, if it is a vehicle.
+    """
+    above = thing.synset.closure(lambda synset: synset.hypernyms(), depth=_KINDS)
+    leads = (*_TOOLS, "on", "over") if travelled else (_USED,)
+    for kind in filter(kinds.is_vehicle, above) if travelled else above:
         text = kind.definition()
         bag = context | {token: glosses.weight(token) for token in glosses.stems(text)}
         for phrase, lead in dict.fromkeys(n for c in text.split(";") for n in _of_clause(c)):
-            led = lead in (*_TOOLS, "on", "over")
-            chosen = disambiguate.of_word(phrase, bag, tool=True) if led else None
+            chosen = disambiguate.of_word(phrase, bag, tool=True) if lead in leads else None
             if chosen and kinds.visibility(chosen.synset) >= _SURE:
                 source = f"definition of {relations.first_name(kind)}"
-                yield relations.found(chosen.form, chosen.synset, source, _TRAVEL)
+                yield relations.found(chosen.form, chosen.synset, source, _USED_WITH)
 
 
 def likened(sense: Sense) -> Iterator[Sense]:
@@ -129,7 +137,11 @@ def _of_clause(clause: str) -> list[tuple[str, str]]:
         while first.dep_ == "conj":  # "on rocks or walls"
             first = first.head
         head = first.head
-        return head.text.lower() if head.tag_ == "IN" else ""
+        if head.tag_ != "IN":
+            return ""
+        # What has strings is no tool of them; what is played with a bow is.
+        used = head.lower_ == "with" and head.head.tag_ == "VBN"
+        return _USED if used else head.lower_
 
     for at, token in enumerate(doc):
         taken[at] = any(_is_absence(over) for over in token.ancestors)
