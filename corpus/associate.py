@@ -135,6 +135,10 @@ def _told(act: Sense, context: dict[str, float]) -> list[Found]:
     game that another is like holds for that one as well.
     """
     told = list(definitions.things(act, context, share=0.6))
+    for kind in act.synset.hypernyms():  # to hand-wash is to wash
+        name = relations.first_name(kind)
+        if act.synset.pos() == "v" and act.form.endswith(name) and act.form != name:
+            told += definitions.things(Sense(name, kind, act.score), context, share=0.5)
     plain = len(wordnet.senses(act.form, "v")) <= spelling.PLAIN
     if plain and len({thing.synset for thing in told}) == 1:
         only = _sense(told[0])

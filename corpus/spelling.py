@@ -25,7 +25,10 @@ def agent(verb: str, near: Synset | None = None) -> Iterator[Found]:
         verb: as the label has it.
         near: what it means, which tells bowlers of pins from those of cricket.
     """
-    for name in wordnet.doers(verb.split()[-1] if verb.endswith("ing") else verb):
+    last = verb.split()[-1]
+    # A long jump is jumping by definition, and putting the shot is no putting.
+    told = near is not None and glosses.stem(last) in glosses.stems(near.definition())
+    for name in wordnet.doers(last if told or verb.endswith("ing") else verb):
         persons = [s for s in wordnet.entry(name) if s.lexname() == "noun.person"]
         if persons:
             best = max(persons[:3], key=lambda s: round(_nearness(s, near), 3))
