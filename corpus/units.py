@@ -227,7 +227,10 @@ def _read_one(
             return
         before = tokens[at - 1] if at else None
         leads_there = before is not None and (before.text in _BETWEEN or before.tag[:2] == "NN")
-        if (leads_there and _is_direction(word) and not later_noun) or _is_relation(tokens, at):
+        said_how = (leads_there and _is_direction(word) and not later_noun) or _is_degree(
+            tokens, at
+        )
+        if said_how or _is_relation(tokens, at):
             draft.spent.add(word)  # "from left to right"
             return
         if token.dep == "poss":
@@ -265,6 +268,16 @@ def _rather_adjective(word: str) -> bool:
     adjectives = wordnet.reader().synsets(word, "a")
     as_adjective = sum(wordnet.frequency(synset, word) for synset in adjectives)
     return as_adjective > sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word))
+
+
+def _is_degree(tokens: list[Token], at: int) -> bool:
+    """Tell whether a noun and its article are an adverb: "a little bit"."""
+    first = at
+    while first and tokens[first - 1].tag[:2] in ("JJ", "RB"):
+        first -= 1
+    if not first or tokens[first - 1].tag != "DT":
+        return False
+    return bool(wordnet.reader().synsets(f"{tokens[first - 1].text}_{tokens[at].text}", "r"))
 
 
 def _is_relation(tokens: list[Token], at: int) -> bool:
