@@ -126,7 +126,8 @@ def _nouns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _of_clause(clause: str) -> list[tuple[str, str]]:
+@cache
+def _of_clause(clause: str) -> tuple[tuple[str, str], ...]:
     doc = tags.nlp()(clause)
     words = [token.text.lower() for token in doc]
     taken = [False] * len(words)
@@ -159,7 +160,7 @@ def _of_clause(clause: str) -> list[tuple[str, str]]:
     for at, token in enumerate(doc):
         if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
             found.append((at, words[at], lead(at)))
-    return [(phrase, leading) for _, phrase, leading in sorted(found)]
+    return tuple((phrase, leading) for _, phrase, leading in sorted(found))
 
 
 def _is_absence(token: Any) -> bool:
