@@ -122,6 +122,11 @@ def test_a_slang_name_is_not_meant_by_a_definition() -> None:
         ("planting trees", "ground"),  # hardly deeper than a thing, but a place
         ("PlayingViolin", "bow"),  # named after all the parts of a violin
         ("blowing out candles", "fire"),  # a process to WordNet
+        ("surfing water", "wave"),  # a movement to WordNet
+        ("blowing bubble gum", "bubble"),  # a shape to WordNet
+        ("playing cello", "bow"),  # with which its kind of instrument is played
+        ("long jump", "jumper"),  # "jumping as far as possible"
+        ("hand washing clothes", "soap"),  # as to hand-wash is to wash
     ],
 )
 def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, unit: str) -> None:
@@ -166,6 +171,10 @@ def test_what_an_action_needs_is_found_by_what_wordnet_says_of_it(label: str, un
         ("drumming fingers", "drum"),  # they only move as a drummer's sticks do
         ("dancing gangnam style", "style"),
         ("Putting something on its side", "side"),
+        ("coughing", "lung"),  # within the body
+        ("pushing cart", "force"),
+        ("Shotput", "putter"),  # who puts at golf
+        ("Tearing something just a little bit", "bit"),  # "a bit" says how
     ],
 )
 def test_words_that_name_no_thing_of_the_action_are_no_entities(label: str, unit: str) -> None:
