@@ -227,10 +227,8 @@ def _read_one(
             return
         before = tokens[at - 1] if at else None
         leads_there = before is not None and (before.text in _BETWEEN or before.tag[:2] == "NN")
-        said_how = (leads_there and _is_direction(word) and not later_noun) or _is_degree(
-            tokens, at
-        )
-        if said_how or _is_relation(tokens, at):
+        where_to = leads_there and _is_direction(word) and not later_noun
+        if where_to or _is_degree(tokens, at) or _is_relation(tokens, at):
             draft.spent.add(word)  # "from left to right"
             return
         if token.dep == "poss":
