@@ -57,10 +57,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     found = list(spelling.compounds(parsed))
     animals: list[Sense] = []
     for act in acts:
-        named = spelling.namesakes(act.form, act)
-        # An act of the name that the label has for what is done is no news.
-        new = [f for f in named if f.kind != "motion" or f.unit not in parsed.words]
-        tools = [relations.as_doer(tool, things) for tool in (*relations.derived(act), *new)]
+        named = (*relations.derived(act), *spelling.namesakes(act.form, act))
+        tools = [relations.as_doer(tool, things) for tool in named]
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
             agents = spelling.agent(act.form, act.synset)
             tools += [relations.as_doer(agent, things) for agent in agents]

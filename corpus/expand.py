@@ -147,7 +147,8 @@ def _named(
                 continue
             named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             done = unit.whole and unit.text in parsed.verbs and not kinds.is_pastime(sense.synset)
-            if kinds.is_act(sense.synset) and (rather_verb(unit.text) or done or not named_act):
+            happens = kinds.kind_of(sense.synset) == "motion"
+            if happens and (rather_verb(unit.text) or done or not named_act):
                 continue
             if not options.first_sense:
                 sense = disambiguate.as_thing(sense)

@@ -113,7 +113,7 @@ def as_doer(role: Found, things: Sequence[Sense]) -> Found:
     own = [s for s in wordnet.entry(role.unit)
            if s.lexname() == "noun.person" and first_name(s) == role.unit]  # fmt: skip
     best = max(own, key=lambda person: _told(person, things), default=None)
-    if best is None or not _told(best, things) or _told(synset_of(role.synset or ""), things):
+    if best is None or _told(best, things) <= _told(synset_of(role.synset or ""), things):
         return role
     return found(role.unit, best, role.source, role.score)
 

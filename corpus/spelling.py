@@ -100,11 +100,10 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
         for form, synset in own:
             if form != synset.lemma_names()[0].replace("_", " ").lower():
                 continue
+            if kinds.is_act(synset):
+                return
             if kinds.visibility(synset) >= 0.9 and relations.is_handled(synset, form, sense.synset):
                 yield relations.found(form, synset, f"instrument: namesake of {verb}", 0.7)
-                return
-            if kinds.is_act(synset):
-                yield relations.found(form, synset, f"namesake of {verb}", 0.5)
                 return
 
 
