@@ -69,6 +69,7 @@ _UNSEEN_ROOTS = (
 )
 # Processes to WordNet that every camera sees: flames and waves.
 _SEEN_ROOTS = ("fire.n.03", "wave.n.01")
+_SAID = "speech_act.n.01"
 _BURNING = "fire.n.01"  # an event, but a thing rather than something done
 # What no camera sees, air and oxygen; but the sky is one to WordNet.
 _GAS, _SKY = "gas.n.02", "atmosphere.n.05"
@@ -167,6 +168,7 @@ def kind_of(synset: Synset) -> str:
     if lexname == "noun.person" or synset.name() == "person.n.01":
         return "role"
     seen = not ancestors(synset).isdisjoint((*_SEEN_ROOTS, _BURNING))
-    if is_act(synset) or (lexname == "noun.event" and not seen):
+    said = _SAID in ancestors(synset)
+    if is_act(synset) or said or (lexname == "noun.event" and not seen):
         return "motion"
     return "scene" if is_scene(synset) else "object"
