@@ -29,6 +29,7 @@ BODY = {
     "knee": "knee.n.01",
     "foot": "foot.n.01",
 }
+_BOUNDS = ("extremity.n.04", "line.n.11")  # the locations that are lines, edges and ends
 _USUAL = 2  # first senses of a word
 _FEWEST = 3  # entities of its own that a label should have at least
 _TOLD = 0.3  # score from which what is found is worth a plainer name
@@ -143,7 +144,7 @@ def _named(
             bare = unit.whole and unit.text in parsed.verbs and rather_verb(unit.text)
             if bare and sense.synset.lexname() not in ("noun.artifact", "noun.food"):
                 continue
-            if _is_figurative(unit, sense):
+            if _is_figurative(unit, sense) or _is_nowhere(unit, sense):
                 continue
             named_act = unit.whole or " " in unit.text or kinds.is_pastime(sense.synset)
             done = unit.whole and unit.text in parsed.verbs and not kinds.is_pastime(sense.synset)
@@ -175,6 +176,13 @@ def _is_figurative(unit: Unit, sense: Sense) -> bool:
         return False
     _, usual = wordnet.senses(unit.text)[0]
     return not kinds.visibility(usual) and not kinds.is_act(usual)
+
+
+def _is_nowhere(unit: Unit, sense: Sense) -> bool:
+    """Tell whether a unit is a stretch of the world where nothing is done: nobody drums the air."""
+    above = wordnet.ancestors(sense.synset)
+    bounded = not above.isdisjoint(_BOUNDS) or kinds.is_scene(sense.synset)
+    return sense.synset.lexname() == "noun.location" and not (bounded or unit.place)
 
 
 def _spelled(text: str, sense: Sense) -> str:
