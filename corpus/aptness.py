@@ -21,7 +21,7 @@ _MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
 # rather than a place, a ship or a person, and a part of the body more than any: "cutting nails".
 _PLANT_OBJECT, _PLACE_OBJECT, _PERSON_OBJECT, _BODY_OBJECT = 0.5, 0.6, 0.5, 1.2
-_LARGE_OBJECT = 0.6  # by its own definition, as the balloon that carries people
+_LARGE_OBJECT = 0.3  # by its own definition, as the balloon that carries people
 # WordNet's sentence frames in which a verb has an object, and what is left of a sense without.
 _TRANSITIVE = frozenset((8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 21, 24, 25, 30, 31))
 _NO_OBJECT = 0.3
