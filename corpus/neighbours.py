@@ -98,7 +98,11 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
             for hit in set.intersection(*sets) if sets else ():
                 entry = entries[hit]
                 in_gloss = entry.gloss_stems.issuperset(stems)
-                in_name = entry.name_stems.issuperset(stems)
+                in_name = entry.name_stems.issuperset(stems) or (
+                    not phrase.act
+                    and len(stems) == 1
+                    and any(_is_made_of(stems[0], name) for name in entry.names)
+                )
                 led = bool(phrase.modifier) and any(
                     _leads(phrase.modifier, name) for name in entry.names
                 )
@@ -148,3 +152,8 @@ def single_sense_words() -> list[str]:
 def _leads(modifier: str, name: str) -> bool:
     """Tell whether a name begins with a modifier, singular or plural: "billiard_table"."""
     return name.startswith((f"{modifier}_", f"{modifier.removesuffix('s')}_"))
+
+
+def _is_made_of(first: str, name: str) -> bool:
+    """Tell whether a name is written of a word and a noun: a wineglass."""
+    return name.startswith(first) and bool(wordnet.entry(name.removeprefix(first)))
