@@ -6,7 +6,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import aptness, glosses, kinds, wordnet
+from corpus import aptness, disambiguate, glosses, kinds, wordnet
 from corpus.disambiguate import Sense
 
 _PARTS_EACH, _DOMAIN_MOST = 3, 4
@@ -220,12 +220,18 @@ def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
             if kinds.is_pastime(synset) and kind not in synset.hypernyms():
                 for above in synset.hypernyms():  # swimming strokes are of a water sport
                     yield from _in_names(above, sense)
-            if kinds.is_pastime(kind) and kinds.visibility(synset) >= 0.8:
+        if not kinds.is_pastime(kind):
+            continue
+        text = name.lower().replace("_", " ")
+        # The board that is "designed for board games", or what the game's definition points at.
+        made_for = [s for _, s in wordnet.senses(first)
+                    if set(glosses.stems(text)).issubset(glosses.stems(s.definition()))]  # fmt: skip
+        fits = disambiguate.of_word(first, glosses.signature(kind), bodily=True)
+        for synset in [*made_for, *([fits.synset] if fits else [])][:1]:
+            if kinds.visibility(synset) >= 0.8:
                 what = "scene" if kinds.is_scene(synset) else "instrument"
-                text = name.replace("_", " ")
-                yield found(
-                    first_name(synset), synset, f"{what}: {sense.form} is a {text}", _OF_KIND
-                )
+                source = f"{what}: {sense.form} is a {text}"
+                yield found(first_name(synset), synset, source, _OF_KIND)
 
 
 def plainly(entity: Found) -> Iterator[Found]:
