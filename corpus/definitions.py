@@ -12,7 +12,7 @@ from corpus import disambiguate, glosses, kinds, relations, tags, wordnet
 from corpus.disambiguate import Sense
 from corpus.relations import Found
 
-_MOST = 6
+_MOST, _MOST_OF_GAME = 6, 8  # nouns of a definition; that of a game goes on to what it is with
 _LIKENED = re.compile(r"\b(?:similar to|resembling|resembles) ((?:[a-z]+ ?){1,3})")
 _MEANS = ("with", "on", "in", "by", "using", "from", "through")
 # A tool, and no person, is what these govern: "with a sprayer".
@@ -41,8 +41,9 @@ def things(
         for token in glosses.stems(text):
             bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
         told = _nouns(text)
+        most = _MOST_OF_GAME if kinds.is_pastime(synset) else _MOST
         # Of more, still what a thing is used with: a violin, after all its parts, with a bow.
-        for phrase, lead in told[:_MOST] + tuple(n for n in told[_MOST:] if n[1] in _TOOLS):
+        for phrase, lead in told[:most] + tuple(n for n in told[most:] if n[1] in _TOOLS):
             direct = lead in _MEANS
             chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS, synset)
             if (
