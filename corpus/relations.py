@@ -13,6 +13,7 @@ _PARTS_EACH, _DOMAIN_MOST = 3, 4
 # Uses in WordNet's texts that make a verb an everyday one, and how many of them to each of a thing
 # leave the thing in its shadow.
 _EVERYDAY, _OVERSHADOWED = 20, 8
+_PLAIN = 3  # senses of a verb that a tool of its name is likely the tool of
 _OF_KIND = 0.4  # score of what an activity's kinds are called after
 _GENERAL = 4  # depth of a kind that tells nothing of who does what with it
 _MADE_FOR = 0.6  # of the kind of a tool that is for the thing at hand
@@ -142,10 +143,12 @@ def is_handled(target: Synset, name: str, act: Synset) -> bool:
     """Tell whether what is of the verb's own name is what is handled: water is, sand is not.
 
     Where it is, the verb's definition says so: "supply with water", but "rub with sandpaper". A
-    tool need not be told of that goes by that name first: no hayloft is mown, but a swab mops.
+    tool need not be told of that goes by that name first, if the verb means little else: no hayloft
+    is mown, but a swab mops, and to pack takes no pack.
     """
     tool = target.lexname() == "noun.artifact" and not aptness.is_byname(name, target)
-    if tool or act.pos() != "v" or name not in act.lemma_names():
+    plain = kinds.is_scene(target) or len(wordnet.senses(name, "v")) <= _PLAIN
+    if (tool and plain) or act.pos() != "v" or name not in act.lemma_names():
         return True
     told = set(glosses.stems(act.definition()))
     return any(told.issuperset(glosses.stems(n.replace("_", " "))) for n in target.lemma_names())
