@@ -117,9 +117,10 @@ def end(tokens: list[Token], at: int) -> int:
         after < len(tokens)
         and tokens[after].tag[:2] == "NN"
         and tokens[after].chunk == tokens[at].chunk
+        and not tokens[after].text.endswith("ing")
     ):
         after += 1
-    return at + 1 if tokens[after - 1].text.endswith("ing") else after
+    return after
 
 
 def _seen(word: str) -> int:

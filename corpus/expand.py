@@ -207,10 +207,13 @@ def _unknown(unit: Unit, parsed: Parsed) -> Found:
     """Keep a word that WordNet lacks, described by the label it stands in."""
     from corpus.labels import readable
 
-    # An action's own name is what is done: capoeira. But nunchucks are things.
-    motion = unit.text.endswith("ing") or (unit.whole and not unit.text.endswith("s"))
-    what = "the activity" if motion or unit.whole else "what is seen in the action"
-    description = f"{what} “{readable(parsed.label)}”"
+    # An action's own name is what is done: capoeira. But nunchucks are things, and so are jet skis
+    # to who goes jetskiing.
+    said = readable(parsed.label)
+    whole = unit.whole and unit.text in said
+    motion = unit.text.endswith("ing") or (whole and not unit.text.endswith("s"))
+    what = "the activity" if motion or whole else "what is seen in the action"
+    description = f"{what} “{said}”"
     return Found(
         unit.text,
         None,

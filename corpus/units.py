@@ -310,21 +310,23 @@ def _repeats_verb(word: str, tokens: list[Token]) -> bool:
 def _read_unknown_gerund(word: str, at: int, found: list[tuple[int, Unit]], draft: Draft) -> None:
     """Read a gerund that WordNet lacks: from a noun ("trapezing") or a closed compound.
 
-    A compound is kept whole, as its parts do not tell all, and its parts are read as well:
-    "kitesurfing" has a kite, and surfing.
+    Who jetskis has a jet ski, and no skis. A compound that names no tool is kept whole, as its
+    parts do not tell all, and its parts are read as well: "kitesurfing" has a kite, and surfing.
     """
     if noun := coinages.noun_of(word):
         found.append((at, Unit(noun, True)))
         return
-    found.append((at, Unit(word, False)))
     base = word.removesuffix("ing")
     if len(made := coinages.parts(base)) == 1:  # "longboarding", in which long is no thing
         found += [(at, Unit(base, False)), (at, Unit(made[0], True, head=False))]
-    elif parts := coinages.thing_and_verb(word):
+        return
+    parts = coinages.thing_and_verb(word)
+    if parts and (tool := coinages.tool_of(*parts)):
+        found.append((at, Unit(tool, False)))
+        return
+    found.append((at, Unit(word, False)))
+    if parts:
         thing, verb = parts
-        if tool := coinages.tool_of(thing, verb):  # who jetskis has a jet ski, and no skis
-            found.append((at, Unit(tool, False)))
-            return
         found.append((at, Unit(thing, True, head=False)))
         if not wordnet.persons_doing(word):  # what bartenders do is no mere tending
             draft.verbs.append(verb)
