@@ -329,8 +329,63 @@ def test_what_a_verb_does_to_a_thing_says_less_of_the_place_that_it_is_done_at()
     assert senses("Putting something on the table")["table"] == "table.n.02"  # no meal is laid
 
 
-def test_what_is_called_after_an_action_is_what_wordnet_derives_from_it() -> None:
-    assert senses("cartwheeling")["cartwheel"] == "cartwheel.n.02"  # a feat, and no wheel
+def test_a_feat_called_after_its_verb_is_no_entity_and_brings_none_of_its_name() -> None:
+    assert "cartwheel" not in senses("cartwheeling")  # neither the feat nor a wheel
+    assert "sip" not in senses("sipping cup")
+
+
+def test_what_is_said_or_happens_names_no_thing_but_a_fire_does() -> None:
+    assert "question" not in senses("answering questions")
+    assert "halt" not in senses("Something colliding with something and both come to a halt")
+    (fire,) = [found for found in entities("extinguishing fire") if found.unit == "fire"]
+    assert fire.kind == "object"
+
+
+def test_a_stretch_of_the_world_is_named_only_where_something_is_done_in_it() -> None:
+    assert "air" in senses("Throwing something in the air and catching it")
+    assert "air" not in senses("air drumming")
+    assert "lawn" in senses("mowing lawn")
+
+
+def test_who_rides_a_bike_is_the_rider_whose_definition_has_it() -> None:
+    assert senses("riding a bike")["rider"] == "rider.n.03"  # and not a passenger
+    assert senses("HorseRiding")["rider"] == "rider.n.01"
+
+
+def test_a_large_thing_is_not_what_is_held() -> None:
+    assert senses("balloon blowing")["balloon"] == "balloon.n.02"
+
+
+def test_a_tool_of_a_verbs_own_name_is_told_of_unless_the_verb_means_little_else() -> None:
+    assert "pack" not in senses("packing")
+    assert senses("mopping floor")["mop"] == "swab.n.02"
+
+
+@pytest.mark.parametrize(
+    ("label", "unit", "sense"),
+    [
+        ("playing chess", "board", "board.n.09"),  # a board game
+        ("playing netball", "court", "court.n.04"),
+        ("playing monopoly", "die", "die.n.01"),  # told of last
+        ("rock climbing", "rope", "rope.n.01"),
+        ("tasting wine", "wineglass", "wineglass.n.01"),  # one word for a glass of wine
+    ],
+)
+def test_a_game_has_what_its_kind_and_all_its_definition_name_and_a_thing_what_is_called_after_it(
+    label: str, unit: str, sense: str
+) -> None:
+    assert senses(label).get(unit) == sense
+
+
+def test_an_unknown_gerund_made_of_a_tool_is_kept_as_the_tool() -> None:
+    (ski,) = [found for found in entities("jetskiing") if found.source.startswith("label")]
+    assert (ski.unit, ski.kind) == ("jet ski", "object")
+    assert {"longboard", "board"} <= set(senses("longboarding"))
+    assert "longboarding" not in senses("longboarding")
+
+
+def test_an_unknown_word_ends_before_what_is_done() -> None:
+    assert "rubiks cube" in senses("rubiks cube solving")
 
 
 def test_a_tool_and_a_person_of_one_name_are_the_tool() -> None:
