@@ -50,6 +50,7 @@ def things(
                 chosen is None
                 or (lead not in _TOOLS and _is_done(phrase, synset))
                 or _is_move(phrase, synset)
+                or (examples and phrase == sense.form)  # it stands for the verb: "to tear at"
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
                 or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")
