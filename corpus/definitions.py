@@ -41,7 +41,7 @@ def things(
         for token in glosses.stems(text):
             bag[token] = max(bag.get(token, 0.0), glosses.weight(token))
         told = _nouns(text)
-        most = _MOST_OF_GAME if kinds.is_pastime(synset) else _MOST
+        most, done = _MOST_OF_GAME if kinds.is_pastime(synset) else _MOST, synset.pos() == "v"
         # Of more, still what a thing is used with: a violin, after all its parts, with a bow.
         for phrase, lead in told[:most] + tuple(n for n in told[most:] if n[1] in _TOOLS):
             direct = lead in _MEANS
@@ -50,7 +50,8 @@ def things(
                 chosen is None
                 or (lead not in _TOOLS and _is_done(phrase, synset))
                 or _is_move(phrase, synset)
-                or (examples and phrase == sense.form)  # it stands for the verb: "to tear at"
+                # "To tear at" has the verb, and covering takes no cover; but brushing, a brush.
+                or (phrase == sense.form and (examples or (done and lead not in _TOOLS)))
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
                 or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")

@@ -227,10 +227,10 @@ def _in_names(kind: Synset, sense: Sense) -> Iterator[Found]:
             continue
         text = name.lower().replace("_", " ")
         # The board that is "designed for board games", or what the game's definition points at.
-        made_for = [s for _, s in wordnet.senses(first)
-                    if set(glosses.stems(text)).issubset(glosses.stems(s.definition()))]  # fmt: skip
+        own = set(glosses.stems(text))
+        told = [s for _, s in wordnet.senses(first) if own.issubset(glosses.stems(s.definition()))]
         fits = disambiguate.of_word(first, glosses.signature(kind), bodily=True)
-        for synset in [*made_for, *([fits.synset] if fits else [])][:1]:
+        for synset in [*told, *([fits.synset] if fits else [])][:1]:
             if kinds.visibility(synset) >= 0.8:
                 what = "scene" if kinds.is_scene(synset) else "instrument"
                 source = f"{what}: {sense.form} is a {text}"
