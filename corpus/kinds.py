@@ -58,7 +58,7 @@ _SCENE_ROOTS = (
     "slope.n.01",
 )
 # What no camera sees: television as such and the net of computers, both artifacts to WordNet,
-# what is within a body, and what draws or presses.
+# what is within a body, what draws or presses, and numbers.
 _UNSEEN_ROOTS = (
     "communication_system.n.01",
     "network.n.05",
@@ -66,6 +66,7 @@ _UNSEEN_ROOTS = (
     "internal_organ.n.01",
     "force.n.02",
     "pressure.n.01",
+    "number.n.02",
 )
 # Processes to WordNet that every camera sees: flames and waves.
 _SEEN_ROOTS = ("fire.n.03", "wave.n.01")
