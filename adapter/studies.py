@@ -233,7 +233,7 @@ def _engine(name: str, device: str) -> "EngineFunction | None":
     if device != "cpu":
         return None
     from adapter.forks import forked
-    from extract.pieces import cores
+    from extract.cores import cores
 
     return forked(cores())
 

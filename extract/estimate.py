@@ -8,11 +8,11 @@ import numpy as np
 
 from corpus.backbone import Backbone
 from extract.clip import Pixels
+from extract.cores import cores
 from extract.datasets import Dataset
 from extract.encode import lanes
 from extract.manifest import patch_dtype
 from extract.options import Options, plan_of
-from extract.pieces import cores
 from extract.pool import Pool
 from extract.worker import Job
 

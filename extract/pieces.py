@@ -6,7 +6,6 @@ which machine makes it, beside what others, or how often it was begun.
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from extract.clip import Pixels, Plan
+from extract.cores import cores
 from extract.datasets import Clip, Dataset
 from extract.drafts import Draft
 from extract.encode import Encoder
@@ -166,11 +166,6 @@ def tell(watch: Watch, path: Path, frames: int) -> None:
     """Report a finished shard's videos, each of `frames` frames, 0 when they were not made now."""
     for entry in Shard(path).entries:
         watch(entry, frames if entry.status == "ok" else 0)
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _finished(draft: Draft[int], frames: int) -> Spent:

@@ -11,11 +11,12 @@ from typing import Any
 from corpus.backbone import Backbone
 from corpus.errors import BadInput, RunFailed
 from extract.clip import Pixels, Plan
+from extract.cores import cores
 from extract.datasets import Dataset
 from extract.encode import Encoder, lanes
 from extract.manifest import OF_PART, CacheManifest, PreprocessFacts, list_hash
 from extract.options import Options, plan_of
-from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, cores, tell
+from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, tell
 from extract.pool import Pool
 from extract.rows import Entry, Features
 from extract.shards import Shards, check_target, differs

@@ -30,10 +30,10 @@ from corpus.backbone import RANDOM, Backbone, load
 from extract import clip
 from extract.cli import pick_device
 from extract.clip import Pixels, Plan
+from extract.cores import cores
 from extract.datasets import Dataset, open_dataset
 from extract.encode import lanes
 from extract.options import Options, plan_of, usual_batch, usual_checkpoint
-from extract.pieces import cores
 from extract.pool import ENVIRONMENT
 from extract.run import extract
 from extract.views import normalise

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from corpus.command import application, notes, out, print_json, run
+from extract.cores import cores
 
 app = application("A world whose ground truth is known: make its videos, run the whole path on it.")
 
@@ -37,7 +38,7 @@ def world(
     with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=notes) as bar:
         shown = bar.add_task("", total=clips)
         made = write_world(
-            to, clips, seed, workers or _cores(), lambda: bar.update(shown, advance=1)
+            to, clips, seed, workers or cores(), lambda: bar.update(shown, advance=1)
         )
     if as_json:
         print_json(made.model_dump())
@@ -71,7 +72,7 @@ def run_demo(
     few = tuple(n for n in draws if n is not None)
     what = Setting(clips, seed, seeds, few, training=tuple(setting or ()))
     with _stages() as stage:
-        outcome = run(to, what, workers or _cores(), stage)
+        outcome = run(to, what, workers or cores(), stage)
     if as_json:
         print_json(outcome.record)
         return
@@ -95,7 +96,7 @@ def ablate(
     from pipelines.ablation import ablate as compare_parts
 
     with _stages() as stage:
-        cells, record = compare_parts(to, seeds, workers or _cores(), stage, setting or ())
+        cells, record = compare_parts(to, seeds, workers or cores(), stage, setting or ())
     if as_json:
         print_json(record)
         return
@@ -124,14 +125,6 @@ def _stages() -> Iterator[Callable[[str, int], Callable[[], None]]]:
             return lambda: bar.update(shown, advance=1)
 
         yield stage
-
-
-def _cores() -> int:
-    import os
-
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def main() -> None:
