@@ -68,8 +68,8 @@ _UNSEEN_ROOTS = (
     "pressure.n.01",
     "number.n.02",
 )
-# Processes to WordNet that every camera sees: flames and waves.
-_SEEN_ROOTS = ("fire.n.03", "wave.n.01")
+# Processes and groups to WordNet that every camera sees: flames, waves and piles.
+_SEEN_ROOTS = ("fire.n.03", "wave.n.01", "pile.n.01")
 _SAID = "speech_act.n.01"
 _BURNING = "fire.n.01"  # an event, but a thing rather than something done
 # What no camera sees, air and oxygen; but the sky is one to WordNet.
