@@ -72,8 +72,9 @@ def test_training_on_real_clips_learns_what_clip_did_not_know(workshop: Workshop
         )
     )
     assert result["clips"] == 18
-    # The clips it was trained on: a check that the path carries a signal, not an accuracy.
-    assert result["top1"] >= 0.8
+    # The clips it was trained on: a check that the path carries a signal, not an accuracy. Chance
+    # is 0.17, and one clip is 0.06.
+    assert result["top1"] >= 0.7
     assert result["top1"] > result["baselines"]["clip"]["top1"]
 
 
