@@ -70,6 +70,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         found += manners.means(act, context)
         if kinds.is_pastime(act.synset):
             found += relations.of_domain(act, context)
+    for word in parsed.words:
+        found += relations.of_field(word)
     for unit in parsed.units:
         if not unit.known and unit.text.endswith("ing"):
             for agent in spelling.agent(unit.text):

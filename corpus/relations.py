@@ -126,6 +126,16 @@ def kind_of_doer(role: Found, thing: Sense) -> Iterator[Found]:
             yield found(first_name(kind), kind, f"{role.source}, in general", _SHORT * role.score)
 
 
+def of_field(adjective: str) -> Iterator[Found]:
+    """Find who works in the field that an adjective is of: the archeologist of archeological."""
+    for synset in wordnet.reader().synsets(adjective, "a")[:1]:
+        fields = [noun.synset() for lemma in synset.lemmas() for noun in lemma.pertainyms()]
+        for field in dict.fromkeys(f for f in fields if f.lexname() == "noun.cognition"):
+            for person in wordnet.derived(field):
+                if person.lexname() == "noun.person":
+                    yield found(first_name(person), person, f"role: of {first_name(field)}", 0.5)
+
+
 def _told(person: Synset, things: Sequence[Sense]) -> int:
     """Count the names of things, and of what they are kinds of, in the definition of a person."""
     above = [synset_of(n) for thing in things for n in sorted(wordnet.ancestors(thing.synset))]
