@@ -20,6 +20,7 @@ from corpus import (
     neighbours,
     relations,
     spelling,
+    surroundings,
     tags,
     wordnet,
 )
@@ -87,7 +88,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += [role, *relations.kind_of_doer(role, thing)]
         if " " in thing.form and thing.form.endswith("ing"):  # gospel singing, WordNet's a music
             found += spelling.agent(thing.form, thing.synset)
-        found += relations.parts(thing)
+        found += surroundings.parts(thing)
+        found += [*surroundings.place_of(thing), *surroundings.plant_of(thing, acts)]
         found += definitions.used_with(thing, context)
         if not acts or len(things) <= 2:
             found += definitions.things(thing, context, share=0.3)

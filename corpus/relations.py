@@ -1,4 +1,4 @@
-"""What WordNet relates to a sense: who and what is derived from it, defined with it, part of it."""
+"""What WordNet relates to a sense: who and what is derived from it, or defined with it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nltk.corpus.reader.wordnet import Synset
 from corpus import aptness, disambiguate, glosses, kinds, wordnet
 from corpus.disambiguate import Sense
 
-_PARTS_EACH, _DOMAIN_MOST = 3, 4
+_SIBLINGS_EACH, _DOMAIN_MOST = 3, 4
 # Uses in WordNet's texts that make a verb an everyday one, and how many of them to each of a thing
 # leave the thing in its shadow.
 _EVERYDAY, _OVERSHADOWED = 20, 8
@@ -263,24 +263,10 @@ def plainly(entity: Found) -> Iterator[Found]:
                 return
 
 
-def parts(sense: Sense) -> Iterator[Found]:
-    """Find the parts of a thing, its own before those of its kind."""
-    parts: list[Synset] = []
-    level = [sense.synset]
-    for _ in range(3):
-        own = [p for s in level for p in s.part_meronyms() if kinds.visibility(p) >= 0.6]
-        parts += sorted(own, key=lambda p: -wordnet.commonness(p))
-        if len(parts) >= _PARTS_EACH or kinds.kind_of(sense.synset) in ("role", "scene"):
-            break
-        level = [parent for s in level for parent in s.hypernyms()]
-    for rank, part in enumerate(dict.fromkeys(parts[:_PARTS_EACH])):
-        yield found(first_name(part), part, f"part of {sense.form}", 0.35 - 0.01 * rank)
-
-
 def siblings(sense: Sense) -> Iterator[Found]:
     """Find other kinds of what a sense is a kind of, the common ones."""
     kin = [k for parent in sense.synset.hypernyms() for k in parent.hyponyms() if k != sense.synset]
-    for sibling in sorted(kin, key=lambda k: -wordnet.commonness(k))[:_PARTS_EACH]:
+    for sibling in sorted(kin, key=lambda k: -wordnet.commonness(k))[:_SIBLINGS_EACH]:
         if kinds.visibility(sibling) >= 0.55:
             yield found(first_name(sibling), sibling, f"sibling of {sense.form}", 0.2)
 

@@ -384,6 +384,30 @@ def test_an_unknown_gerund_made_of_a_tool_is_kept_as_the_tool() -> None:
     assert "longboarding" not in senses("longboarding")
 
 
+@pytest.mark.parametrize(
+    ("label", "unit", "sense"),
+    [
+        ("making bed", "bedroom", "bedroom.n.01"),  # whose furniture beds are
+        ("installing carpet", "floor", "floor.n.01"),  # of which carpets are covers
+        ("picking apples", "apple tree", "apple_tree.n.01"),
+        ("archaeological excavation", "archeologist", "archeologist.n.01"),
+        ("Piling something up", "heap", "pile.n.01"),  # a group to WordNet
+    ],
+)
+def test_a_thing_is_where_its_kind_is_and_grows_and_who_works_there_is_there(
+    label: str, unit: str, sense: str
+) -> None:
+    assert senses(label).get(unit) == sense
+
+
+def test_apples_that_are_not_gathered_have_no_tree() -> None:
+    assert "apple tree" not in senses("peeling apples")
+
+
+def test_no_number_is_seen() -> None:
+    assert "deflator" not in senses("deflating balloon")  # of statistics
+
+
 def test_an_unknown_word_ends_before_what_is_done() -> None:
     assert "rubiks cube" in senses("rubiks cube solving")
 
