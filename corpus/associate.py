@@ -197,7 +197,12 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
     context = _context(parsed, units, verbs)
     found: list[Found] = []
     for sense in verbs:
-        found += definitions.things(sense, context, 0.35, examples=True)
+        examples = list(definitions.things(sense, context, 0.35, examples=True))
+        found += examples
+        # Where boats capsize there is water.
+        vehicles = [f for f in examples if kinds.is_vehicle(_sense(f).synset)]
+        for vehicle in vehicles if not parsed.placeholders else []:
+            found += definitions.used_with(_sense(vehicle), context, travelled=True)
         for _, synset in wordnet.senses(sense.form, "v")[:_OTHER_SENSES]:
             other = Sense(sense.form, synset, 0.3)
             found += [*relations.derived(other), *definitions.things(other, context, 0.3)]

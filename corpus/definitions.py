@@ -167,10 +167,13 @@ def _of_clause(clause: str) -> tuple[tuple[str, str], ...]:
 
 
 def _is_absence(token: Any) -> bool:
-    """Tell whether nothing that a preposition governs is there.
+    """Tell whether nothing that a preposition, or a verb denied, governs is there.
 
-    "Without a surfboard"; "extended like the spokes of a wheel". But "with or without soap".
+    "Without a surfboard"; "extended like the spokes of a wheel"; "does not run on rails". But "with
+    or without soap".
     """
+    if any(child.dep_ == "neg" and child.lower_ == "not" for child in token.children):
+        return True
     if token.tag_ != "IN" or token.lower_ not in ("like", "without"):
         return False
     return not token.i or token.nbor(-1).lower_ != "or"

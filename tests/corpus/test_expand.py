@@ -27,7 +27,7 @@ def test_entities_of_more_labels_are_no_worse_than_they_were() -> None:
     # Of bundled labels, written down without a look at what the rules make of them; they have been
     # looked at since, so this guards what was reached and proves nothing of other labels.
     result = gold.measure(gold.read(Path(__file__).with_name("expected.jsonl")), entities)
-    assert result.recall >= 0.967, result.missing
+    assert result.recall >= 0.97, result.missing
     assert result.sense_accuracy >= 0.96, result.wrong
     assert len(result.forbidden) <= 55, result.forbidden
 
@@ -402,6 +402,11 @@ def test_a_thing_is_where_its_kind_is_and_grows_and_who_works_there_is_there(
 
 def test_apples_that_are_not_gathered_have_no_tree() -> None:
     assert "apple tree" not in senses("peeling apples")
+
+
+def test_where_the_vehicle_of_an_example_goes_is_there_and_not_what_a_definition_denies() -> None:
+    assert {"boat", "water"} <= set(senses("capsizing"))
+    assert "rail" not in senses("motorcycling")  # on which a motor vehicle does not run
 
 
 def test_no_number_is_seen() -> None:
