@@ -103,7 +103,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
 
 
 def as_doer(role: Found, things: Sequence[Sense]) -> Found:
-    """Take the person of a role's name whose definition has what is at hand: riders of vehicles.
+    """Take the person of a role's name whose definition fits best what is at hand: bikes' riders.
 
     Args:
         role: anything found; what is no role is returned as it is.

@@ -56,7 +56,7 @@ def compounds(parsed: Parsed) -> Iterator[Found]:
 
 
 def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
-    """Find the thing or feat that an action is called after: roller skating, roller skate.
+    """Find the thing that an action is called after: roller skating, roller skate; a feat is none.
 
     A thing that is what the action is done with by definition ("rub with a brush"), or is defined
     by the action ("used to propel a sailing vessel"), is surely it. Otherwise only where the verb
