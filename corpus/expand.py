@@ -29,7 +29,7 @@ BODY = {
     "knee": "knee.n.01",
     "foot": "foot.n.01",
 }
-_BOUNDS = ("extremity.n.04", "line.n.11")  # the locations that are lines, edges and ends
+_BOUNDS = "extremity.n.04"  # the locations that are edges, borders and ends
 _USUAL = 2  # first senses of a word
 _FEWEST = 3  # entities of its own that a label should have at least
 _TOLD = 0.3  # score from which what is found is worth a plainer name
@@ -180,8 +180,7 @@ def _is_figurative(unit: Unit, sense: Sense) -> bool:
 
 def _is_nowhere(unit: Unit, sense: Sense) -> bool:
     """Tell whether a unit is a stretch of the world where nothing is done: nobody drums the air."""
-    above = wordnet.ancestors(sense.synset)
-    bounded = not above.isdisjoint(_BOUNDS) or kinds.is_scene(sense.synset)
+    bounded = _BOUNDS in wordnet.ancestors(sense.synset) or kinds.is_scene(sense.synset)
     return sense.synset.lexname() == "noun.location" and not (bounded or unit.place)
 
 

@@ -29,7 +29,16 @@ def test_entities_of_more_labels_are_no_worse_than_they_were() -> None:
     result = gold.measure(gold.read(Path(__file__).with_name("expected.jsonl")), entities)
     assert result.recall >= 0.97, result.missing
     assert result.sense_accuracy >= 0.96, result.wrong
-    assert len(result.forbidden) <= 55, result.forbidden
+    assert len(result.forbidden) <= 54, result.forbidden
+
+
+def test_entities_are_what_a_second_reader_expects_of_a_hundred_labels() -> None:
+    # Drawn by chance and written down anew by who saw neither the entities nor the first reading,
+    # on which the rules were looked at. What it showed changed one label of them, "beatboxing".
+    result = gold.measure(gold.read(Path(__file__).with_name("expected_again.jsonl")), entities)
+    assert result.recall >= 0.97, result.missing
+    assert result.sense_accuracy >= 0.92, result.wrong
+    assert len(result.forbidden) <= 4, result.forbidden
 
 
 def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
@@ -344,6 +353,7 @@ def test_what_is_said_or_happens_names_no_thing_but_a_fire_does() -> None:
 def test_a_stretch_of_the_world_is_named_only_where_something_is_done_in_it() -> None:
     assert "air" in senses("Throwing something in the air and catching it")
     assert "air" not in senses("air drumming")
+    assert "beat" not in senses("beatboxing")  # a sentry's
     assert "lawn" in senses("mowing lawn")
 
 
