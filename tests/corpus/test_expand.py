@@ -362,6 +362,12 @@ def test_who_rides_a_bike_is_the_rider_whose_definition_has_it() -> None:
     assert senses("HorseRiding")["rider"] == "rider.n.01"
 
 
+def test_a_verb_in_an_example_or_in_its_own_definition_is_no_thing_of_its_name() -> None:
+    assert "tear" not in senses("Tearing something just a little bit")
+    assert "cover" not in senses("Covering something with something")
+    assert "brush" in senses("brushing hair")  # "rub with a brush"
+
+
 def test_a_large_thing_is_not_what_is_held() -> None:
     assert senses("balloon blowing")["balloon"] == "balloon.n.02"
 
