@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from corpus import coinages, glosses, wordnet
+from corpus import adverbials, coinages, glosses, wordnet
 from corpus.labels import readable
 from corpus.tags import function_words, is_light, tokens_of
-from corpus.units import GENERAL, PLACEHOLDER, Draft, Unit, read
+from corpus.units import PLACEHOLDER, Draft, Unit, read
 
 _MOST_WORDS = 64  # a longer label is prose: its beginning names the action
 _LIVING = ("noun.animal", "noun.body", "noun.plant")
@@ -100,7 +100,7 @@ def _keep_whole(compound: str, draft: Draft) -> None:
         return
     for text in list(draft.units):
         forms = wordnet.senses(text)
-        if not forms or forms[0][0] != head or forms[0][1].min_depth() <= GENERAL:
+        if not forms or forms[0][0] != head or forms[0][1].min_depth() <= adverbials.GENERAL:
             continue
         if not (forms[0][1].lexname() in _LIVING and wordnet.senses(first)):
             del draft.units[text]

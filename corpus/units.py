@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import coinages, glosses, kinds, wordnet
+from corpus import adverbials, coinages, glosses, kinds, wordnet
 from corpus.tags import NOUN_ENOUGH, Token, function_words, ordinary
 
 PLACEHOLDER = re.compile(r"(some|any|every|no)(thing|one|body|where)|things?")
 _PARTICLE = ("RP", "RB", "IN")
-GENERAL = 5  # depth in WordNet above which a noun names no look
 _BETWEEN = ("from", "to", "toward", "towards")
 
 
@@ -227,8 +226,8 @@ def _read_one(
             return
         before = tokens[at - 1] if at else None
         leads_there = before is not None and (before.text in _BETWEEN or before.tag[:2] == "NN")
-        where_to = leads_there and _is_direction(word) and not later_noun
-        if where_to or _is_degree(tokens, at) or _is_relation(tokens, at):
+        where_to = leads_there and adverbials.is_direction(word) and not later_noun
+        if where_to or adverbials.is_degree(tokens, at) or adverbials.is_relation(tokens, at):
             draft.spent.add(word)  # "from left to right"
             return
         if token.dep == "poss":
@@ -266,38 +265,6 @@ def _rather_adjective(word: str) -> bool:
     adjectives = wordnet.reader().synsets(word, "a")
     as_adjective = sum(wordnet.frequency(synset, word) for synset in adjectives)
     return as_adjective > sum(wordnet.frequency(s, form) for form, s in wordnet.senses(word))
-
-
-def _is_degree(tokens: list[Token], at: int) -> bool:
-    """Tell whether a noun and its article are an adverb: "a little bit"."""
-    first = at
-    while first and tokens[first - 1].tag[:2] in ("JJ", "RB"):
-        first -= 1
-    if not first or tokens[first - 1].tag != "DT":
-        return False
-    return bool(wordnet.reader().synsets(f"{tokens[first - 1].text}_{tokens[at].text}", "r"))
-
-
-def _is_relation(tokens: list[Token], at: int) -> bool:
-    """Tell whether a noun only relates to another: "number of", "on its side", "some substance"."""
-    senses = wordnet.senses(tokens[at].text)
-    if not senses:
-        return False
-    _, first = senses[0]
-    if at and tokens[at - 1].text == "its":
-        return first.lexname() == "noun.location"
-    if at and tokens[at - 1].text == "some":
-        return first.min_depth() < GENERAL
-    if at + 1 == len(tokens) or tokens[at + 1].text != "of":
-        return False
-    return kinds.visibility(first) < 0.6 or first.lexname() == "noun.location"
-
-
-def _is_direction(word: str) -> bool:
-    """Tell whether a word says where to, and no thing: an adverb that is no noun as often."""
-    used = {pos: sum(wordnet.frequency(s, word) for s in wordnet.reader().synsets(word, pos)
-                     if s.lexname() != "noun.location") for pos in "nar"}  # fmt: skip
-    return used["r"] > 0 and used["a"] + used["r"] > used["n"]
 
 
 def _repeats_verb(word: str, tokens: list[Token]) -> bool:
@@ -372,7 +339,7 @@ def _last_resort(tokens: list[Token], free: list[bool], draft: Draft) -> list[tu
             continue
         if _leads_to_noun(tokens, at):
             continue  # "inside something"
-        if at and tokens[at - 1].text in _BETWEEN and _is_direction(word):
+        if at and tokens[at - 1].text in _BETWEEN and adverbials.is_direction(word):
             continue
         if word in function_words() or (at < len(tokens) - 1 and _rather_adjective(word)):
             continue
