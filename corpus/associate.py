@@ -36,7 +36,8 @@ _ASIDE = 2  # definitions worth an entity that mention the thing but not what is
 # Of what a definition mentions, words that people use are seen more often than rare ones.
 _KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
 _AS_LIKELY = 0.5  # share of the best sense's score from which the second is read as well
-_NEAR = 0.16  # nearness of a definition that is worth an entity
+# Nearness of a definition that is worth an entity; and of one of which no name says so.
+_NEAR, _UNNAMED = 0.2, 0.25
 _MANY_KINDS = 10  # of a pastime that names no certain one
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
 _MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
@@ -64,7 +65,9 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             agents = spelling.agent(act.form, act.synset)
             tools += [relations.as_doer(agent, things) for agent in agents]
         defined = _told(act, context)
-        found += tools + defined + list(_told_otherwise(act, context))
+        found += tools + defined
+        if not _is_settled(act, units):
+            found += _told_otherwise(act, context)
         animals += _animals_in_name(act, defined)
         found += relations.of_kind(act)
         found += spelling.implements(act, _gerund(act, parsed))
@@ -79,6 +82,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
                 # All that is known of an unknown action is what is said of who does it.
                 found += [agent, *definitions.things(_sense(agent), context, share=0.5)]
     for tool in [f for f in found if f.score >= _SURE and f.kind in ("object", "role")]:
+        if things and _is_of_other_things(tool, things, acts):
+            continue
         found += _of_tool(tool, context)
         if tool.kind == "object":
             found += definitions.used_with(_sense(tool), context, travelled=True)
@@ -113,6 +118,15 @@ def _of_tool(tool: Found, context: dict[str, float]) -> list[Found]:
     spoken = definitions.things(_sense(tool), context, share=0.25)
     # A role's definition begins with what kind of person it is, which is no news.
     return [f for f in spoken if tool.kind == "object" or f.kind != "role"]
+
+
+def _is_of_other_things(tool: Found, things: list[Sense], acts: list[Sense]) -> bool:
+    """Tell whether who or what does an act is defined by other things than those at hand.
+
+    Who pushes a box is no pusher of babies.
+    """
+    doers = {doer for act in acts for doer in wordnet.doers(act.form)}
+    return tool.unit in doers and not relations.told_of(_sense(tool).synset, things)
 
 
 def _sense(found: Found) -> Sense:
@@ -156,6 +170,11 @@ def _told(act: Sense, context: dict[str, float]) -> list[Found]:
     return told
 
 
+def _is_settled(act: Sense, units: list[Sense]) -> bool:
+    """Tell whether the definition of an act speaks of what is at hand: basketball is a game."""
+    return bool(relations.told_of(act.synset, [unit for unit in units if unit != act]))
+
+
 def _told_otherwise(act: Sense, context: dict[str, float]) -> Iterator[Found]:
     """Find what the second sense of an act speaks of, where it is not much less likely.
 
@@ -197,13 +216,16 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
     context = _context(parsed, units, verbs)
     found: list[Found] = []
     for sense in verbs:
-        examples = list(definitions.things(sense, context, 0.35, examples=True))
+        # What is moved or turned in an example is any thing.
+        vague = _is_vague(sense)
+        examples = [] if vague else list(definitions.things(sense, context, 0.35, examples=True))
         found += examples
         # Where boats capsize there is water.
         vehicles = [f for f in examples if kinds.is_vehicle(_sense(f).synset)]
         for vehicle in vehicles if not parsed.placeholders else []:
             found += definitions.used_with(_sense(vehicle), context, travelled=True)
-        for _, synset in wordnet.senses(sense.form, "v")[:_OTHER_SENSES]:
+        others = [] if _is_settled(sense, units) else wordnet.senses(sense.form, "v")
+        for _, synset in others[:_OTHER_SENSES]:
             other = Sense(sense.form, synset, 0.3)
             found += [*relations.derived(other), *definitions.things(other, context, 0.3)]
     for sense in (*units, *verbs):
@@ -214,12 +236,23 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
                 level = [synset for synset in level if kinds.is_pastime(synset)]
             for synset in level:
                 kind = Sense(relations.first_name(synset), synset, share)
+                if not synset.hypernyms():
+                    continue
                 more = [*relations.derived(kind), *definitions.things(kind, context, share)]
                 found += [
                     replace(f, source=f"{f.source}, of which {sense.form} is a kind", score=share)
                     for f in more
                 ]
     return found
+
+
+def _is_vague(act: Sense) -> bool:
+    """Tell whether a verb means so much that it says little of what it is done with."""
+    return act.synset.pos() == "v" and _means_much(act)
+
+
+def _means_much(act: Sense) -> bool:
+    return len(wordnet.senses(act.form, "v")) > _VAGUE
 
 
 def anywhere() -> list[Found]:
@@ -252,16 +285,18 @@ def _mentioning(
     There are only so many of each kind, those that are `known` already not counted.
     """
     phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
+    about = set(phrases)
     for act in acts:
         # A vague verb alone points everywhere; a named activity points home.
-        named = act.synset.pos() == "n"
-        vague = not named and len(wordnet.senses(act.form, "v")) > _VAGUE
+        named, vague = act.synset.pos() == "n", _is_vague(act)
         if vague and not all(unit.known for unit in parsed.units):
             continue
         lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
         weight = 0.6 if vague and things else 1.0
         users = frozenset(f"{doer}s" for doer in wordnet.doers(act.form))
         phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True, users=users))
+        pastime = named or any(map(kinds.is_pastime, relations.counterparts(act.synset)))
+        about |= {phrases[-1]} if pastime and not _means_much(act) else set()
     chosen = {sense.synset.name() for sense in (*things, *acts)}
     # A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.
     bases = {act.form for act in acts}
@@ -272,12 +307,15 @@ def _mentioning(
     left = dict(_MOST if len(parsed.words) > 1 else _MOST_ALONE)
     aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
     ranked = []
-    for synset, near, by_act in neighbours.mentioning(phrases):
+    for synset, near, mentioned in neighbours.mentioning(phrases):
+        by_act = any(phrase.act for phrase in mentioned)
         # Kinds of what is named already ("dark bread" beside "bread") add nothing.
         above = wordnet.ancestors(synset)
         if not chosen.isdisjoint(above) or kinds.visibility(synset) < 0.55:
             continue
         if not by_act and _is_called_a(synset, things):
+            continue
+        if about and about.isdisjoint(mentioned) and not _is_of_kind(synset, things, acts):
             continue
         if any(_is_of_homonym(synset, act, _gerund(act, parsed), context) for act in shared):
             continue
@@ -291,7 +329,7 @@ def _mentioning(
         ranked.append((-round(score, 3), synset.name(), synset, by_act))
     for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
         kind = kinds.kind_of(synset)
-        if -score < _NEAR or not left.get(kind, 0) or not (by_act or aside):
+        if -score < (_NEAR if _is_named_so(synset, things, acts) else _UNNAMED) or not left.get(kind, 0) or not (by_act or aside):
             continue
         new = synset.name() not in known
         left[kind] -= new
@@ -308,6 +346,28 @@ def _mentioning(
 def _is_of_thing(gerund: str) -> bool:
     """Tell whether what a gerund is cut to is a thing's name as well: penning, pen."""
     return any(kinds.visibility(s) >= 0.55 for s in wordnet.entry(glosses.stem(gerund)))
+
+
+def _is_of_kind(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:
+    """Tell whether what has to do with an act has to do with a thing of the kinds at hand as well.
+
+    A rolling pin rolls out dough, of which pastry is a kind; who plays the violin has no bats.
+    """
+    if any(synset.name() in wordnet.ancestors(thing.synset) for thing in things):
+        return True
+    plain = [act for act in acts if not _means_much(act)]
+    return _is_named_so(synset, [], plain) or bool(relations.told_of(synset, things))
+
+
+def _is_named_so(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:
+    """Tell whether a name is of who does an act, or begins with the act or a thing: wineglass."""
+    first, *rest = (name := relations.first_name(synset)).split()
+    doers = {doer for act in acts for doer in wordnet.doers(act.form)}
+    if (rest[-1] if rest else first) in doers:
+        return True
+    stems = {glosses.stem(sense.form) for sense in (*things, *acts)}
+    joined = any(neighbours.is_made_of(thing.form, name) for thing in things)
+    return joined or (bool(rest) and glosses.stem(first) in stems)
 
 
 def _is_called_a(synset: Synset, things: list[Sense]) -> bool:

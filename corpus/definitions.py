@@ -54,6 +54,8 @@ def things(
                 or (phrase == sense.form and (examples or (done and lead not in _TOOLS)))
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
+                or kinds.is_nowhere(chosen.synset)
+                or (lead == "from" and _is_stuff_of(synset, chosen.synset))
                 or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")
             ):
                 continue
@@ -104,6 +106,12 @@ def _is_done(name: str, act: Synset) -> bool:
     """Tell whether a noun of a verb's definition is the verb's act: one does a cartwheel."""
     same = [s for _, s in wordnet.senses(name) if kinds.is_act(s)]
     return not set(same).isdisjoint(wordnet.derived(act)) and act.pos() == "v"
+
+
+def _is_stuff_of(thing: Synset, stuff: Synset) -> bool:
+    """Tell whether a definition tells what a thing was once made from: paper from wood, or rags."""
+    made = thing.pos() == "n" and not kinds.is_act(thing)
+    return made and stuff.lexname() in ("noun.substance", "noun.plant", "noun.artifact")
 
 
 def _is_move(name: str, act: Synset) -> bool:
@@ -161,9 +169,16 @@ def _of_clause(clause: str) -> tuple[tuple[str, str], ...]:
             free = doc[start].tag_ == "JJ" and leading in _BODILY
             taken[start : end - free] = [True] * (end - free - start)
     for at, token in enumerate(doc):
-        if not taken[at] and token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
+        if taken[at] or _is_share(token):
+            continue
+        if token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
             found.append((at, words[at], lead(at)))
     return tuple((phrase, leading) for _, phrase, leading in sorted(found))
+
+
+def _is_share(token: Any) -> bool:
+    """Tell whether a noun only counts or cuts out what follows: a mixture, a piece of wood."""
+    return any(child.lower_ == "of" for child in token.children)
 
 
 def _is_absence(token: Any) -> bool:

@@ -58,7 +58,7 @@ _SCENE_ROOTS = (
     "slope.n.01",
 )
 # What no camera sees: television as such and the net of computers, both artifacts to WordNet,
-# what is within a body, what draws or presses, and numbers.
+# what is within a body, what draws or presses, numbers, and what medicines are called.
 _UNSEEN_ROOTS = (
     "communication_system.n.01",
     "network.n.05",
@@ -67,6 +67,7 @@ _UNSEEN_ROOTS = (
     "force.n.02",
     "pressure.n.01",
     "number.n.02",
+    "medicine.n.02",
 )
 # Processes and groups to WordNet that every camera sees: flames, waves and piles.
 _SEEN_ROOTS = ("fire.n.03", "wave.n.01", "pile.n.01")
@@ -154,6 +155,11 @@ def _is_shallow(synset: Synset) -> bool:
 def is_scene(synset: Synset) -> bool:
     """Tell whether a synset is a place that an action is found in."""
     return not ancestors(synset).isdisjoint(_SCENE_ROOTS)
+
+
+def is_nowhere(synset: Synset) -> bool:
+    """Tell whether a synset is a stretch of the world that looks like no place: a side, the air."""
+    return synset.lexname() == "noun.location" and not is_scene(synset)
 
 
 def is_vehicle(synset: Synset) -> bool:

@@ -76,7 +76,9 @@ def _entries() -> tuple[list[_Entry], dict[str, list[int]], dict[str, list[int]]
     return entries, dict(index), dict(users)
 
 
-def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, float, bool]]:
+def mentioning(
+    phrases: Iterable[Phrase], most: int = 60
+) -> list[tuple[Synset, float, frozenset[Phrase]]]:
     """Find visible synsets whose definitions or names mention phrases.
 
     Args:
@@ -84,12 +86,12 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
         most: how many to return.
 
     Returns:
-        (synset, nearness, whether it mentions an act), nearest first; nearness is positive and
+        (synset, nearness, the phrases that it mentions), nearest first; nearness is positive and
         mostly below 1.
     """
     entries, index, users = _entries()
     scores: dict[int, float] = defaultdict(float)
-    by_act: set[int] = set()
+    told: dict[int, set[Phrase]] = defaultdict(set)
     for phrase in phrases:
         best: dict[int, float] = {}
         for stems in phrase.names:
@@ -101,7 +103,7 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
                 in_name = entry.name_stems.issuperset(stems) or (
                     not phrase.act
                     and len(stems) == 1
-                    and any(_is_made_of(stems[0], name) for name in entry.names)
+                    and any(is_made_of(stems[0], name) for name in entry.names)
                 )
                 led = bool(phrase.modifier) and any(
                     _leads(phrase.modifier, name) for name in entry.names
@@ -114,16 +116,15 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
                 byname = phrase.modifier in entry.gerunds and any(
                     _leads(phrase.modifier, name) for name in entry.names[1:]
                 )
-                told = phrase.act and in_gloss and (entry.purposeful or byname)
-                value *= _FOR if told else 1.0
+                meant = phrase.act and in_gloss and (entry.purposeful or byname)
+                value *= _FOR if meant else 1.0
                 best[hit] = max(best.get(hit, 0.0), value)
         for user in phrase.users:
             value = glosses.weight(glosses.stem(user)) * _TOLD * _FOR
             best |= {hit: max(best.get(hit, 0.0), value) for hit in users.get(user, ())}
         for hit, value in best.items():
             scores[hit] += phrase.weight * value
-            if phrase.act:
-                by_act.add(hit)
+            told[hit].add(phrase)
     ranked = []
     for hit, score in scores.items():
         entry = entries[hit]
@@ -133,7 +134,7 @@ def mentioning(phrases: Iterable[Phrase], most: int = 60) -> list[tuple[Synset, 
         )
     ranked.sort()
     return [
-        (wordnet.reader().synset_from_pos_and_offset("n", offset), -score, hit in by_act)
+        (wordnet.reader().synset_from_pos_and_offset("n", offset), -score, frozenset(told[hit]))
         for score, offset, hit in ranked[:most]
     ]
 
@@ -154,6 +155,6 @@ def _leads(modifier: str, name: str) -> bool:
     return name.startswith((f"{modifier}_", f"{modifier.removesuffix('s')}_"))
 
 
-def _is_made_of(first: str, name: str) -> bool:
+def is_made_of(first: str, name: str) -> bool:
     """Tell whether a name is written of a word and a noun: a wineglass."""
     return name.startswith(first) and bool(wordnet.entry(name.removeprefix(first)))

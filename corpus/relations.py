@@ -15,6 +15,7 @@ _SIBLINGS_EACH, _DOMAIN_MOST = 3, 4
 _EVERYDAY, _OVERSHADOWED = 20, 8
 _PLAIN = 3  # senses of a verb that a tool of its name is likely the tool of
 _OF_KIND = 0.4  # score of what an activity's kinds are called after
+_LIKELY = 0.7  # of what is derived from a synonym of an act, and does not speak of it
 _GENERAL = 4  # depth of a kind that tells nothing of who does what with it
 _MADE_FOR = 0.6  # of the kind of a tool that is for the thing at hand
 
@@ -89,8 +90,11 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     or (not role and is_overshadowed(form.name(), target))
                 ):
                     continue
+                likely = _likely(form.name(), target, act)
+                if not same and likely < _LIKELY and not _is_told(target, sense):
+                    continue
                 # Of several of one name (bowlers) the one nearest to the act goes first.
-                score = (0.8 if same else 0.45) + 0.05 * _likely(form.name(), target, act)
+                score = (0.8 if same else 0.45) + 0.05 * likely
                 if target.lexname() in ("noun.plant", "noun.animal"):
                     score = 0.3  # a climber is a vine as well
                 what = "role" if role else "scene" if kinds.is_scene(target) else "instrument"
@@ -100,6 +104,16 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                     f"{what}: derived from {sense.form}",
                     score,
                 )
+
+
+def _is_told(target: Synset, sense: Sense) -> bool:
+    """Tell whether a definition speaks of an act or thing by name: a pen, of writing.
+
+    What is derived from its synonyms is else as often of another sense: who pushes promotes.
+    """
+    names = [sense.form, *(sense.synset.lemma_names() if sense.synset.pos() == "n" else [])]
+    stems = {stem for name in names for stem in glosses.stems(name.replace("_", " "))}
+    return not stems.isdisjoint(glosses.stems(target.definition()))
 
 
 def as_doer(role: Found, things: Sequence[Sense]) -> Found:
@@ -113,8 +127,8 @@ def as_doer(role: Found, things: Sequence[Sense]) -> Found:
         return role
     own = [s for s in wordnet.entry(role.unit)
            if s.lexname() == "noun.person" and first_name(s) == role.unit]  # fmt: skip
-    best = max(own, key=lambda person: _told(person, things), default=None)
-    if best is None or _told(best, things) <= _told(synset_of(role.synset or ""), things):
+    best = max(own, key=lambda person: told_of(person, things), default=None)
+    if best is None or told_of(best, things) <= told_of(synset_of(role.synset or ""), things):
         return role
     return found(role.unit, best, role.source, role.score)
 
@@ -122,7 +136,7 @@ def as_doer(role: Found, things: Sequence[Sense]) -> Found:
 def kind_of_doer(role: Found, thing: Sense) -> Iterator[Found]:
     """Find the kind of person a role is by the kind of its thing: a motorist is a driver."""
     for kind in synset_of(role.synset or "").hypernyms():
-        if kind.lexname() == "noun.person" and _told(kind, [thing]):
+        if kind.lexname() == "noun.person" and told_of(kind, [thing]):
             yield found(first_name(kind), kind, f"{role.source}, in general", _SHORT * role.score)
 
 
@@ -136,16 +150,16 @@ def of_field(adjective: str) -> Iterator[Found]:
                     yield found(first_name(person), person, f"role: of {first_name(field)}", 0.5)
 
 
-def _told(person: Synset, things: Sequence[Sense]) -> int:
-    """Count the names of things, and of what they are kinds of, in the definition of a person."""
+def told_of(synset: Synset, things: Sequence[Sense]) -> int:
+    """Count the names of things, and of what they are kinds of, in the definition of a synset."""
     above = [synset_of(n) for thing in things for n in sorted(wordnet.ancestors(thing.synset))]
     names = {
         tuple(glosses.stems(name.replace("_", " ")))
         for kind in above
-        if kind.min_depth() > _GENERAL
+        if kind.min_depth() > _GENERAL and not kinds.is_general(kind)
         for name in kind.lemma_names()
     }
-    stems = set(glosses.stems(person.definition()))
+    stems = set(glosses.stems(synset.definition()))
     return sum(stems.issuperset(name) for name in names if name)
 
 
