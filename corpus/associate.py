@@ -12,6 +12,7 @@ from nltk.corpus.reader.wordnet import Synset
 
 from corpus import (
     aptness,
+    games,
     definitions,
     disambiguate,
     glosses,
@@ -40,7 +41,7 @@ _AS_LIKELY = 0.5  # share of the best sense's score from which the second is rea
 _NEAR, _UNNAMED = 0.2, 0.25
 _MANY_KINDS = 10  # of a pastime that names no certain one
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
-_MOST = {"object": 5, "scene": 2, "role": 2, "body_part": 1}
+_MOST = {"object": 4, "scene": 2, "role": 2, "body_part": 1}
 _MOST_ALONE = _MOST | {"object": 8}  # of a label of one word, which names nothing itself
 
 
@@ -65,15 +66,17 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             agents = spelling.agent(act.form, act.synset)
             tools += [relations.as_doer(agent, things) for agent in agents]
         defined = _told(act, context)
-        found += tools + defined
+        of_act = tools + defined
         if not _is_settled(act, units):
-            found += _told_otherwise(act, context)
+            of_act += _told_otherwise(act, context)
         animals += _animals_in_name(act, defined)
-        found += relations.of_kind(act)
-        found += spelling.implements(act, _gerund(act, parsed))
-        found += manners.means(act, context)
-        if kinds.is_pastime(act.synset):
-            found += relations.of_domain(act, context)
+        of_act += spelling.implements(act, _gerund(act, parsed))
+        of_act += manners.means(act, context)
+        if kinds.is_pastime(act.synset):  # what a game has is its own, whatever else has it
+            found += of_act + list(relations.of_domain(act, context))
+        else:
+            found += games.apart(of_act, parsed)
+        found += games.apart(relations.of_kind(act), parsed)
     for word in parsed.words:
         found += relations.of_field(word)
     for unit in parsed.units:
@@ -104,7 +107,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
         known = {f.synset for f in found}
-        mentioned = list(_mentioning(parsed, things + animals, acts, context, known))
+        found_so = _mentioning(parsed, things + animals, acts, context, known)
+        mentioned = games.apart(found_so, parsed)
         doers = {doer for act in acts for doer in wordnet.doers(act.form)}
         found += mentioned
         for doer in mentioned:
@@ -224,7 +228,7 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
         vehicles = [f for f in examples if kinds.is_vehicle(_sense(f).synset)]
         for vehicle in vehicles if not parsed.placeholders else []:
             found += definitions.used_with(_sense(vehicle), context, travelled=True)
-        others = [] if _is_settled(sense, units) else wordnet.senses(sense.form, "v")
+        others = [] if parsed.units else wordnet.senses(sense.form, "v")
         for _, synset in others[:_OTHER_SENSES]:
             other = Sense(sense.form, synset, 0.3)
             found += [*relations.derived(other), *definitions.things(other, context, 0.3)]
@@ -329,7 +333,8 @@ def _mentioning(
         ranked.append((-round(score, 3), synset.name(), synset, by_act))
     for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
         kind = kinds.kind_of(synset)
-        if -score < (_NEAR if _is_named_so(synset, things, acts) else _UNNAMED) or not left.get(kind, 0) or not (by_act or aside):
+        least = _NEAR if _is_named_so(synset, things, acts) else _UNNAMED
+        if -score < least or not left.get(kind, 0) or not (by_act or aside):
             continue
         new = synset.name() not in known
         left[kind] -= new

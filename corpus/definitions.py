@@ -45,7 +45,9 @@ def things(
         # Of more, still what a thing is used with: a violin, after all its parts, with a bow.
         for phrase, lead in told[:most] + tuple(n for n in told[most:] if n[1] in _TOOLS):
             direct = lead in _MEANS
-            chosen = disambiguate.of_word(phrase, bag, lead in _BODILY, lead in _TOOLS, synset)
+            chosen = (None if lead else _genus(phrase, synset)) or disambiguate.of_word(
+                phrase, bag, lead in _BODILY, lead in _TOOLS, synset
+            )
             if (
                 chosen is None
                 or (lead not in _TOOLS and _is_done(phrase, synset))
@@ -100,6 +102,13 @@ def likened(sense: Sense) -> Iterator[Sense]:
             games = [(n, s) for n in names for _, s in wordnet.senses(n) if kinds.is_pastime(s)]
             for name, game in games[:1]:
                 yield Sense(name, game, sense.score)
+
+
+def _genus(phrase: str, synset: Synset) -> Sense | None:
+    """Return what a definition says first, as WordNet's own kind: a snowboard is no sawn board."""
+    above = synset.closure(lambda low: low.hypernyms(), depth=_KINDS)
+    kinds_of = dict.fromkeys(above)
+    return next((Sense(form, s, 1.0) for form, s in wordnet.senses(phrase) if s in kinds_of), None)
 
 
 def _is_done(name: str, act: Synset) -> bool:

@@ -1,0 +1,119 @@
+"""What has a label's words in its definition, and yet nothing to do with the label."""
+
+import pytest
+
+from corpus import games
+from corpus.expand import entities
+
+
+def found(label: str) -> dict[str, str | None]:
+    return {entity.unit: entity.synset for entity in entities(label) if entity.source != "default"}
+
+
+@pytest.mark.parametrize(
+    ("label", "units"),
+    [
+        ("playing violin", {"baseball glove", "ballpark", "playing field", "costume"}),
+        ("cutting pineapple", {"bolt cutter", "glass cutter", "garment cutter", "machine shop"}),
+        ("riding elephant", {"bicycle", "riding boot", "passenger car"}),
+        ("repairing puncture", {"dockyard", "loaner", "plumber", "carpenter"}),
+    ],
+)
+def test_what_is_for_the_verb_alone_is_not_for_the_thing_at_hand(
+    label: str, units: set[str]
+) -> None:
+    assert units.isdisjoint(found(label))
+
+
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [
+        ("rolling pastry", "rolling pin"),  # rolls out dough, of which pastry is a kind
+        ("trimming shrubs", "hedge trimmer"),  # what trims, by name
+        ("BoxingPunchingBag", "boxing glove"),  # the name begins with the act
+        ("training dog", "trainer"),  # of animals
+    ],
+)
+def test_what_is_for_the_kind_of_the_thing_or_is_called_after_the_act_is_kept(
+    label: str, unit: str
+) -> None:
+    assert unit in found(label)
+
+
+def test_who_does_it_to_other_things_is_not_read_on() -> None:
+    assert {"garment", "work"}.isdisjoint(found("cutting pineapple"))  # a cutter's
+    assert "vegetable" in found("peeling apples")  # a peeler's, which is of fruit as well
+
+
+def test_an_act_that_is_told_of_the_thing_at_hand_has_no_other_meaning() -> None:
+    assert {"musical instrument", "instrument"}.isdisjoint(found("playing basketball"))
+    assert {"consequence.n.01", "musical_instrument.n.01"}.isdisjoint(
+        found("playing scrabble").values()
+    )
+    assert "musical instrument" in found("playing violin")
+
+
+def test_examples_of_what_may_be_done_to_anything_are_no_entities() -> None:
+    assert {"bus", "door", "farm"}.isdisjoint(found("Moving something up"))
+
+
+def test_verbs_that_are_no_kind_of_another_say_nothing_of_their_kinds() -> None:
+    assert {"mover", "concrete", "traveler"}.isdisjoint(
+        {**found("Dropping something onto something"), **found("abseiling")}
+    )
+
+
+def test_a_definition_that_hardly_speaks_of_the_action_needs_its_name_as_well() -> None:
+    assert {"sulky", "tractor", "ballast resistor"}.isdisjoint(found("changing wheel"))
+    assert {"watering can", "wineglass"} <= {
+        **found("watering plants"),
+        **found("tasting wine"),
+    }.keys()
+
+
+def test_places_that_look_like_none_are_not_read_out_of_definitions() -> None:
+    assert {"place", "position", "side"}.isdisjoint({**found("busking"), **found("planting trees")})
+
+
+def test_what_only_cuts_or_counts_what_follows_is_no_thing() -> None:
+    assert {"mixture", "member"}.isdisjoint({**found("drinking beer"), **found("playing violin")})
+
+
+def test_what_a_thing_was_once_made_from_is_not_seen() -> None:
+    assert {"wood", "rag"}.isdisjoint(found("folding paper"))
+
+
+def test_medicines_are_not_seen() -> None:
+    assert {"codeine", "antitussive"}.isdisjoint(found("coughing"))
+
+
+def test_what_comes_of_a_synonym_must_speak_of_the_act() -> None:
+    assert {"promoter", "impeller"}.isdisjoint(found("Pushing something from left to right"))
+    assert "cyclist" in found("Biking")
+    assert "pen" in found("WritingOnBoard")
+    assert "funambulist" in found("tightrope walking")
+
+
+def test_a_definition_begins_with_the_kind_in_its_own_sense() -> None:
+    assert found("opening bottle")["vessel"] == "vessel.n.03"  # and none of blood
+    assert found("pushing wheelbarrow")["cart"] == "handcart.n.01"
+
+
+def test_what_is_for_another_game_is_left_out() -> None:
+    assert {"golf ball", "golf club", "table-tennis racquet"}.isdisjoint(found("TennisSwing"))
+    assert "rink" not in found("playing field hockey")
+    assert {"rink", "puck"} <= found("playing ice hockey").keys()
+
+
+def test_what_is_for_a_game_that_the_label_excludes_is_left_out() -> None:
+    label = "throwing ball (not baseball or American football)"
+    assert {"ballpark", "pitcher"}.isdisjoint(found(label))
+
+
+def test_games_are_named_by_the_longest_of_their_names() -> None:
+    assert games.named("a table used for playing table tennis") == {"table_tennis.n.01"}
+    assert games.named("the hockey player who guards") == {
+        "field_hockey.n.01",
+        "ice_hockey.n.01",
+    }
+    assert games.named("a bat that flies at night") == frozenset()
