@@ -4,25 +4,22 @@ All of it is what WordNet says of the label's senses: what is derived from them,
 definitions speak of, whose definitions speak of them, what is spelled like them.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nltk.corpus.reader.wordnet import Synset
-
 from corpus import (
     aptness,
-    games,
     definitions,
     disambiguate,
+    games,
     glosses,
     kinds,
     manners,
-    neighbours,
+    mentions,
     relations,
     spelling,
     surroundings,
-    tags,
+    wording,
     wordnet,
 )
 from corpus.disambiguate import Sense
@@ -32,17 +29,9 @@ from corpus.relations import Found
 # Where an action of which nothing is known may be seen.
 _ANYWHERE = {"floor": "floor.n.01", "room": "room.n.01", "street": "street.n.01"}
 _OTHER_SENSES = 3  # of a verb, read where the likeliest says little
-_VAGUE = 12  # senses of a verb from which it says little of what it is done with
-_ASIDE = 2  # definitions worth an entity that mention the thing but not what is done with it
-# Of what a definition mentions, words that people use are seen more often than rare ones.
-_KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
 _AS_LIKELY = 0.5  # share of the best sense's score from which the second is read as well
-# Nearness of a definition that is worth an entity; and of one of which no name says so.
-_NEAR, _UNNAMED = 0.2, 0.25
 _MANY_KINDS = 10  # of a pastime that names no certain one
 _SURE = 0.8  # score of a tool or role whose own definition is worth reading
-_MOST = {"object": 4, "scene": 2, "role": 2, "body_part": 1}
-_MOST_ALONE = _MOST | {"object": 8}  # of a label of one word, which names nothing itself
 
 
 def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> list[Found]:
@@ -70,7 +59,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         if not _is_settled(act, units):
             of_act += _told_otherwise(act, context)
         animals += _animals_in_name(act, defined)
-        of_act += spelling.implements(act, _gerund(act, parsed))
+        of_act += spelling.implements(act, wording.gerund(act, parsed))
         of_act += manners.means(act, context)
         if kinds.is_pastime(act.synset):  # what a game has is its own, whatever else has it
             found += of_act + list(relations.of_domain(act, context))
@@ -90,7 +79,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
         found += _of_tool(tool, context)
         if tool.kind == "object":
             found += definitions.used_with(_sense(tool), context, travelled=True)
-            found += relations.made_for(_sense(tool), [_names(thing) for thing in things])
+            found += relations.made_for(_sense(tool), [wording.names(thing) for thing in things])
     for thing in things:
         for role in relations.derived(thing, roles_only=True):
             found += [role, *relations.kind_of_doer(role, thing)]
@@ -107,7 +96,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
         known = {f.synset for f in found}
-        found_so = _mentioning(parsed, things + animals, acts, context, known)
+        found_so = mentions.mentioning(parsed, things + animals, acts, context, known)
         mentioned = games.apart(found_so, parsed)
         doers = {doer for act in acts for doer in wordnet.doers(act.form)}
         found += mentioned
@@ -221,7 +210,7 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
     found: list[Found] = []
     for sense in verbs:
         # What is moved or turned in an example is any thing.
-        vague = _is_vague(sense)
+        vague = wording.is_vague(sense)
         examples = [] if vague else list(definitions.things(sense, context, 0.35, examples=True))
         found += examples
         # Where boats capsize there is water.
@@ -250,15 +239,6 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
     return found
 
 
-def _is_vague(act: Sense) -> bool:
-    """Tell whether a verb means so much that it says little of what it is done with."""
-    return act.synset.pos() == "v" and _means_much(act)
-
-
-def _means_much(act: Sense) -> bool:
-    return len(wordnet.senses(act.form, "v")) > _VAGUE
-
-
 def anywhere() -> list[Found]:
     """Name the places that any action is seen in: better than nothing, and said to be that."""
     return [
@@ -275,154 +255,3 @@ def _context(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> dict[str
         for token, value in glosses.signature(sense.synset).items():
             bag[token] = max(bag.get(token, 0.0), 0.6 * value)
     return bag
-
-
-def _mentioning(
-    parsed: Parsed,
-    things: list[Sense],
-    acts: list[Sense],
-    context: dict[str, float],
-    known: set[str | None],
-) -> Iterator[Found]:
-    """Find tools, places and people whose definitions mention what the label is about.
-
-    There are only so many of each kind, those that are `known` already not counted.
-    """
-    phrases = [neighbours.Phrase(_names(thing), 1.0) for thing in things]
-    about = set(phrases)
-    for act in acts:
-        # A vague verb alone points everywhere; a named activity points home.
-        named, vague = act.synset.pos() == "n", _is_vague(act)
-        if vague and not all(unit.known for unit in parsed.units):
-            continue
-        lead = act.form.replace(" ", "_") if named else _gerund(act, parsed)
-        weight = 0.6 if vague and things else 1.0
-        users = frozenset(f"{doer}s" for doer in wordnet.doers(act.form))
-        phrases.append(neighbours.Phrase(_names(act), weight, lead, act=True, users=users))
-        pastime = named or any(map(kinds.is_pastime, relations.counterparts(act.synset)))
-        about |= {phrases[-1]} if pastime and not _means_much(act) else set()
-    chosen = {sense.synset.name() for sense in (*things, *acts)}
-    # A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.
-    bases = {act.form for act in acts}
-    bases |= {form for act in acts for form, _ in wordnet.senses(act.form, "v")}
-    kinds_of = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
-    shared = [act for act in acts if _shares_name(act)]
-    total = sum(phrase.weight for phrase in phrases) or 1.0
-    left = dict(_MOST if len(parsed.words) > 1 else _MOST_ALONE)
-    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
-    ranked = []
-    for synset, near, mentioned in neighbours.mentioning(phrases):
-        by_act = any(phrase.act for phrase in mentioned)
-        # Kinds of what is named already ("dark bread" beside "bread") add nothing.
-        above = wordnet.ancestors(synset)
-        if not chosen.isdisjoint(above) or kinds.visibility(synset) < 0.55:
-            continue
-        if not by_act and _is_called_a(synset, things):
-            continue
-        if about and about.isdisjoint(mentioned) and not _is_of_kind(synset, things, acts):
-            continue
-        if any(_is_of_homonym(synset, act, _gerund(act, parsed), context) for act in shared):
-            continue
-        if not kinds_of.isdisjoint(above - {synset.name()}) or (
-            synset.name() in kinds_of and relations.first_name(synset) in bases
-        ):
-            continue
-        alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
-        usual = math.log1p(min(wordnet.commonness(synset), _COMMON)) / math.log1p(_COMMON)
-        score = near / total * (0.5 + 0.5 * alike) + _KNOWN * usual
-        ranked.append((-round(score, 3), synset.name(), synset, by_act))
-    for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
-        kind = kinds.kind_of(synset)
-        least = _NEAR if _is_named_so(synset, things, acts) else _UNNAMED
-        if -score < least or not left.get(kind, 0) or not (by_act or aside):
-            continue
-        new = synset.name() not in known
-        left[kind] -= new
-        aside -= new and not by_act
-        what = {"object": "instrument"}.get(kind, kind)
-        yield relations.found(
-            relations.first_name(synset),
-            synset,
-            f"{what}: its definition mentions the action",
-            -score,
-        )
-
-
-def _is_of_thing(gerund: str) -> bool:
-    """Tell whether what a gerund is cut to is a thing's name as well: penning, pen."""
-    return any(kinds.visibility(s) >= 0.55 for s in wordnet.entry(glosses.stem(gerund)))
-
-
-def _is_of_kind(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:
-    """Tell whether what has to do with an act has to do with a thing of the kinds at hand as well.
-
-    A rolling pin rolls out dough, of which pastry is a kind; who plays the violin has no bats.
-    """
-    if any(synset.name() in wordnet.ancestors(thing.synset) for thing in things):
-        return True
-    plain = [act for act in acts if not _means_much(act)]
-    return _is_named_so(synset, [], plain) or bool(relations.told_of(synset, things))
-
-
-def _is_named_so(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:
-    """Tell whether a name is of who does an act, or begins with the act or a thing: wineglass."""
-    first, *rest = (name := relations.first_name(synset)).split()
-    doers = {doer for act in acts for doer in wordnet.doers(act.form)}
-    if (rest[-1] if rest else first) in doers:
-        return True
-    stems = {glosses.stem(sense.form) for sense in (*things, *acts)}
-    joined = any(neighbours.is_made_of(thing.form, name) for thing in things)
-    return joined or (bool(rest) and glosses.stem(first) in stems)
-
-
-def _is_called_a(synset: Synset, things: list[Sense]) -> bool:
-    """Tell whether a name ends in that of a thing: a date bar is another bar, or no news."""
-    heads = tuple(thing.form.split()[-1] for thing in things)
-    return any(name.lower().endswith(heads) for name in synset.lemma_names())
-
-
-def _shares_name(act: Sense) -> bool:
-    """Tell whether a sport's name is of a thing as well, which it has not to do with: box, bowl."""
-    same = relations.counterparts(act.synset)
-    if not any(map(kinds.is_pastime, same)):
-        return False
-    bases = {act.form, *(form for form, _ in wordnet.senses(act.form, "v"))}
-    named = [s for base in bases for s in wordnet.entry(base) if kinds.visibility(s) >= 0.55]
-    return any(set(same).isdisjoint(wordnet.derived(synset)) for synset in named)
-
-
-def _is_of_homonym(synset: Synset, sport: Sense, gerund: str, context: dict[str, float]) -> bool:
-    """Tell whether a definition that has the name of a sport means the thing of that name.
-
-    A definition of what boxers use says "boxing", or something else that has to do with it.
-    """
-    own = set(glosses.stems(sport.form))
-    if own.isdisjoint(glosses.stems(synset.definition())):
-        return False
-    if gerund in glosses.words(synset.definition()):
-        return False
-    mine = glosses.without(glosses.signature(synset), own)
-    return not glosses.similarity(mine, glosses.without(context, own))
-
-
-def _gerund(act: Sense, parsed: Parsed) -> str:
-    """Return a verb's gerund as the label has it, or as its derived noun spells it."""
-    names = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
-    stem = glosses.stem(act.form)
-    fits = [n for n in names if n.endswith("ing") and glosses.stem(n) == stem]
-    return fits[0] if fits else act.form
-
-
-def _names(sense: Sense) -> tuple[tuple[str, ...], ...]:
-    """Return the stems of a sense's name in the label, and of its synonyms."""
-    names = [sense.form]
-    if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
-        synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
-        names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
-        if kinds.is_act(sense.synset):  # penning is writing to few: to most a pen is for pigs
-            others = [n for n in names if not (_is_of_thing(n) or tags.rather_verb(n))]
-            names = list(dict.fromkeys([sense.form, *others]))
-    names += spelling.written_apart(sense)
-    # Without its particle, "pull-up" would be any pull; a tug of war is still one without its "of".
-    whole = [n for n in names if glosses.stems(n.replace("-", " ").split()[-1])]
-    return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))
