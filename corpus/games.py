@@ -48,7 +48,7 @@ def _is_of_other(definition: str, parsed: Parsed) -> bool:
         return True
     own = frozenset[str]().union(*(named(text) for text in _told(parsed)))
     above = {name for game in own for name in wordnet.ancestors(wordnet.reader().synset(game))}
-    return bool(own and games) and games.isdisjoint(own | above)
+    return bool(own and games) and games.isdisjoint(above)
 
 
 def _told(parsed: Parsed) -> list[str]:
