@@ -96,8 +96,8 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += relations.siblings(thing)
     if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
         known = {f.synset for f in found}
-        found_so = mentions.mentioning(parsed, things + animals, acts, context, known)
-        mentioned = games.apart(found_so, parsed)
+        spoken = mentions.mentioning(parsed, things + animals, acts, context, known)
+        mentioned = games.apart(spoken, parsed)
         doers = {doer for act in acts for doer in wordnet.doers(act.form)}
         found += mentioned
         for doer in mentioned:
@@ -119,7 +119,8 @@ def _is_of_other_things(tool: Found, things: list[Sense], acts: list[Sense]) -> 
     Who pushes a box is no pusher of babies.
     """
     doers = {doer for act in acts for doer in wordnet.doers(act.form)}
-    return tool.unit in doers and not relations.told_of(_sense(tool).synset, things)
+    told = relations.told_of(relations.synset_of(tool.synset or ""), things)
+    return tool.unit in doers and not told
 
 
 def _sense(found: Found) -> Sense:
@@ -228,9 +229,9 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
             if share < 0.2:  # farther up only sports and dances still show what they are
                 level = [synset for synset in level if kinds.is_pastime(synset)]
             for synset in level:
-                kind = Sense(relations.first_name(synset), synset, share)
-                if not synset.hypernyms():
+                if not synset.hypernyms():  # to move and to change say nothing
                     continue
+                kind = Sense(relations.first_name(synset), synset, share)
                 more = [*relations.derived(kind), *definitions.things(kind, context, share)]
                 found += [
                     replace(f, source=f"{f.source}, of which {sense.form} is a kind", score=share)

@@ -180,8 +180,8 @@ def _is_figurative(unit: Unit, sense: Sense) -> bool:
 
 def _is_nowhere(unit: Unit, sense: Sense) -> bool:
     """Tell whether a unit is a stretch of the world where nothing is done: nobody drums the air."""
-    bounded = _BOUNDS in wordnet.ancestors(sense.synset) or kinds.is_scene(sense.synset)
-    return sense.synset.lexname() == "noun.location" and not (bounded or unit.place)
+    bounded = _BOUNDS in wordnet.ancestors(sense.synset)
+    return kinds.is_nowhere(sense.synset) and not (bounded or unit.place)
 
 
 def _spelled(text: str, sense: Sense) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus import disambiguate, glosses, kinds, relations, wordnet
+from corpus import disambiguate, glosses, kinds, relations, wording, wordnet
 from corpus.disambiguate import Sense
 from corpus.relations import Found
 
@@ -19,7 +19,6 @@ _WITH = re.compile(
     r"(?=$|[,;()]| (?:or|and|in|on|to|of|by|as|for|from|so|that)\b)"
 )
 _MOST_WAYS = 20  # who covers may do it with anything
-_VAGUE = 12  # senses of a verb that means much
 _TAKEN, _SCORE = 2, 0.4  # things of an action, and what one is worth
 _COMMON = 20  # uses in WordNet's texts that make a thing common
 _SEEN = 0.9  # visibility of a thing that is sure to be seen
@@ -39,7 +38,7 @@ def means(act: Sense, context: dict[str, float]) -> Iterator[Found]:
     if len(ways) > _MOST_WAYS:
         return
     meant = {synset.name() for synset in relations.counterparts(act.synset)}
-    vague = len(wordnet.senses(act.form, "v")) > _VAGUE
+    vague = wording.means_much(act)
     ranked = []
     for verb, word in ways:
         if vague and meant.isdisjoint(wordnet.ancestors(verb)):

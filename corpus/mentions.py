@@ -32,19 +32,30 @@ def mentioning(
     """
     phrases, about = _phrases(parsed, things, acts)
     shared = [act for act in acts if _shares_name(act)]
+    chosen = {sense.synset.name() for sense in (*things, *acts)}
+    # A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.
+    bases = {form for act in acts for form, _ in wordnet.senses(act.form, "v")}
+    bases |= {act.form for act in acts}
+    namesakes = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
     total = sum(phrase.weight for phrase in phrases) or 1.0
     left = dict(_MOST if len(parsed.words) > 1 else _MOST_ALONE)
     aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
     ranked = []
     for synset, near, mentioned in neighbours.mentioning(phrases):
         by_act = any(phrase.act for phrase in mentioned)
+        above = wordnet.ancestors(synset)
+        # Kinds of what is named already ("dark bread" beside "bread") add nothing.
+        if kinds.visibility(synset) < 0.55 or not chosen.isdisjoint(above):
+            continue
+        if not namesakes.isdisjoint(above - {synset.name()}):
+            continue
+        if synset.name() in namesakes and relations.first_name(synset) in bases:
+            continue
         if not by_act and _is_called_a(synset, things):
             continue
         if about and about.isdisjoint(mentioned) and not _is_of_kind(synset, things, acts):
             continue
         if any(_is_of_homonym(synset, act, wording.gerund(act, parsed), context) for act in shared):
-            continue
-        if _is_no_news(synset, things, acts):
             continue
         alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
         usual = math.log1p(min(wordnet.commonness(synset), _COMMON)) / math.log1p(_COMMON)
@@ -85,23 +96,6 @@ def _phrases(
         pastime = named or any(map(kinds.is_pastime, relations.counterparts(act.synset)))
         about |= {phrases[-1]} if pastime and not wording.means_much(act) else set()
     return phrases, about
-
-
-def _is_no_news(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:
-    """Tell whether a synset is not seen, or a kind of what is named: dark bread beside bread.
-
-    A soup bowl is no more about bowling than a bowl; what bowls are for is `namesakes`' to say.
-    """
-    chosen = {sense.synset.name() for sense in (*things, *acts)}
-    above = wordnet.ancestors(synset)
-    if kinds.visibility(synset) < 0.55 or not chosen.isdisjoint(above):
-        return True
-    bases = {act.form for act in acts}
-    bases |= {form for act in acts for form, _ in wordnet.senses(act.form, "v")}
-    kinds_of = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
-    if not kinds_of.isdisjoint(above - {synset.name()}):
-        return True
-    return synset.name() in kinds_of and relations.first_name(synset) in bases
 
 
 def _is_of_kind(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:

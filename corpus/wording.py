@@ -19,24 +19,24 @@ def means_much(act: Sense) -> bool:
 
 def gerund(act: Sense, parsed: Parsed) -> str:
     """Return a verb's gerund as the label has it, or as its derived noun spells it."""
-    names = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
+    spelled = [*parsed.words] + [n for s in wordnet.derived(act.synset) for n in s.lemma_names()]
     stem = glosses.stem(act.form)
-    fits = [n for n in names if n.endswith("ing") and glosses.stem(n) == stem]
+    fits = [n for n in spelled if n.endswith("ing") and glosses.stem(n) == stem]
     return fits[0] if fits else act.form
 
 
 def names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     """Return the stems of a sense's name in the label, and of its synonyms."""
-    names = [sense.form]
+    called = [sense.form]
     if sense.synset.pos() == "n":  # a verb's synonyms are too many things, and a rare name's
         synonyms = [name.replace("_", " ").lower() for name in sense.synset.lemma_names()]
-        names += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
+        called += [n for n in synonyms if sense.synset in [s for _, s in wordnet.senses(n)[:1]]]
         if kinds.is_act(sense.synset):  # penning is writing to few: to most a pen is for pigs
-            others = [n for n in names if not (_is_of_thing(n) or tags.rather_verb(n))]
-            names = list(dict.fromkeys([sense.form, *others]))
-    names += spelling.written_apart(sense)
+            others = [n for n in called if not (_is_of_thing(n) or tags.rather_verb(n))]
+            called = list(dict.fromkeys([sense.form, *others]))
+    called += spelling.written_apart(sense)
     # Without its particle, "pull-up" would be any pull; a tug of war is still one without its "of".
-    whole = [n for n in names if glosses.stems(n.replace("-", " ").split()[-1])]
+    whole = [n for n in called if glosses.stems(n.replace("-", " ").split()[-1])]
     return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))
 
 
