@@ -203,7 +203,9 @@ def test_help_shows_its_brackets_and_the_environment_does_not_choose_senses(
     monkeypatch.setenv("ALT_PRETRAINED", "nowhere.pt")
     assert "[artifacts/corpus/NAME]" in alt_corpus("build", "--help").stdout
     assert "[none]" in alt_corpus("show", "--help").stdout
-    assert alt_corpus("show", "archery").returncode == 0
+    shown = alt_corpus("show", "archery")
+    assert shown.returncode == 0
+    assert "and, as every action: person, head, face" in shown.stdout  # no row each
 
 
 @pytest.mark.parametrize(
