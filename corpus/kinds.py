@@ -19,7 +19,7 @@ VISIBLE = {
     "noun.person": 0.6,
     "noun.Tops": 0.8,
     "noun.location": 0.7,
-    "noun.possession": 0.6,
+    "noun.possession": 0.3,
     "noun.phenomenon": 0.6,
     "noun.event": 0.5,
     "noun.communication": 0.4,
@@ -69,8 +69,16 @@ _UNSEEN_ROOTS = (
     "number.n.02",
     "medicine.n.02",
 )
-# Processes and groups to WordNet that every camera sees: flames, waves and piles.
-_SEEN_ROOTS = ("fire.n.03", "wave.n.01", "pile.n.01")
+# Processes, groups and possessions to WordNet that every camera sees: flames, waves and piles; of
+# what people own, money, gifts and treasure, but no losses and no expenses.
+_SEEN_ROOTS = (
+    "fire.n.03",
+    "wave.n.01",
+    "pile.n.01",
+    "medium_of_exchange.n.01",
+    "acquisition.n.02",
+    "valuable.n.01",
+)
 _SAID = "speech_act.n.01"
 _BURNING = "fire.n.01"  # an event, but a thing rather than something done
 # What no camera sees, air and oxygen; but the sky is one to WordNet.
@@ -114,7 +122,7 @@ def visibility(synset: Synset) -> float:
         return 0.0
     if not seen and "physical_entity.n.01" not in ancestors(synset):
         # Coins, tears and bubbles are abstract to WordNet.
-        most = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.object": 0.8, "noun.possession": 0.6}
+        most = {"noun.artifact": 0.8, "noun.body": 0.8, "noun.object": 0.8}
         rate = min(rate, most.get(synset.lexname(), 0.5))
     if _GAS in ancestors(synset) and _SKY not in ancestors(synset):
         return 0.0
