@@ -11,6 +11,7 @@ from nltk.corpus.reader.wordnet import Synset
 from corpus import disambiguate, glosses, kinds, relations, tags, wordnet
 from corpus.disambiguate import Sense
 from corpus.relations import Found
+from corpus.units import PLACEHOLDER
 
 _MOST, _MOST_OF_GAME = 6, 8  # nouns of a definition; that of a game goes on to what it is with
 _LIKENED = re.compile(r"\b(?:similar to|resembling|resembles) ((?:[a-z]+ ?){1,3})")
@@ -19,7 +20,9 @@ _MEANS = ("with", "on", "in", "by", "using", "from", "through")
 _USED = "using"
 _TOOLS = ("with", _USED)
 # What these govern is a thing more often than not: "through a ring".
-_BODILY = ("onto", "over", "under", "through", "against")
+_HANDLED = "handled"  # what is pushed or thrown is a thing as well
+_BODILY = ("onto", "over", "under", "through", "against", _HANDLED)
+_BY_HAND = ("verb.contact", "verb.motion")
 # Steps up to the kinds of a thing; visibility of what they are used with, and its score.
 _KINDS, _SURE, _USED_WITH = 3, 0.9, 0.35
 
@@ -57,6 +60,7 @@ def things(
                 or kinds.visibility(chosen.synset) < 0.6
                 or kinds.is_general(chosen.synset)
                 or kinds.is_nowhere(chosen.synset)
+                or PLACEHOLDER.fullmatch(chosen.form)
                 or (lead == "from" and _is_stuff_of(synset, chosen.synset))
                 or (lead in _TOOLS and chosen.synset.lexname() == "noun.person")
             ):
@@ -158,6 +162,8 @@ def _of_clause(clause: str) -> tuple[tuple[str, str], ...]:
         while first.dep_ == "conj":  # "on rocks or walls"
             first = first.head
         head = first.head
+        if first.dep_ == "dobj" and _is_by_hand(head.lower_):
+            return _HANDLED
         if head.tag_ != "IN":
             return ""
         # What has strings is no tool of them; what is played with a bow is.
@@ -183,6 +189,11 @@ def _of_clause(clause: str) -> tuple[tuple[str, str], ...]:
         if token.tag_ in ("NN", "NNS") and wordnet.senses(words[at]):
             found.append((at, words[at], lead(at)))
     return tuple((phrase, leading) for _, phrase, leading in sorted(found))
+
+
+def _is_by_hand(verb: str) -> bool:
+    """Tell whether a verb is one of touching or moving before all else."""
+    return any(synset.lexname() in _BY_HAND for _, synset in wordnet.senses(verb, "v")[:1])
 
 
 def _is_share(token: Any) -> bool:
