@@ -19,7 +19,7 @@ _WITH = re.compile(
     r"(?=$|[,;()]| (?:or|and|in|on|to|of|by|as|for|from|so|that)\b)"
 )
 _MOST_WAYS = 20  # who covers may do it with anything
-_TAKEN, _SCORE = 2, 0.4  # things of an action, and what one is worth
+_TAKEN, _SCORE = 1, 0.4  # things of an action, and what one is worth
 _COMMON = 20  # uses in WordNet's texts that make a thing common
 _SEEN = 0.9  # visibility of a thing that is sure to be seen
 

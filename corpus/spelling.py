@@ -15,7 +15,7 @@ DONE_WITH = "instrument: what the action is done with, by definition"
 PLAIN = 2  # senses of a verb that means one thing
 _MANY_SENSES = 5  # of a verb of which one alone says little of what another is done with
 _SHORTEST = 3  # letters of a word that another is written of
-_COMMON, _KINDS = 2, 3  # uses in WordNet's texts that make a thing common, and how many are taken
+_COMMON, _KINDS = 5, 3  # uses in WordNet's texts that make a thing common, and how many are taken
 
 
 def agent(verb: str, near: Synset | None = None) -> Iterator[Found]:
@@ -29,7 +29,9 @@ def agent(verb: str, near: Synset | None = None) -> Iterator[Found]:
     # A long jump is jumping by definition, and putting the shot is no putting.
     told = near is not None and glosses.stem(last) in glosses.stems(near.definition())
     for name in wordnet.doers(last if told or verb.endswith("ing") else verb):
-        persons = [s for s in wordnet.entry(name) if s.lexname() == "noun.person"]
+        # Who turns is no Turner, a man of that name.
+        persons = [s for s in wordnet.entry(name)
+                   if s.lexname() == "noun.person" and not s.instance_hypernyms()]  # fmt: skip
         if persons:
             best = max(persons[:3], key=lambda s: round(_nearness(s, near), 3))
             yield relations.found(name, best, f"role: named after {verb}", 0.5)
@@ -138,8 +140,11 @@ def implements(act: Sense, gerund: str) -> Iterator[Found]:
     above = [name for kind in act.synset.hypernyms() for name in kind.lemma_names()]
     gerunds = [gerund, *(g for name in above for g in sorted(_gerunds(name)))]
     for synset in dict.fromkeys(one for name in gerunds for one in _called_after(name)):
+        act_stem = glosses.stem(relations.first_name(synset).split()[0])
         below = synset.closure(lambda low: low.hyponyms(), depth=3)
-        common = [low for low in below if wordnet.commonness(low) >= _COMMON]
+        # A knife is "used as a cutting instrument", but a razor for shaving.
+        told = [low for low in below if act_stem in glosses.stems(low.definition())]
+        common = [low for low in told if wordnet.commonness(low) >= _COMMON]
         for low in sorted(common, key=lambda low: (-wordnet.commonness(low), low.name()))[:_KINDS]:
             what = f"instrument: a {relations.first_name(synset)}"
             yield relations.found(relations.first_name(low), low, what, 0.45)
