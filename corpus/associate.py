@@ -48,11 +48,12 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     things = [s for s in units if not kinds.is_act(s.synset)]
     found = list(spelling.compounds(parsed))
     animals: list[Sense] = []
+    told = bool(parsed.units) or not parsed.placeholders  # "unfolding something" may be anything
     for act in acts:
         named = (*relations.derived(act), *spelling.namesakes(act.form, act))
         tools = [relations.as_doer(tool, things) for tool in named]
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
-            agents = spelling.agent(act.form, act.synset)
+            agents = spelling.agent(act.form, act.synset) if told else ()
             tools += [relations.as_doer(agent, things) for agent in agents]
         defined = _told(act, context)
         of_act = tools + defined
@@ -94,14 +95,15 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += definitions.things(game, context, share=0.4)
         if kin:
             found += relations.siblings(thing)
-    if parsed.units or not parsed.placeholders:  # "unfolding something" may be anything
+    if told:
         known = {f.synset for f in found}
         spoken = mentions.mentioning(parsed, things + animals, acts, context, known)
         mentioned = games.apart(spoken, parsed)
         doers = {doer for act in acts for doer in wordnet.doers(act.form)}
         found += mentioned
-        for doer in mentioned:
-            found += _of_tool(doer, context) if doer.unit in doers else []
+        for doer in [entity for entity in mentioned if entity.unit in doers]:
+            if not (things and _is_of_other_things(doer, things, acts)):
+                found += _of_tool(doer, context)
     likened = {act.form for act in acts if _is_likened(act, parsed, things)}
     return [f for f in found if f.unit not in likened]
 
@@ -232,7 +234,8 @@ def farther(parsed: Parsed, units: list[Sense], verbs: list[Sense]) -> list[Foun
                 if not synset.hypernyms():  # to move and to change say nothing
                     continue
                 kind = Sense(relations.first_name(synset), synset, share)
-                more = [*relations.derived(kind), *definitions.things(kind, context, share)]
+                doers = [one for one in relations.derived(kind) if one.kind == "role"]
+                more = [*doers, *definitions.things(kind, context, share)]
                 found += [
                     replace(f, source=f"{f.source}, of which {sense.form} is a kind", score=share)
                     for f in more
