@@ -1,6 +1,7 @@
 """What is found by its definition: tools, places and people that speak of a label's words."""
 
 import math
+import re
 from collections.abc import Iterator
 
 from nltk.corpus.reader.wordnet import Synset
@@ -39,7 +40,8 @@ def mentioning(
     namesakes = {s.name() for base in bases for s in wordnet.entry(base) if kinds.visibility(s)}
     total = sum(phrase.weight for phrase in phrases) or 1.0
     left = dict(_MOST if len(parsed.words) > 1 else _MOST_ALONE)
-    aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
+    most_aside = _ASIDE if any(phrase.act for phrase in phrases) else len(kinds.VISIBLE)
+    aside: list[str] = []  # kinds of those found, of which only one is a scene
     ranked = []
     for synset, near, mentioned in neighbours.mentioning(phrases):
         by_act = any(phrase.act for phrase in mentioned)
@@ -57,6 +59,8 @@ def mentioning(
             continue
         if any(_is_of_homonym(synset, act, wording.gerund(act, parsed), context) for act in shared):
             continue
+        if _is_dish_of(synset, things):
+            continue
         alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
         usual = math.log1p(min(wordnet.commonness(synset), _COMMON)) / math.log1p(_COMMON)
         score = near / total * (0.5 + 0.5 * alike) + _KNOWN * usual
@@ -64,11 +68,12 @@ def mentioning(
     for score, _, synset, by_act in sorted(ranked, key=lambda item: item[:2]):
         kind = kinds.kind_of(synset)
         least = _NEAR if _is_named_so(synset, things, acts) else _UNNAMED
-        if -score < least or not left.get(kind, 0) or not (by_act or aside):
+        full = len(aside) >= most_aside or (kind == "scene" and kind in aside)
+        if -score < least or not left.get(kind, 0) or (full and not by_act):
             continue
         new = synset.name() not in known
         left[kind] -= new
-        aside -= new and not by_act
+        aside += [kind] if new and not by_act else []
         what = {"object": "instrument"}.get(kind, kind)
         yield relations.found(
             relations.first_name(synset),
@@ -82,7 +87,9 @@ def _phrases(
     parsed: Parsed, things: list[Sense], acts: list[Sense]
 ) -> tuple[list[neighbours.Phrase], set[neighbours.Phrase]]:
     """Return what to look for, and which of it a label is about: a thing, or a pastime by name."""
-    phrases = [neighbours.Phrase(wording.names(thing), 1.0) for thing in things]
+    phrases = [
+        neighbours.Phrase(wording.names(thing), 1.0, words=wording.words(thing)) for thing in things
+    ]
     about = set(phrases)
     for act in acts:
         # A vague verb alone points everywhere; a named activity points home.
@@ -92,10 +99,19 @@ def _phrases(
         lead = act.form.replace(" ", "_") if named else wording.gerund(act, parsed)
         weight = 0.6 if vague and things else 1.0
         users = frozenset(f"{doer}s" for doer in wordnet.doers(act.form))
-        phrases.append(neighbours.Phrase(wording.names(act), weight, lead, act=True, users=users))
+        names, words = wording.names(act), wording.words(act)
+        others = wording.synonyms(act) - {thing.form for thing in things}
+        phrases.append(neighbours.Phrase(names, weight, lead, True, users, words, others))
         pastime = named or any(map(kinds.is_pastime, relations.counterparts(act.synset)))
         about |= {phrases[-1]} if pastime and not wording.means_much(act) else set()
     return phrases, about
+
+
+def _is_dish_of(synset: Synset, things: list[Sense]) -> bool:
+    """Tell whether a food has one at hand in it, and is no use for it: no onion is for a bagel."""
+    foods = any(thing.synset.lexname() == "noun.food" for thing in things)
+    useful = re.search(r"\b(?:used?|for)\b", synset.definition())
+    return foods and synset.lexname() == "noun.food" and not useful
 
 
 def _is_of_kind(synset: Synset, things: list[Sense], acts: list[Sense]) -> bool:

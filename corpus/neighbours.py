@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +16,8 @@ _FILES = {"06": "artifact", "13": "food", "15": "location", "17": "object", "18"
 _PURPOSE = ("used ", " for ", "worn ", "equipment", "where ", "who ", "on which", "in which")
 _EXAMPLE = re.compile(r"\((?:such )?as [^()]*\)|\((?:e\.g\.|especially|for example)[^()]*\)")
 _USERS = re.compile(r"\b(?:used|worn) by (?:[a-z]+ )?([a-z]+s)\b")
+# What a definition says is done: "to curry", "who polishes", "separating".
+_DONE = re.compile(r"\b(?:to|who|that) ([a-z]+)\b|\b([a-z]+ing)\b")
 _TOLD, _FOR = 0.8, 1.3  # a phrase in a definition but no name; one that tells a purpose
 _FOCUS = 6.0  # content words of a definition that is wholly about one thing
 
@@ -30,6 +32,9 @@ class Phrase:
         act: whether they are what is done; then a definition that tells a purpose says more.
         modifier: a first word of names that says as much: "knitting" in "knitting needle".
         users: who does it, of whom a definition says as much: "used by mountain climbers".
+        words: what definitions may say, in first forms; other words of a stem have nothing to do
+            with it (the lungs, with lunging). Names of several words need none.
+        synonyms: what else is done, where a definition speaks of a thing at hand as well.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -37,6 +42,8 @@ class Phrase:
     modifier: str = ""
     act: bool = False
     users: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    synonyms: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,8 @@ class _Entry:
     names: tuple[str, ...]
     name_stems: frozenset[str]
     gloss_stems: frozenset[str]
-    gerunds: frozenset[str]  # of the definition
+    words: frozenset[str]  # of the definition
+    verbs: frozenset[str]  # those of them that are said as verbs
     purposeful: bool
 
 
@@ -65,7 +73,8 @@ def _entries() -> tuple[list[_Entry], dict[str, list[int]], dict[str, list[int]]
             names=noun.names,
             name_stems=frozenset(glosses.stems(" ".join(noun.names).replace("_", " "))),
             gloss_stems=noun.stems if same else frozenset(glosses.stems(plain)),
-            gerunds=frozenset(w for w in glosses.words(noun.definition) if w.endswith("ing")),
+            words=frozenset(glosses.words(plain)),
+            verbs=frozenset(base or gerund for base, gerund in _DONE.findall(plain)),
             purposeful=any(mark in f" {noun.definition} " for mark in _PURPOSE),
         )
         for token in entry.name_stems | entry.gloss_stems:
@@ -99,7 +108,9 @@ def mentioning(
             telling = max((glosses.weight(token) for token in stems), default=0.0)
             for hit in set.intersection(*sets) if sets else ():
                 entry = entries[hit]
-                in_gloss = entry.gloss_stems.issuperset(stems)
+                several = len(stems) > 1
+                said = several or any(_says(w, stems[0], phrase.words) for w in entry.words)
+                in_gloss = said and entry.gloss_stems.issuperset(stems)
                 in_name = entry.name_stems.issuperset(stems) or (
                     not phrase.act
                     and len(stems) == 1
@@ -113,8 +124,10 @@ def mentioning(
                     continue
                 value = telling * (_TOLD + (1 - _TOLD) * in_name)
                 # A sailboat, "a small sailing vessel", is for sailing by its other name as well.
-                byname = phrase.modifier in entry.gerunds and any(
-                    _leads(phrase.modifier, name) for name in entry.names[1:]
+                byname = (
+                    phrase.modifier.endswith("ing")
+                    and phrase.modifier in entry.words
+                    and any(_leads(phrase.modifier, name) for name in entry.names[1:])
                 )
                 meant = phrase.act and in_gloss and (entry.purposeful or byname)
                 value *= _FOR if meant else 1.0
@@ -124,6 +137,10 @@ def mentioning(
             best |= {hit: max(best.get(hit, 0.0), value) for hit in users.get(user, ())}
         for hit, value in best.items():
             scores[hit] += phrase.weight * value
+            told[hit].add(phrase)
+    for phrase in phrases:
+        for hit, value in _by_synonym(phrase, told).items():
+            scores[hit] += value
             told[hit].add(phrase)
     ranked = []
     for hit, score in scores.items():
@@ -148,6 +165,28 @@ def single_sense_words() -> list[str]:
         if name.isalpha() and len(wordnet.senses(name)) == 1 and wordnet.senses(name)[0][0] == name:
             found[name] = wordnet.senses(name)[0][1]
     return sorted(found, key=lambda name: (-wordnet.commonness(found[name]), name))
+
+
+def _by_synonym(phrase: Phrase, told: Mapping[int, set[Phrase]]) -> dict[int, float]:
+    """Score definitions that speak of a thing at hand, and of what is done by another name."""
+    entries, index, _ = _entries()
+    found: dict[int, float] = {}
+    for stem in sorted({glosses.stem(name) for name in phrase.synonyms}):
+        for hit in index.get(stem, ()):
+            if hit not in told or phrase in told[hit]:
+                continue
+            if any(_says(word, stem, phrase.synonyms) for word in entries[hit].verbs):
+                value = glosses.weight(stem) * _TOLD * (_FOR if entries[hit].purposeful else 1.0)
+                found[hit] = max(found.get(hit, 0.0), phrase.weight * value)
+    return found
+
+
+@cache
+def _says(word: str, stem: str, forms: frozenset[str]) -> bool:
+    """Tell whether a word is of a stem and of one of the words meant, in whatever form."""
+    if glosses.stem(word) != stem:
+        return False
+    return not forms.isdisjoint({word, *(f for pos in "nv" for f, _ in wordnet.senses(word, pos))})
 
 
 def _leads(modifier: str, name: str) -> bool:

@@ -40,6 +40,27 @@ def names(sense: Sense) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(tuple(sorted(set(glosses.stems(n)))) for n in whole))
 
 
+def words(sense: Sense) -> frozenset[str]:
+    """Return the words that have to do with a sense, in first forms: ski, skiing, skier.
+
+    Others of the same stem are something else: lungs, of lunging.
+    """
+    senses = [s for s in wordnet.entry(sense.form) if kinds.is_act(s)]
+    related = [s for own in (sense.synset, *senses) for s in (own, *wordnet.derived(own))]
+    found = {sense.form, *(name.lower() for synset in related for name in synset.lemma_names())}
+    for base in {sense.form, *(form for form, _ in wordnet.senses(sense.form, "v"))}:
+        found.update(wordnet.doers(base))
+    return frozenset(found)
+
+
+def synonyms(act: Sense) -> frozenset[str]:
+    """Return what else a verb goes by, of one word that means little else: to groom, to curry."""
+    if act.synset.pos() != "v":
+        return frozenset()
+    others = [name for name in act.synset.lemma_names() if name.islower() and name != act.form]
+    return frozenset(n for n in others if n.isalpha() and len(wordnet.senses(n, "v")) <= _VAGUE)
+
+
 def _is_of_thing(gerund: str) -> bool:
     """Tell whether what a gerund is cut to is a thing's name as well: penning, pen."""
     return any(kinds.visibility(s) >= 0.55 for s in wordnet.entry(glosses.stem(gerund)))
