@@ -136,3 +136,72 @@ def test_games_are_named_by_the_longest_of_their_names() -> None:
         "ice_hockey.n.01",
     }
     assert games.named("a bat that flies at night") == frozenset()
+
+
+def test_a_word_of_the_same_stem_that_means_something_else_tells_nothing() -> None:
+    assert {"aqualung", "iron lung", "spirometer"}.isdisjoint(found("lunge"))
+    assert {"clinometer", "fanion"} <= found("surveying").keys()  # used by surveyors
+    assert "spray gun" in found("spraying")  # of what sprays, in another sense of spraying
+
+
+def test_dishes_with_a_food_in_them_are_not_what_is_done_with_it() -> None:
+    assert {"onion bagel", "apple tart", "poached egg"}.isdisjoint(
+        {**found("slicing onion"), **found("cutting apple"), **found("cooking egg")}
+    )
+
+
+def test_what_is_found_by_its_definition_is_not_read_on_if_it_is_of_other_things() -> None:
+    assert {"can", "bottle"}.isdisjoint(found("opening coconuts"))  # an opener's
+
+
+def test_of_places_that_only_have_to_do_with_a_thing_there_is_one() -> None:
+    assert "one-way street" not in found("directing traffic")
+    assert "traffic cop" in found("directing traffic")
+
+
+def test_what_is_kicked_or_pushed_by_definition_is_a_thing() -> None:
+    assert found("kicking field goal")["football"] == "football.n.02"  # and no game
+
+
+def test_something_is_no_entity_of_a_definition_either() -> None:
+    assert "thing" not in found("tying shoe laces")
+
+
+def test_losses_and_expenses_are_not_seen_but_money_is() -> None:
+    assert "loss" not in found("brushing hair")
+    assert {"payment", "wage"}.isdisjoint(found("marriage proposal"))
+    assert "money" in found("busking")
+
+
+def test_tools_of_a_thing_are_found_by_what_else_the_act_is_called() -> None:
+    assert "currycomb" in found("grooming horse")  # to curry
+    assert "bootblack" in found("shining shoes")  # who polishes
+    assert "baseball glove" not in found("acting in play")  # to play is too many things
+    assert "dog catcher" not in found("chasing cat")  # to dog, but of dogs
+
+
+def test_who_does_what_may_be_anything_is_not_known() -> None:
+    assert "putter" not in found("Putting something into something")
+    assert "holder" not in found("Holding something")
+
+
+def test_nobody_is_called_after_what_is_done() -> None:
+    assert "peter.n.01" not in found("petting cat").values()
+    assert "turner.n.01" not in found("turn").values()
+
+
+def test_of_ways_to_do_it_only_the_likeliest_counts() -> None:
+    assert "tether" not in found("tying shoe laces")
+    assert "sponge" not in found("Wiping something off of something")
+    assert "towel" in found("Wiping something off of something")
+
+
+def test_a_cutting_implement_is_for_cutting_by_its_own_definition() -> None:
+    assert {"razor", "ax"}.isdisjoint(found("cutting orange"))
+    assert "knife" in found("cutting orange")
+
+
+def test_what_is_derived_from_the_kind_of_an_act_is_no_tool_of_it() -> None:
+    assert {"propellant", "propeller"}.isdisjoint(
+        {**found("kicking soccer ball"), **found("throwing discus")}
+    )
