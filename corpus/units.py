@@ -215,7 +215,7 @@ def _read_one(
         if _is_aside(tokens, at):
             return
         if wordnet.senses(word, "v"):
-            draft.verbs.append(word)
+            draft.verbs.append(_with_particle(tokens, at))
         elif wordnet.is_gerund(word):
             _read_unknown_gerund(word, at, found, draft)
     elif wordnet.is_gerund(word) and not ordinary(word):
@@ -251,6 +251,17 @@ def _read_one(
             found += [(at, Unit(part, True, head=False)) for part in coinages.parts(word)]
         if alone and wordnet.senses(word, "v") and not _is_exercise(word):
             draft.verbs.append(word)
+
+
+def _with_particle(tokens: list[Token], at: int) -> str:
+    """Return a verb with the particle that follows its object, if WordNet has both as one."""
+    word = tokens[at].text
+    for later in tokens[at + 1 :]:
+        if later.tag[:2] == "VB":
+            break
+        if later.dep == "prt" and wordnet.senses(f"{word} {later.text}", "v"):
+            return f"{word} {later.text}"
+    return word
 
 
 def _is_exercise(word: str) -> bool:

@@ -55,6 +55,8 @@ def test_nouns_are_found_longest_entry_first(label: str, expected: list[str]) ->
         ("shoot_bow", ("shoot",)),
         ("GolfSwing", ("swing",)),
         ("blowing out candles", ("blowing out",)),
+        ("Picking something up", ("picking up",)),
+        ("sticking tongue out", ("sticking out",)),
         ("trimming or shaving beard", ("trimming", "shaving")),
         ("Spinning something that quickly stops spinning", ("spinning",)),
         ("pretending to be a statue", ("pretending",)),
