@@ -99,8 +99,7 @@ def _phrases(
         lead = act.form.replace(" ", "_") if named else wording.gerund(act, parsed)
         weight = 0.6 if vague and things else 1.0
         users = frozenset(f"{doer}s" for doer in wordnet.doers(act.form))
-        names, words = wording.names(act), wording.words(act)
-        others = wording.synonyms(act) - {thing.form for thing in things}
+        names, words, others = wording.names(act), wording.words(act), wording.synonyms(act)
         phrases.append(neighbours.Phrase(names, weight, lead, True, users, words, others))
         pastime = named or any(map(kinds.is_pastime, relations.counterparts(act.synset)))
         about |= {phrases[-1]} if pastime and not wording.means_much(act) else set()
