@@ -180,6 +180,7 @@ def test_tools_of_a_thing_are_found_by_what_else_the_act_is_called() -> None:
     assert "currycomb" in found("grooming horse")  # to curry
     assert "bootblack" in found("shining shoes")  # who polishes
     assert "blindfold" not in found("crossing eyes")  # to cover means too much
+    assert "pilot balloon" not in found("celebrating")  # to observe, and no thing at hand
     assert "dog catcher" not in found("chasing cat")  # to dog, but of dogs
 
 
