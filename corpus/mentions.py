@@ -59,8 +59,6 @@ def mentioning(
             continue
         if any(_is_of_homonym(synset, act, wording.gerund(act, parsed), context) for act in shared):
             continue
-        if _is_dish_of(synset, things):
-            continue
         alike = min(glosses.similarity(glosses.signature(synset), context) / 0.3, 1.0)
         usual = math.log1p(min(wordnet.commonness(synset), _COMMON)) / math.log1p(_COMMON)
         score = near / total * (0.5 + 0.5 * alike) + _KNOWN * usual
@@ -72,8 +70,10 @@ def mentioning(
         if -score < least or not left.get(kind, 0) or (full and not by_act):
             continue
         new = synset.name() not in known
-        left[kind] -= new
         aside += [kind] if new and not by_act else []
+        if _is_dish_of(synset, things):  # what of the thing comes after it is no nearer
+            continue
+        left[kind] -= new
         what = {"object": "instrument"}.get(kind, kind)
         yield relations.found(
             relations.first_name(synset),
