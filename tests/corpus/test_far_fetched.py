@@ -14,8 +14,8 @@ def found(label: str) -> dict[str, str | None]:
 
 
 def test_more_than_half_of_what_is_found_beyond_the_label_is_seen_there() -> None:
-    # Labels drawn by chance, on which no rule was looked at; every entity was graded by its
-    # definition, 2: belongs, 1: fits, 0: does neither, by who did not know which rules found it.
+    # Labels drawn by chance after the rules were made; every entity was graded by its definition,
+    # 2: belongs, 1: fits, 0: does neither, by who did not know which rules found it.
     found_there: list[int | None] = []
     for line in Path(__file__).with_name("judged.jsonl").read_text().splitlines():
         case = json.loads(line)
@@ -24,8 +24,8 @@ def test_more_than_half_of_what_is_found_beyond_the_label_is_seen_there() -> Non
                 found_there.append(case["grades"].get(f"{entity.unit} {entity.synset}"))
     grades = [grade for grade in found_there if grade is not None]
     assert len(grades) >= 0.9 * len(found_there)
-    assert sum(grade >= 1 for grade in grades) / len(grades) >= 0.56
-    assert sum(grade == 2 for grade in grades) / len(grades) >= 0.28
+    assert sum(grade >= 1 for grade in grades) / len(grades) >= 0.58
+    assert sum(grade == 2 for grade in grades) / len(grades) >= 0.31
 
 
 @pytest.mark.parametrize(
