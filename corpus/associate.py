@@ -48,12 +48,14 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     things = [s for s in units if not kinds.is_act(s.synset)]
     found = list(spelling.compounds(parsed))
     animals: list[Sense] = []
-    told = bool(parsed.units) or not parsed.placeholders  # "unfolding something" may be anything
+    specific = (
+        bool(parsed.units) or not parsed.placeholders
+    )  # "unfolding something" may be anything
     for act in acts:
         named = (*relations.derived(act), *spelling.namesakes(act.form, act))
         tools = [relations.as_doer(tool, things) for tool in named]
         if not any(tool.kind == "role" and tool.score >= _SURE for tool in tools):
-            agents = spelling.agent(act.form, act.synset) if told else ()
+            agents = spelling.agent(act.form, act.synset) if specific else ()
             tools += [relations.as_doer(agent, things) for agent in agents]
         defined = _told(act, context)
         of_act = tools + defined
@@ -95,7 +97,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
             found += definitions.things(game, context, share=0.4)
         if kin:
             found += relations.siblings(thing)
-    if told:
+    if specific:
         known = {f.synset for f in found}
         spoken = mentions.mentioning(parsed, things + animals, acts, context, known)
         mentioned = games.apart(spoken, parsed)

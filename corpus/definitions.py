@@ -19,8 +19,8 @@ _MEANS = ("with", "on", "in", "by", "using", "from", "through")
 # A tool, and no person, is what these govern: "with a sprayer".
 _USED = "using"
 _TOOLS = ("with", _USED)
+_HANDLED = "handled"  # in place of a preposition, of what is pushed or thrown
 # What these govern is a thing more often than not: "through a ring".
-_HANDLED = "handled"  # what is pushed or thrown is a thing as well
 _BODILY = ("onto", "over", "under", "through", "against", _HANDLED)
 _BY_HAND = ("verb.contact", "verb.motion")
 # Steps up to the kinds of a thing; visibility of what they are used with, and its score.

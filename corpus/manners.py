@@ -19,13 +19,13 @@ _WITH = re.compile(
     r"(?=$|[,;()]| (?:or|and|in|on|to|of|by|as|for|from|so|that)\b)"
 )
 _MOST_WAYS = 20  # who covers may do it with anything
-_TAKEN, _SCORE = 1, 0.4  # things of an action, and what one is worth
+_SCORE = 0.4  # of the thing of an action
 _COMMON = 20  # uses in WordNet's texts that make a thing common
 _SEEN = 0.9  # visibility of a thing that is sure to be seen
 
 
 def means(act: Sense, context: dict[str, float]) -> Iterator[Found]:
-    """Find the likeliest of the things that the ways of doing an action are called after.
+    """Find the likeliest thing that the ways of doing an action are called after.
 
     The ways of a verb that means much are those of its sense: to surfboard is one to ride, but no
     horse.
@@ -52,7 +52,8 @@ def means(act: Sense, context: dict[str, float]) -> Iterator[Found]:
         near = glosses.similarity(glosses.signature(verb), context)
         usual = math.log1p(min(uses, _COMMON)) / math.log1p(_COMMON)
         ranked.append((-round(near + usual, 3), tool.form, tool.synset))
-    for _, form, synset in sorted(ranked, key=lambda item: item[:2])[:_TAKEN]:
+    if ranked:
+        _, form, synset = min(ranked, key=lambda item: item[:2])
         yield relations.found(form, synset, f"instrument: a way to {act.form}", _SCORE)
 
 

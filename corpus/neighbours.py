@@ -34,7 +34,7 @@ class Phrase:
         users: who does it, of whom a definition says as much: "used by mountain climbers".
         words: what definitions may say, in first forms; other words of a stem have nothing to do
             with it (the lungs, with lunging). Names of several words need none.
-        synonyms: what else is done, where a definition speaks of a thing at hand as well.
+        synonyms: what else is done, where a definition speaks of another phrase as well.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -168,7 +168,7 @@ def single_sense_words() -> list[str]:
 
 
 def _by_synonym(phrase: Phrase, told: Mapping[int, set[Phrase]]) -> dict[int, float]:
-    """Score definitions that speak of a thing at hand, and of what is done by another name."""
+    """Score definitions that speak of another phrase, and of what is done by another name."""
     entries, index, _ = _entries()
     found: dict[int, float] = {}
     for stem in sorted({glosses.stem(name) for name in phrase.synonyms}):
