@@ -70,6 +70,18 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def try_place(target: Path) -> None:
+    """Look whether a file or folder could be written, before there is work to lose.
+
+    Raises:
+        OSError: it could not; the error names `target`.
+    """
+    place = Path(os.path.realpath(target))
+    near = next(parent for parent in place.parents if parent.exists())
+    with _blamed_on(target), tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=near):
+        pass
+
+
 def _put(draft: Path, place: Path) -> None:
     """Let a folder take a place, whatever is there; of two that do so at once, the last stays."""
     aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpus import build as building
-from corpus.atomic import sha256
+from corpus.atomic import sha256, try_place
 from corpus.errors import BadInput
 from corpus.labels import LabelSet
 from corpus.options import Options
@@ -157,15 +157,17 @@ def default_tag(model: str) -> str:
 
 
 def check_target(folder: Path) -> None:
-    """Refuse to replace what is no corpus.
+    """Refuse to replace what is no corpus, and to build what could not be saved.
 
     Raises:
         BadInput: `folder` is a file, or holds something else.
+        OSError: nothing can be written there.
     """
     if folder.is_file() or (
         folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir())
     ):
         raise BadInput(folder, "holds something that is no corpus", "choose another --out")
+    try_place(folder)
 
 
 def up_to_date(folder: Path, inputs: str) -> Manifest | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from corpus.cli import main
+from corpus.index import Corpus
 
 MINI = ("--model", "alt-mini", "--pretrained", "none")
 
@@ -250,3 +251,17 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert done.returncode == 0
     assert "alt-corpus" in done.stdout
     assert "Example" in done.stdout
+
+
+def test_a_place_that_cannot_be_written_is_named_before_a_label_is_read(
+    labels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object, **__: object) -> None:
+        raise AssertionError("built for nothing")
+
+    monkeypatch.setattr(Corpus, "build", build)
+    target = labels / "corpus"  # the list is a file
+    done = alt_corpus("build", "--labels", str(labels), "--out", str(target), *MINI)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"{target}: Not a directory" in done.stderr

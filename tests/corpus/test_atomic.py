@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.atomic import atomic_file, atomic_folder, write_json
+from corpus.atomic import atomic_file, atomic_folder, try_place, write_json
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -134,3 +134,12 @@ def test_an_error_of_writing_names_the_target_and_not_the_draft(tmp_path: Path) 
     with pytest.raises(OSError, match="No space") as caught:
         fills_up()
     assert caught.value.filename == str(tmp_path / "a.pt")
+
+
+def test_trying_a_place_names_a_target_that_cannot_be_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no folder")
+    with pytest.raises(NotADirectoryError) as caught:
+        try_place(tmp_path / "notes.txt" / "corpus")
+    assert caught.value.filename == str(tmp_path / "notes.txt" / "corpus")
+    try_place(tmp_path / "new" / "corpus")
+    assert os.listdir(tmp_path) == ["notes.txt"]
