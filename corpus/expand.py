@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpus import associate, disambiguate, glosses, kinds, parse, relations, wordnet
+from corpus import associate, disambiguate, glosses, kinds, parse, plausible, relations, wordnet
 from corpus.disambiguate import Sense, TextTerm
 from corpus.parse import Parsed
 from corpus.relations import Found
@@ -100,18 +100,20 @@ def entities(
     ]
     direct = list(_named(named, parsed, options))
     direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
-    more = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
+    meanings = [*senses, *verbs]
+    near = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
+    more = plausible.likely(near, parsed, meanings)
     kept = _distinct(direct, more, parsed)
     if len(kept) < _FEW:
         farther = _wanted(associate.farther(parsed, senses, verbs), options)
-        kept = _distinct(kept, farther, parsed)[:_FEW]
+        kept = _distinct(kept, plausible.likely(farther, parsed, meanings), parsed)[:_FEW]
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     # The bed pillow goes by its plain name as well; but a horse's foot is not the one seen always.
     shorter = [short for entity in kept if entity.score >= _TOLD and entity.source != "label"
                for short in relations.plainly(entity)]  # fmt: skip
     shorter = [short for short in shorter if short.unit not in BODY]
-    kept = _distinct(kept, _wanted(shorter, options), parsed)
+    kept = _distinct(kept, plausible.likely(_wanted(shorter, options), parsed, meanings), parsed)
     kept = kept[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:

@@ -24,8 +24,8 @@ def test_more_than_half_of_what_is_found_beyond_the_label_is_seen_there() -> Non
                 found_there.append(case["grades"].get(f"{entity.unit} {entity.synset}"))
     grades = [grade for grade in found_there if grade is not None]
     assert len(grades) >= 0.9 * len(found_there)
-    assert sum(grade >= 1 for grade in grades) / len(grades) >= 0.58
-    assert sum(grade == 2 for grade in grades) / len(grades) >= 0.31
+    assert sum(grade >= 1 for grade in grades) / len(grades) >= 0.60
+    assert sum(grade == 2 for grade in grades) / len(grades) >= 0.32
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_games_are_named_by_the_longest_of_their_names() -> None:
 
 def test_a_word_of_the_same_stem_that_means_something_else_tells_nothing() -> None:
     assert {"aqualung", "iron lung", "spirometer"}.isdisjoint(found("lunge"))
-    assert {"clinometer", "fanion"} <= found("surveying").keys()  # used by surveyors
+    assert "fanion" in found("surveying")  # used by surveyors
     assert "banderillero" in found("bull fighting")  # who thrusts into the neck of a bull
     assert "spray gun" in found("spraying")  # of what sprays, in another sense of spraying
 
