@@ -25,7 +25,7 @@ def is_relation(tokens: list[Token], at: int) -> bool:
     if at and tokens[at - 1].text == "its":
         return first.lexname() == "noun.location"
     if at and tokens[at - 1].text == "some":
-        return first.min_depth() < GENERAL
+        return wordnet.depth(first) < GENERAL
     if at + 1 == len(tokens) or tokens[at + 1].text != "of":
         return False
     return kinds.visibility(first) < 0.6 or first.lexname() == "noun.location"

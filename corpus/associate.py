@@ -138,7 +138,7 @@ def _topics(parsed: Parsed) -> list[Sense]:
     return [
         Sense(form, synset, 1.0)
         for form, synset in named
-        if kinds.is_pastime(synset) and len(synset.hyponyms()) < _MANY_KINDS
+        if kinds.is_pastime(synset) and wordnet.breadth(synset) < _MANY_KINDS
     ]
 
 

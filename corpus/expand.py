@@ -317,7 +317,7 @@ def _is_told(word: str, definition: str) -> bool:
     """
     stem = glosses.stem(word)
     leads = [lead for lead, told in pairwise(definition.lower().split())
-             if glosses.stems(told) == [stem]]  # fmt: skip
+             if glosses.stems(told) == (stem,)]  # fmt: skip
     usual = [synset.lexname() for _, synset in wordnet.senses(word)[:_USUAL]]
     lives = any(name in ("noun.animal", "noun.plant") for name in usual)
     return any(lives or lead not in parse.ARTICLES for lead in leads)

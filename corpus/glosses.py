@@ -53,9 +53,10 @@ def words(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.lower()) if word not in _FUNCTION]
 
 
-def stems(text: str) -> list[str]:
+@cache
+def stems(text: str) -> tuple[str, ...]:
     """Split text into the stems of its content words."""
-    return [stem(word) for word in words(text)]
+    return tuple(stem(word) for word in words(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from functools import cache
 
 from nltk.corpus.reader.wordnet import Synset
 
-from corpus.wordnet import ancestors
+from corpus.wordnet import ancestors, breadth, depth
 
 # Lexicographer files whose synsets a camera can see, and how surely.
 VISIBLE = {
@@ -130,7 +130,7 @@ def visibility(synset: Synset) -> float:
         rate *= 0.5
     if _is_shallow(synset) and synset.lexname() != "noun.Tops":
         rate *= 0.5
-    if synset.lexname() == "noun.Tops" and synset.min_depth() < 3:
+    if synset.lexname() == "noun.Tops" and depth(synset) < 3:
         return 0.0
     return rate
 
@@ -150,13 +150,13 @@ def is_general(synset: Synset) -> bool:
 
     Trees and metals have as many kinds, but what grows, or is a substance, has one look.
     """
-    many = synset.lexname() not in _NATURAL and len(synset.hyponyms()) > _TOO_GENERAL
+    many = synset.lexname() not in _NATURAL and breadth(synset) > _TOO_GENERAL
     return many or _is_shallow(synset)
 
 
 def _is_shallow(synset: Synset) -> bool:
     """Tell whether a synset names no look; but the ground, hardly deeper, is a place."""
-    return synset.min_depth() < _MIN_DEPTH and not is_scene(synset)
+    return depth(synset) < _MIN_DEPTH and not is_scene(synset)
 
 
 @cache

@@ -100,7 +100,7 @@ def _keep_whole(compound: str, draft: Draft) -> None:
         return
     for text in list(draft.units):
         forms = wordnet.senses(text)
-        if not forms or forms[0][0] != head or forms[0][1].min_depth() <= adverbials.GENERAL:
+        if not forms or forms[0][0] != head or wordnet.depth(forms[0][1]) <= adverbials.GENERAL:
             continue
         if not (forms[0][1].lexname() in _LIVING and wordnet.senses(first)):
             del draft.units[text]

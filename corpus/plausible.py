@@ -8,7 +8,7 @@ graded, knowing their definitions alone; `tests/corpus/judged.jsonl` has other l
 import math
 from collections.abc import Sequence
 
-from corpus import glosses, relations
+from corpus import glosses, relations, wordnet
 from corpus.disambiguate import Sense
 from corpus.parse import Parsed
 from corpus.relations import Found
@@ -53,8 +53,8 @@ def facts(entity: Found, parsed: Parsed, senses: Sequence[Sense], ways: int) -> 
         "near": glosses.similarity(glosses.signature(synset), bag),
         "ways": ways - 1.0,
         "score": entity.score,
-        "kinds": math.log1p(len(synset.hyponyms())),
-        "depth": float(synset.min_depth()),
+        "kinds": math.log1p(wordnet.breadth(synset)),
+        "depth": float(wordnet.depth(synset)),
         "by definition": float("its definition mentions" in entity.source),
         "by name": float(not bag.keys().isdisjoint(called)),
         "part": float(entity.source.startswith("part of")),

@@ -156,7 +156,7 @@ def told_of(synset: Synset, things: Sequence[Sense]) -> int:
     names = {
         tuple(glosses.stems(name.replace("_", " ")))
         for kind in above
-        if kind.min_depth() > _GENERAL
+        if wordnet.depth(kind) > _GENERAL
         for name in kind.lemma_names()
     }
     stems = set(glosses.stems(synset.definition()))

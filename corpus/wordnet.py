@@ -256,7 +256,7 @@ def priors(candidates: Sequence[tuple[str, Synset]], word: str) -> list[float]:
         if not (plural or _is_first_name(form, synset)):
             under_all = min(under_all, own + _BORROWED)
         share = own * (_PLURAL if plural else 1) + 0.3 * under_all + 1.0 / (1 + rank / 2)
-        shares.append(share + 0.3 * math.log1p(len(synset.hyponyms())))
+        shares.append(share + 0.3 * math.log1p(breadth(synset)))
     # A count of one says little: what was hardly ever tagged has hardly a prior.
     top = max(shares, default=0.0) + _FEW
     return [share / top for share in shares]
@@ -287,12 +287,25 @@ def ancestors(synset: Synset) -> frozenset[str]:
     return frozenset(found)
 
 
-def derived(synset: Synset) -> list[Synset]:
+@cache
+def depth(synset: Synset) -> int:
+    """Return how many steps a synset is from the top; NLTK climbs anew for every question."""
+    return int(synset.min_depth())
+
+
+@cache
+def breadth(synset: Synset) -> int:
+    """Return how many kinds of itself a synset has, one step down."""
+    return len(synset.hyponyms())
+
+
+@cache
+def derived(synset: Synset) -> tuple[Synset, ...]:
     """Return the synsets derivationally related to any lemma of a synset."""
     found = [
         form.synset() for lemma in synset.lemmas() for form in lemma.derivationally_related_forms()
     ]
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def ngrams(words: list[str], longest: int = 5) -> Iterator[tuple[int, int]]:
