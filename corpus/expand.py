@@ -1,5 +1,6 @@
 """From a parsed label to its entities: what it names, and what is seen where that happens."""
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -102,19 +103,22 @@ def entities(
     direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
     meanings = [*senses, *verbs]
     near = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
-    more = plausible.likely(near, parsed, meanings)
-    kept = _distinct(direct, more, parsed)
+    rated = plausible.likely(near, parsed, meanings)
+    kept = _distinct(direct, list(rated), parsed)
     if len(kept) < _FEW:
-        farther = _wanted(associate.farther(parsed, senses, verbs), options)
-        kept = _distinct(kept, plausible.likely(farther, parsed, meanings), parsed)[:_FEW]
+        far = _wanted(associate.farther(parsed, senses, verbs), options)
+        farther = plausible.likely(far, parsed, meanings)
+        kept = _distinct(kept, list(farther), parsed)[:_FEW]
+        rated |= farther
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
+    kept = _capped(kept, rated, options.cap)
     # The bed pillow goes by its plain name as well; but a horse's foot is not the one seen always.
     shorter = [short for entity in kept if entity.score >= _TOLD and entity.source != "label"
                for short in relations.plainly(entity)]  # fmt: skip
-    shorter = [short for short in shorter if short.unit not in BODY]
-    kept = _distinct(kept, plausible.likely(_wanted(shorter, options), parsed, meanings), parsed)
-    kept = kept[: options.cap]
+    shorter = _wanted([short for short in shorter if short.unit not in BODY], options)
+    plainer = plausible.likely(shorter, parsed, meanings)
+    kept = _distinct(kept, list(plainer), parsed)[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:
         kept.append(_default("person", "person.n.01"))
@@ -282,6 +286,12 @@ def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Fou
         if entity.synset:
             synsets.add(entity.synset)
     return kept
+
+
+def _capped(kept: list[Found], rated: dict[Found, float], most: int) -> list[Found]:
+    """Keep so many entities in their order: those that the label names, and the most plausible."""
+    best = sorted(kept, key=lambda entity: -rated.get(entity, math.inf))[:most]
+    return [entity for entity in kept if entity in best]
 
 
 def _is_genus(entity: Found, first: list[Found]) -> bool:

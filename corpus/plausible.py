@@ -63,15 +63,19 @@ def facts(entity: Found, parsed: Parsed, senses: Sequence[Sense], ways: int) -> 
     }
 
 
-def likely(found: Sequence[Found], parsed: Parsed, senses: Sequence[Sense]) -> list[Found]:
-    """Keep what is likely to be seen.
+def likely(found: Sequence[Found], parsed: Parsed, senses: Sequence[Sense]) -> dict[Found, float]:
+    """Rate what is found, and keep what is likely to be seen.
 
     Args:
         found: one of each way that led to an entity.
         parsed: the label.
         senses: those chosen for what it names and says is done.
+
+    Returns:
+        Each with its `logit`, in the order given.
     """
     ways: dict[str | None, int] = {}
     for entity in found:
         ways[entity.synset] = ways.get(entity.synset, 0) + 1
-    return [one for one in found if logit(one, parsed, senses, ways[one.synset]) >= _LEAST]
+    rated = {one: logit(one, parsed, senses, ways[one.synset]) for one in found}
+    return {one: rate for one, rate in rated.items() if rate >= _LEAST}
