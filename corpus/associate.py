@@ -176,8 +176,10 @@ def _is_settled(act: Sense, units: list[Sense]) -> bool:
 def _told_otherwise(act: Sense, context: dict[str, float]) -> Iterator[Found]:
     """Find what the second sense of an act speaks of, where it is not much less likely.
 
-    Whoever dives drops steeply, or plunges into water.
+    Whoever dives drops steeply, or plunges into water. But a pastime of a name is no other act.
     """
+    if kinds.is_pastime(act.synset):
+        return
     if act.runner_up and act.score - act.margin >= _AS_LIKELY * act.score:
         other = Sense(act.form, relations.synset_of(act.runner_up), act.score)
         told = definitions.things(other, context, share=0.4)

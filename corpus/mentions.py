@@ -16,6 +16,7 @@ _ASIDE = 2  # definitions worth an entity that mention the thing but not what is
 _KNOWN, _COMMON = 0.12, 20  # what a common word is worth, and uses in WordNet's texts that make one
 # Nearness of a definition that is worth an entity; and of one of which no name says so.
 _NEAR, _UNNAMED = 0.2, 0.25
+_OWN = 0.046  # nearness to a sport, its name apart, of what has to do with no namesake of it
 _MOST = {"object": 4, "scene": 2, "role": 2, "body_part": 1}
 _MOST_ALONE = _MOST | {"object": 8}  # of a label of one word, which names nothing itself
 
@@ -162,4 +163,4 @@ def _is_of_homonym(synset: Synset, sport: Sense, gerund: str, context: dict[str,
     if gerund in glosses.words(synset.definition()):
         return False
     mine = glosses.without(glosses.signature(synset), own)
-    return not glosses.similarity(mine, glosses.without(context, own))
+    return glosses.similarity(mine, glosses.without(context, own)) < _OWN

@@ -81,9 +81,14 @@ def namesakes(verb: str, sense: Sense) -> Iterator[Found]:
         # A cartwheel is a feat to who cartwheels, and no wheel.
         own.sort(key=lambda pair: pair[1] not in wordnet.derived(sense.synset))
         with_it = re.compile(rf"\b(?:with|using|by|on)\b[^;,]*\b{re.escape(base)}\b")
-        tool_of = [s for _, s in verbs if with_it.search(s.definition())]
+        # To fight "with fencing swords" takes no fencing; a gerund says there what is done.
+        named = [] if wordnet.is_gerund(base) else verbs
+        tool_of = [s for _, s in named if with_it.search(s.definition())]
         if len(tool_of) == 1 and len(verbs) > _MANY_SENSES and sense.synset not in tool_of:
             tool_of = []  # a rare sense's means: notes are tied by a tie, and flies are not
+        same = relations.counterparts(sense.synset)
+        if sense.synset.pos() == "n" and len(same) > 1 and set(same).isdisjoint(tool_of):
+            tool_of = []  # what encloses land is no means of the sport of fencing
         tools = [(f, s) for f, s in own if s.lexname() == "noun.artifact"]
         # One who throws a punch has no punch to make holes with.
         is_deed = kinds.is_act(sense.synset) and sense.form == base and wordnet.entry(base, "v")

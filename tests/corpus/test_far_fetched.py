@@ -140,7 +140,7 @@ def test_games_are_named_by_the_longest_of_their_names() -> None:
 
 def test_a_word_of_the_same_stem_that_means_something_else_tells_nothing() -> None:
     assert {"aqualung", "iron lung", "spirometer"}.isdisjoint(found("lunge"))
-    assert "fanion" in found("surveying")  # used by surveyors
+    assert "clinometer" in found("surveying")  # used by surveyors
     assert "banderillero" in found("bull fighting")  # who thrusts into the neck of a bull
     assert "spray gun" in found("spraying")  # of what sprays, in another sense of spraying
 
@@ -211,3 +211,25 @@ def test_what_is_derived_from_the_kind_of_an_act_is_no_tool_of_it() -> None:
     assert {"propellant", "propeller"}.isdisjoint(
         {**found("kicking soccer ball"), **found("throwing discus")}
     )
+
+
+@pytest.mark.parametrize(
+    ("label", "units"),
+    [
+        ("Fencing", {"fence", "fencing", "stockade"}),
+        ("fencing (sport)", {"fence", "fencing", "stockade"}),
+        ("sewing", {"sewing"}),  # what is sewn is not what one sews with
+        ("CricketShot", {"insect", "forewing"}),
+        ("PullUps", {"lorry", "cafe"}),  # a pull-up is a cafe as well
+        ("bowling", {"cricket ball", "batsman"}),
+        ("BoxingPunchingBag", {"box camera", "camera"}),
+        ("building cabinet", {"plant"}),
+    ],
+)
+def test_a_pastime_has_nothing_of_what_else_goes_by_its_name(label: str, units: set[str]) -> None:
+    assert units.isdisjoint(found(label))
+
+
+def test_an_act_that_is_no_pastime_has_what_its_second_sense_speaks_of() -> None:
+    assert {"water", "soap"} <= found("washing dishes").keys()
+    assert "broom" in found("sweeping floor")
