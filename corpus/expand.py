@@ -103,13 +103,16 @@ def entities(
     direct += [_unknown(Unit(text, False), parsed) for text in parsed.compounds]
     meanings = [*senses, *verbs]
     near = _wanted(associate.near(parsed, senses, verbs, options.siblings), options)
-    rated = plausible.likely(near, parsed, meanings)
-    kept = _distinct(direct, list(rated), parsed)
+    rated = plausible.rated(near, parsed, meanings)
+    kept = _distinct(direct, _likely(rated), parsed)
     if len(kept) < _FEW:
         far = _wanted(associate.farther(parsed, senses, verbs), options)
-        farther = plausible.likely(far, parsed, meanings)
-        kept = _distinct(kept, list(farther), parsed)[:_FEW]
+        farther = plausible.rated(far, parsed, meanings)
+        kept = _distinct(kept, _likely(farther), parsed)[:_FEW]
         rated |= farther
+    for doubtful in sorted(rated, key=lambda entity: -rated[entity]):
+        if len(kept) < _FEWEST:
+            kept = _distinct(kept, [doubtful], parsed)
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     kept = _capped(kept, rated, options.cap)
@@ -117,8 +120,8 @@ def entities(
     shorter = [short for entity in kept if entity.score >= _TOLD and entity.source != "label"
                for short in relations.plainly(entity)]  # fmt: skip
     shorter = _wanted([short for short in shorter if short.unit not in BODY], options)
-    plainer = plausible.likely(shorter, parsed, meanings)
-    kept = _distinct(kept, list(plainer), parsed)[: options.cap]
+    plainer = _likely(plausible.rated(shorter, parsed, meanings))
+    kept = _distinct(kept, plainer, parsed)[: options.cap]
     taken = {found.unit for found in kept} | set(parsed.excluded)
     if options.roles and "person" not in taken:
         kept.append(_default("person", "person.n.01"))
@@ -286,6 +289,10 @@ def _distinct(first: list[Found], more: list[Found], parsed: Parsed) -> list[Fou
         if entity.synset:
             synsets.add(entity.synset)
     return kept
+
+
+def _likely(rated: dict[Found, float]) -> list[Found]:
+    return [entity for entity, rate in rated.items() if rate >= plausible.LIKELY]
 
 
 def _capped(kept: list[Found], rated: dict[Found, float], most: int) -> list[Found]:

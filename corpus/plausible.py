@@ -13,7 +13,7 @@ from corpus.disambiguate import Sense
 from corpus.parse import Parsed
 from corpus.relations import Found
 
-_LEAST = -0.7  # logit, the highest at which nothing is lost of what labels are expected to have
+LIKELY = -0.7  # logit, the highest that loses nothing of what labels are expected to have
 _BIAS = 0.15
 _WEIGHTS = {
     "near": 5.6,  # its definition and neighbours to the words of the label
@@ -63,19 +63,15 @@ def facts(entity: Found, parsed: Parsed, senses: Sequence[Sense], ways: int) -> 
     }
 
 
-def likely(found: Sequence[Found], parsed: Parsed, senses: Sequence[Sense]) -> dict[Found, float]:
-    """Rate what is found, and keep what is likely to be seen.
+def rated(found: Sequence[Found], parsed: Parsed, senses: Sequence[Sense]) -> dict[Found, float]:
+    """Rate what is found by its `logit`, in the order given.
 
     Args:
         found: one of each way that led to an entity.
         parsed: the label.
         senses: those chosen for what it names and says is done.
-
-    Returns:
-        Each with its `logit`, in the order given.
     """
     ways: dict[str | None, int] = {}
     for entity in found:
         ways[entity.synset] = ways.get(entity.synset, 0) + 1
-    rated = {one: logit(one, parsed, senses, ways[one.synset]) for one in found}
-    return {one: rate for one, rate in rated.items() if rate >= _LEAST}
+    return {one: logit(one, parsed, senses, ways[one.synset]) for one in found}
