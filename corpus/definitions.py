@@ -55,6 +55,7 @@ def things(
                 chosen is None
                 or (lead not in _TOOLS and _is_done(phrase, synset))
                 or _is_move(phrase, synset)
+                or _is_rather_done(phrase, chosen.synset)
                 # "To tear at" has the verb, and covering takes no cover; but brushing, a brush.
                 or (phrase == sense.form and (examples or (done and lead not in _TOOLS)))
                 or kinds.visibility(chosen.synset) < 0.6
@@ -125,6 +126,12 @@ def _is_stuff_of(thing: Synset, stuff: Synset) -> bool:
     """Tell whether a definition tells what a thing was once made from: paper from wood, or rags."""
     made = thing.pos() == "n" and not kinds.is_act(thing)
     return made and stuff.lexname() in ("noun.substance", "noun.plant", "noun.artifact")
+
+
+def _is_rather_done(gerund: str, thing: Synset) -> bool:
+    """Tell whether a gerund is the name of an act, and only another name of a thing: fencing."""
+    named = wordnet.is_gerund(gerund) and relations.first_name(thing) != gerund
+    return named and any(kinds.is_act(s) for s in wordnet.entry(gerund))
 
 
 def _is_move(name: str, act: Synset) -> bool:

@@ -219,6 +219,7 @@ def test_what_is_derived_from_the_kind_of_an_act_is_no_tool_of_it() -> None:
         ("Fencing", {"fence", "fencing", "stockade"}),
         ("fencing (sport)", {"fence", "fencing", "stockade"}),
         ("sewing", {"sewing"}),  # what is sewn is not what one sews with
+        ("Lunges", {"fencing"}),  # a thrust in fencing, which is a fence as well
         ("CricketShot", {"insect", "forewing"}),
         ("PullUps", {"lorry", "cafe"}),  # a pull-up is a cafe as well
         ("bowling", {"cricket ball", "batsman"}),
