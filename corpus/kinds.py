@@ -79,6 +79,8 @@ _SEEN_ROOTS = (
     "acquisition.n.02",
     "valuable.n.01",
 )
+# Of phenomena, weather, light and smoke are seen, and flakes of snow, but no heat and no luck.
+_SHOWN = ("atmospheric_phenomenon.n.01", "light.n.01", "cloud.n.01", "matter.n.03")
 _SAID = "speech_act.n.01"
 _BURNING = "fire.n.01"  # an event, but a thing rather than something done
 # What no camera sees, air and oxygen; but the sky is one to WordNet.
@@ -126,7 +128,8 @@ def visibility(synset: Synset) -> float:
         rate = min(rate, most.get(synset.lexname(), 0.5))
     if _GAS in ancestors(synset) and _SKY not in ancestors(synset):
         return 0.0
-    if not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
+    hidden = synset.lexname() == "noun.phenomenon" and ancestors(synset).isdisjoint(_SHOWN)
+    if hidden or not ancestors(synset).isdisjoint(_UNSEEN_ROOTS):
         rate *= 0.5
     if _is_shallow(synset) and synset.lexname() != "noun.Tops":
         rate *= 0.5

@@ -234,3 +234,23 @@ def test_a_pastime_has_nothing_of_what_else_goes_by_its_name(label: str, units: 
 def test_an_act_that_is_no_pastime_has_what_its_second_sense_speaks_of() -> None:
     assert {"water", "soap"} <= found("washing dishes").keys()
     assert "broom" in found("sweeping floor")
+
+
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [
+        ("GolfSwing", "arc"),  # an electric one
+        ("brushing hair", "heat"),
+        ("playing cards", "fortune"),
+        ("passing soccer ball", "effect"),
+    ],
+)
+def test_of_phenomena_only_those_that_a_camera_sees_are_found(label: str, unit: str) -> None:
+    assert unit not in found(label)
+
+
+def test_weather_light_and_smoke_are_seen() -> None:
+    assert found("flying kite")["wind"] == "wind.n.01"  # in what it bends and lifts
+    assert found("biking through snow")["snowflake"] == "snowflake.n.01"
+    assert found("luge")["light"] == "light.n.01"
+    assert found("smoke")["smoke"] == "smoke.n.01"
