@@ -20,7 +20,7 @@ def named(text: str) -> frozenset[str]:
     >>> sorted(named("a table used for playing table tennis"))
     ['table_tennis.n.01']
     """
-    words = [word.strip("(),;.") for word in text.lower().split()]
+    words = [word for part in text.lower().split() if (word := part.strip("(),;."))]
     free = [True] * len(words)
     found = set()
     runs = wordnet.ngrams(words, _LONGEST)

@@ -135,7 +135,7 @@ def test_games_are_named_by_the_longest_of_their_names() -> None:
         "field_hockey.n.01",
         "ice_hockey.n.01",
     }
-    assert games.named("a bat that flies at night") == frozenset()
+    assert games.named("a bat that flies . at night") == frozenset()
 
 
 def test_a_word_of_the_same_stem_that_means_something_else_tells_nothing() -> None:
