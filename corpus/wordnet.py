@@ -218,7 +218,7 @@ def doers(verb: str) -> list[str]:
         verb: in any form, known to WordNet or not ("bartending").
     """
     forms = [form for form, _ in senses(verb, "v")]
-    base = (forms[:1] or [verb.removesuffix("ing")])[0] if verb not in forms else verb
+    base = (forms[:1] or [verb.removesuffix("ing") or verb])[0] if verb not in forms else verb
     root = base.removesuffix("e")
     return [f"{root}er", f"{root}or", f"{base}{base[-1]}er", f"{root}ist"]
 

@@ -2,7 +2,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from corpus import gold, wordnet
@@ -288,6 +288,20 @@ def test_a_correction_finds_its_unit_in_any_case_and_says_whether_it_found_any()
     assert by_unit["cello"].synset == "guitar.n.01"
     assert met == set(lines[:2])
     assert Overrides(lines[:1]).apply("juggling", []) == ([], set())
+
+
+PIECES = ("ing", "playing ", "ball", "not ", " of ", " or ", "something", " 's", "_", "-", " ", ".",
+          ",", "/", "(", ")", "&", "'", "\u2019", "9", "A", "é", "人", "😀", "<b>", "{unit}")  # fmt: skip
+
+
+@example(["ing"])
+@example(["ball", " ", ".", " ", "ball"])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+def test_what_is_put_together_as_labels_are_has_entities_each_once(pieces: list[str]) -> None:
+    units = [entity.unit for entity in entities("".join(pieces))]
+    assert len(units) == len(set(units))
+    assert all(unit.strip() for unit in units)
 
 
 @example("#playing", "cello")
