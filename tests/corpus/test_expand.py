@@ -291,7 +291,7 @@ def test_a_correction_finds_its_unit_in_any_case_and_says_whether_it_found_any()
 
 
 PIECES = ("ing", "playing ", "ball", "not ", " of ", " or ", "something", " 's", "_", "-", " ",
-          ".", ",", "/", "(", ")", "&", "'", "\u2019", "9", "A", "é", "人", "😀", "<b>")  # fmt: skip
+          ".", ",", "/", "(", ")", "&", "'", "\u2019", "9", "é", "人", "😀", "<b>")  # fmt: skip
 
 
 @example(["ing"])
