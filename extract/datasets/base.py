@@ -126,13 +126,13 @@ def inside(root: Path, text: str, where: str) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file.
+    """Lines of a text file; a path may have Unicode's line separators, which end none.
 
     Raises:
         BadInput: it cannot be read as UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise BadInput(path, "no such file", "check its name") from error
     except IsADirectoryError as error:

@@ -43,7 +43,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     folder = source.parent
     rows = _rows(source, source.stem if source.stem == split else "all")
     named = {name for _, name, _, _ in rows}
-    by_index = all(re.fullmatch(r"-?\d+", name) for name in named)
+    by_index = all(re.fullmatch(r"-?\d{1,9}", name) for name in named)
     if by_index and labels is None:
         mend = "give their names with --labels FILE"
         raise BadInput(source, "its labels are numbers", mend)

@@ -160,6 +160,15 @@ def test_lists_come_with_commas_tabs_spaces_and_heads(tmp_path: Path, text: str)
     assert dataset.root == tmp_path
 
 
+def test_a_line_of_a_list_ends_where_editors_end_it(tmp_path: Path):
+    source = tmp_path / "list.csv"
+    source.write_bytes("a\u2028b.mp4,x\r\nc\x85d.mp4,x\n".encode())
+    assert rows(open_dataset("csv", source)) == [
+        ("a\u2028b.mp4", 0, "all"),
+        ("c\x85d.mp4", 0, "all"),
+    ]
+
+
 def test_a_list_s_third_column_is_the_split(tmp_path: Path):
     source = tmp_path / "list.csv"
     source.write_text("a.mp4,x,train\nb.mp4,y,test\n")
@@ -226,6 +235,12 @@ def test_a_bad_list_is_named_with_its_line(tmp_path: Path, text: str, cause: str
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(BadInput, match=cause):
         open_dataset("csv", tmp_path)
+
+
+def test_an_index_that_no_machine_counts_to_is_a_name_that_is_not_there(tmp_path: Path):
+    (tmp_path / "list.csv").write_text(f"a.mp4,{'9' * 5000}\n")
+    with pytest.raises(BadInput, match=r"list\.csv:1: "):
+        open_dataset("csv", tmp_path, labels=("x", "y"))
 
 
 def test_indices_and_names_are_checked_against_the_labels(tmp_path: Path):
