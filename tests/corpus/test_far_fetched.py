@@ -13,19 +13,25 @@ def found(label: str) -> dict[str, str | None]:
     return {entity.unit: entity.synset for entity in entities(label) if entity.source != "default"}
 
 
-def test_more_than_half_of_what_is_found_beyond_the_label_is_seen_there() -> None:
-    # Labels drawn by chance after the rules were made; every entity was graded by its definition,
-    # 2: belongs, 1: fits, 0: does neither, by who did not know which rules found it.
+@pytest.mark.parametrize(
+    ("judged", "fit", "belong"), [("judged", 0.60, 0.32), ("judged_again", 0.69, 0.39)]
+)
+def test_more_than_half_of_what_is_found_beyond_the_label_is_seen_there(
+    judged: str, fit: float, belong: float
+) -> None:
+    # Each a hundred labels drawn by chance, the second after all rules were made; every entity was
+    # graded by its definition, 2: belongs, 1: fits, 0: does neither, by who did not know which
+    # rules found it.
     found_there: list[int | None] = []
-    for line in Path(__file__).with_name("judged.jsonl").read_text().splitlines():
+    for line in Path(__file__).with_name(f"{judged}.jsonl").read_text().splitlines():
         case = json.loads(line)
         for entity in entities(case["label"]):
             if entity.synset and not entity.source.startswith(("label", "default")):
                 found_there.append(case["grades"].get(f"{entity.unit} {entity.synset}"))
     grades = [grade for grade in found_there if grade is not None]
     assert len(grades) >= 0.9 * len(found_there)
-    assert sum(grade >= 1 for grade in grades) / len(grades) >= 0.60
-    assert sum(grade == 2 for grade in grades) / len(grades) >= 0.32
+    assert sum(grade >= 1 for grade in grades) / len(grades) >= fit
+    assert sum(grade == 2 for grade in grades) / len(grades) >= belong
 
 
 @pytest.mark.parametrize(
