@@ -2,8 +2,8 @@
 
 Each way in which an entity is found has its own score, of how well that way fits. What all ways
 have in common is weighed here, by a logistic regression on the entities of 200 labels that readers
-graded, knowing their definitions alone. `tests/corpus/judged.jsonl` and `judged_again.jsonl` have the
-grades of others.
+graded, knowing their definitions alone. `tests/corpus/judged.jsonl` and `judged_again.jsonl` have
+the grades of others.
 """
 
 import math
