@@ -48,9 +48,7 @@ def near(parsed: Parsed, units: list[Sense], verbs: list[Sense], kin: bool) -> l
     things = [s for s in units if not kinds.is_act(s.synset)]
     found = list(spelling.compounds(parsed))
     animals: list[Sense] = []
-    specific = (
-        bool(parsed.units) or not parsed.placeholders
-    )  # "unfolding something" may be anything
+    specific = bool(parsed.units or not parsed.placeholders)  # else anything may be unfolded
     for act in acts:
         named = (*relations.derived(act), *spelling.namesakes(act.form, act))
         tools = [relations.as_doer(tool, things) for tool in named]

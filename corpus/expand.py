@@ -110,9 +110,9 @@ def entities(
         farther = plausible.rated(far, parsed, meanings)
         kept = _distinct(kept, _likely(farther), parsed)[:_FEW]
         rated |= farther
-    for doubtful in sorted(rated, key=lambda entity: -rated[entity]):
-        if len(kept) < _FEWEST:
-            kept = _distinct(kept, [doubtful], parsed)
+    doubtful = sorted(rated, key=lambda entity: -rated[entity])
+    while doubtful and len(kept) < _FEWEST:
+        kept = _distinct(kept, [doubtful.pop(0)], parsed)
     if len(kept) < _FEWEST and (parsed.units or not parsed.placeholders):
         kept = _distinct(kept, _wanted(associate.anywhere(), options), parsed)[:_FEWEST]
     kept = _capped(kept, rated, options.cap)
