@@ -141,7 +141,7 @@ def _build(sets: Any, model: str, pretrained: str | None, corrections: Any, give
     from corpus.backbone import load
     from corpus.index import Corpus
 
-    with Progress(console=notes, transient=True) as progress:
+    with Progress(console=notes, transient=True, disable=not notes.is_terminal) as progress:
         task = progress.add_task("opening the backbone", total=None)
         backbone = load(model, pretrained)
 
