@@ -43,12 +43,18 @@ def apart(found: Iterable[Found], parsed: Parsed) -> list[Found]:
 
 
 def _is_of_other(definition: str, parsed: Parsed) -> bool:
+    excluded, own = _named_in(parsed.excluded), _named_in(_told(parsed))
+    if not (excluded or own):
+        return False
     games = named(definition)
-    if games & frozenset[str]().union(*map(named, parsed.excluded)):
+    if games & excluded:
         return True
-    own = frozenset[str]().union(*(named(text) for text in _told(parsed)))
     above = {name for game in own for name in wordnet.ancestors(wordnet.reader().synset(game))}
     return bool(own and games) and games.isdisjoint(above)
+
+
+def _named_in(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(named, texts))
 
 
 def _told(parsed: Parsed) -> list[str]:

@@ -104,10 +104,9 @@ def senses(phrase: str, pos: str = "n") -> tuple[tuple[str, Synset], ...]:
 
 @cache
 def entry(form: str, pos: str = "n") -> tuple[Synset, ...]:
-    """Return the synsets of one entry of WordNet, without looking at its inflections."""
-    form = form.replace(" ", "_")
-    found = reader().synsets(form, pos)
-    return tuple(s for s in found if form in {name.lower() for name in s.lemma_names()})
+    """Return the synsets of one entry of WordNet, a word's own: NLTK also asks for its bases."""
+    offsets = reader()._lemma_pos_offset_map.get(form.replace(" ", "_"), {}).get(pos, ())
+    return tuple(reader().synset_from_pos_and_offset(pos, offset) for offset in offsets)
 
 
 def _spellings(phrase: str, pos: str) -> Iterator[list[str]]:
@@ -290,13 +289,14 @@ def ancestors(synset: Synset) -> frozenset[str]:
 @cache
 def depth(synset: Synset) -> int:
     """Return how many steps a synset is from the top; NLTK climbs anew for every question."""
-    return int(synset.min_depth())
+    above = synset.hypernyms() + synset.instance_hypernyms()
+    return 1 + min(map(depth, above)) if above else 0
 
 
 @cache
 def breadth(synset: Synset) -> int:
-    """Return how many kinds of itself a synset has, one step down."""
-    return len(synset.hyponyms())
+    """Return how many kinds of itself a synset has, one step down; none of them is read."""
+    return len(synset._pointers.get("~", ()))
 
 
 @cache

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus import games
+from corpus import games, kinds, wordnet
 from corpus.expand import entities
 
 
@@ -260,3 +260,10 @@ def test_weather_light_and_smoke_are_seen() -> None:
     assert found("biking through snow")["snowflake"] == "snowflake.n.01"
     assert found("luge")["light"] == "light.n.01"
     assert found("smoke")["smoke"] == "smoke.n.01"
+    smoke, heat = map(wordnet.reader().synset, ("smoke.n.01", "heat.n.01"))
+    assert kinds.visibility(smoke) > 1.5 * kinds.visibility(heat)
+
+
+def test_a_thing_whose_name_is_no_more_than_a_form_in_ing_is_one_of_a_definition() -> None:
+    assert "coating" in found("breading or breadcrumbing")  # its first name, if an act as well
+    assert "grating" in found("grinding meat")  # no act, if its first name is grate
