@@ -4,7 +4,9 @@ One run, one machine, the same videos, frames and model; the three take turns, a
 are the ratios.
 """
 
+import operator
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -53,10 +55,13 @@ class Figures(BaseModel):
         decoding: CPU seconds of decoding, sampling and cropping alone, on all cores at once: what
             cores share (caches, and the units of one core that a machine shows as two) they share
             during an extraction too.
+        workers: CPU seconds of the decoding workers during an extraction, from their start on.
         one_by_one: seconds of decoding every frame of a video, converting the same ones and
             encoding them with `encode_image`, a video after the other, on all threads.
         of_encoder: (encoder + decoding / cores) / whole; 1 when nothing else costs anything. On a
             GPU, which decoding leaves alone, the larger of the two takes the place of the sum.
+        beside_workers: the same with what the workers did take in place of `decoding`: how much of
+            the rate is left where they and the lanes wait for each other's memory.
         over_one_by_one: one_by_one / whole.
     """
 
@@ -71,8 +76,10 @@ class Figures(BaseModel):
     whole: float
     encoder: float
     decoding: float
+    workers: float
     one_by_one: float
     of_encoder: float
+    beside_workers: float
     over_one_by_one: float
 
 
@@ -94,9 +101,13 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     jobs = [Job(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)]
     pixels = [clip.read(job.path, job.name, plan) for job in jobs]
 
+    spent: list[float] = []  # by the workers of each extraction
+
     def whole() -> None:
+        before = _ended()
         with tempfile.TemporaryDirectory() as folder:
             extract(dataset, backbone, Path(folder) / "feats.h5", options)
+        spent.append(_ended() - before)
 
     # Decoding alone is done as the extraction's workers do it.
     workers = patch.dict(os.environ, ENVIRONMENT)
@@ -107,14 +118,18 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
             "encoder": _timed(lambda: _drain(encoder.features(enumerate(pixels)))),
             "whole": _timed(whole),
             "decoding": lambda: sum(crew.map(_decoding, jobs)),
+            "workers": lambda: spent[-1],
             "one_by_one": _timed(lambda: _one_by_one(paths, pixels, backbone, plan)),
         }
         taken = [{name: way() for name, way in ways.items()} for _ in range(turns + 1)][1:]
-    shares = [once["decoding"] / cores() for once in taken]
-    best = [
-        max(once["encoder"], share) if backbone.device.type == "cuda" else once["encoder"] + share
-        for once, share in zip(taken, shares, strict=True)
-    ]
+
+    def left(decoding: str) -> float:
+        """The median share of the encoder's rate that is left, `decoding` taken off."""
+        join = max if backbone.device.type == "cuda" else operator.add
+        return statistics.median(
+            join(once["encoder"], once[decoding] / cores()) / once["whole"] for once in taken
+        )
+
     return Figures(
         model=backbone.name,
         merge=options.merge,
@@ -123,7 +138,8 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         frames=sum(len(one.frames) for one in pixels),
         machine=_machine(backbone.device),
         cores=cores(),
-        of_encoder=statistics.median(b / o["whole"] for b, o in zip(best, taken, strict=True)),
+        of_encoder=left("decoding"),
+        beside_workers=left("workers"),
         over_one_by_one=statistics.median(once["one_by_one"] / once["whole"] for once in taken),
         **{name: statistics.median(once[name] for once in taken) for name in ways},
     )
@@ -138,6 +154,12 @@ def _timed(way: Callable[[], None]) -> Callable[[], float]:
         return time.perf_counter() - began
 
     return run
+
+
+def _ended() -> float:
+    """CPU seconds of all processes of this one that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _decoding(job: Job) -> float:
@@ -219,7 +241,8 @@ def run(
         return
     command.out.print(
         f"{figures.videos} videos, {figures.frames} frames in {figures.whole:.2f} s: "
-        f"{figures.of_encoder:.2f} of the encoder's rate less decoding's share, "
+        f"{figures.of_encoder:.2f} of the encoder's rate less decoding's share "
+        f"({figures.beside_workers:.2f} less that of the workers beside it), "
         f"{figures.over_one_by_one:.2f}x one video at a time"
     )
     command.out.print(f"{figures.machine}, {figures.cores} cores")

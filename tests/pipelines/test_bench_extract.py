@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def test_the_benchmark_of_extraction_reports_its_ratios(tmp_path: Path, make_clip):
     for index in range(3):
@@ -19,4 +21,8 @@ def test_the_benchmark_of_extraction_reports_its_ratios(tmp_path: Path, make_cli
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
     assert (figures["videos"], figures["frames"]) == (3, 24)
     assert figures["over_one_by_one"] > 0
+    for share, cpu in (("of_encoder", "decoding"), ("beside_workers", "workers")):
+        left = figures["encoder"] + figures[cpu] / figures["cores"]
+        assert figures[share] == pytest.approx(left / figures["whole"])
+    assert figures["workers"] > figures["decoding"]  # of three videos they mostly start
     assert "threads" in figures["machine"]
