@@ -24,11 +24,17 @@ def atomic_file(target: Path) -> Iterator[Path]:
     Yields:
         A path in the same folder (hence the same file system, which a rename needs) with the
         same suffix, for the caller to write and close.
+
+    Raises:
+        OSError: it cannot be written; the error names `target`.
     """
+    place = Path(os.path.realpath(target))  # what a link leads to is replaced, and not the link
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise OSError(errno.EINVAL, "is a device or a pipe, and no file", str(target))
     with _blamed_on(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent
+            prefix=f".{place.stem}.", suffix=place.suffix, dir=place.parent
         )
         os.close(handle)
     draft = Path(name)
@@ -38,8 +44,8 @@ def atomic_file(target: Path) -> Iterator[Path]:
             draft.chmod(0o666 & ~_umask())
             yield draft
             fsync(draft)
-            os.replace(draft, target)
-            fsync(target.parent)
+            os.replace(draft, place)
+            fsync(place.parent)
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()

@@ -259,8 +259,10 @@ def measure(
     expected = golden.read(gold)
     names = sorted({item.set for item in expected if item.set})
     siblings = {name: Siblings(load_labels(name)[0].labels) for name in names}
-    of = {item.label: siblings.get(item.set or "") for item in expected}
-    result = golden.measure(expected, lambda label: expand.entities(label, None, term, of[label]))
+    result = golden.measure(
+        expected,
+        lambda one: expand.entities(one.label, None, term, siblings.get(one.set or "")),
+    )
     facts = asdict(result) | {"recall": result.recall, "sense_accuracy": result.sense_accuracy}
     if json:
         print_json(facts)

@@ -16,9 +16,10 @@ from rich.text import Text
 from corpus.errors import BadInput, RunFailed
 
 # Facts go to stdout, so that `--json` can be piped; progress, notes and warnings go to stderr.
-# What is printed is mostly the user's: no bracket in it is a style, and no line of it is cut.
-out = Console(highlight=False, markup=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# What is printed is mostly the user's: no bracket in it is a style, no :word: an
+# emoji, and no line of it is cut.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 _MEND = "see that it is there and may be read or written, then run the command again"
 _MENDS = {errno.ENOSPC: "free some space, then run the command again"}
@@ -64,6 +65,9 @@ def run(app: typer.Typer) -> NoReturn:
         _end(str(error), 1)
     except BadInput as error:
         _end(str(error), 2)
+    except UnicodeEncodeError as error:
+        text = ascii(error.object[max(0, error.start - 20) : error.end + 20])
+        _end(f"{text}: cannot be written in {error.encoding}; use names and words of UTF-8", 2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left: nothing to say, nobody to say it to
         sys.exit(1)

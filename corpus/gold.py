@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from corpus.errors import BadInput
 from corpus.labels import bundled
@@ -72,7 +72,7 @@ def read(path: Path) -> list[Expected]:
         BadInput: it is not there, empty, not of this form, or of a label set that is not bundled.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(path, "cannot be read", "give a file of JSON lines") from error
     gold, sets = [], bundled()
@@ -82,7 +82,7 @@ def read(path: Path) -> list[Expected]:
         where = f"{path} line {number}"
         try:
             expected = Expected.model_validate(json.loads(line))
-        except (ValueError, ValidationError) as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(where, "is no expectation", "see corpus.gold") from error
         if expected.set not in (None, *sets):
             cause = f"its set {expected.set!r} is not bundled"
@@ -93,16 +93,16 @@ def read(path: Path) -> list[Expected]:
     return gold
 
 
-def measure(gold: Sequence[Expected], entities: Callable[[str], list[Found]]) -> Measured:
+def measure(gold: Sequence[Expected], entities: Callable[[Expected], list[Found]]) -> Measured:
     """Compare entities with expectations.
 
     Args:
         gold: from `read`.
-        entities: label → its entities.
+        entities: of an expectation's label, which may mean something else in another label set.
     """
     result = Measured()
     for expected in gold:
-        senses = {entity.unit: entity.synset for entity in entities(expected.label)}
+        senses = {entity.unit: entity.synset for entity in entities(expected)}
         for options in [[unit] for unit in expected.must] + expected.must_any:
             result.wanted += 1
             if set(options) & set(senses):

@@ -5,6 +5,7 @@ corpus = Corpus.build("k400", "alt-mini")
 corpus.search("a person with a guitar", top=5)
 """
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -313,7 +314,7 @@ class Corpus:
             raise damaged(folder, "cannot be read") from error
         if index.ntotal != len(entities) or index.d != manifest.dim:
             raise damaged(folder, "has an index that does not fit its entities")
-        return cls(entities, index, manifest, lambda: _read_found(folder))
+        return cls(entities, index, manifest, lambda: _read_found(folder, manifest.files[LABELS]))
 
     def _check(self, backbone: "Backbone") -> None:
         if backbone.fingerprint != self.manifest.fingerprint:
@@ -325,13 +326,19 @@ class Corpus:
             )
 
 
-def _read_found(folder: Path) -> dict[str, list[Found]]:
-    """Read what was found for each label."""
+def _read_found(folder: Path, digest: str) -> dict[str, list[Found]]:
+    """Read what was found for each label, of the corpus that was opened and of no later one."""
     try:
-        lines = (folder / LABELS).read_text(encoding="utf-8").split("\n")[:-1]
+        text = (folder / LABELS).read_bytes()
+    except OSError as error:
+        raise damaged(folder, f"{LABELS} cannot be read") from error
+    if hashlib.sha256(text).hexdigest() != digest:
+        raise BadInput(folder, "was replaced since it was opened", "open it again")
+    try:
+        lines = text.decode().split("\n")[:-1]
         rows = [json.loads(line) for line in lines]
         return {label: [Found(*one) for one in own] for label, own in rows}
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise damaged(folder, f"{LABELS} cannot be read") from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 
+_LONGEST = 100_000  # characters of a label; spaCy reads no more than ten times that
 _BUNDLED = Path(__file__).parent / "label_sets"
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DOT = re.compile(r"(?<=[a-z])\.(?=[A-Z])")
@@ -82,6 +83,11 @@ def label_set(name: str, labels: list[str]) -> LabelSet:
             label.encode()
         except UnicodeEncodeError as error:
             raise BadInput(name, f"label {label!r} is not UTF-8", "rename it") from error
+        if "\0" in label:
+            raise BadInput(name, f"line {line} is not text", "save the list as UTF-8")
+        if len(label) > _LONGEST:
+            cause = f"line {line} has {len(label):,} characters"
+            raise BadInput(name, cause, "put one label on each line")
         first = seen.setdefault(label.casefold(), line)
         if first != line:
             raise BadInput(

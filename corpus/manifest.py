@@ -16,6 +16,7 @@ from corpus.options import Options
 from corpus.overrides import Line, Overrides
 
 ENTITIES, INDEX, LABELS, MANIFEST = "entities.jsonl", "index.faiss", "labels.jsonl", "corpus.json"
+_FILES = {ENTITIES, INDEX, LABELS, MANIFEST}
 
 
 class Manifest(BaseModel):
@@ -93,10 +94,10 @@ def verify(folder: Path, manifest: Manifest) -> None:
     Raises:
         BadInput: one is missing or differs.
     """
-    for name, expected in manifest.files.items():
-        if name not in (ENTITIES, INDEX, LABELS) or not (folder / name).is_file():
+    for name in (ENTITIES, INDEX, LABELS):
+        if not (folder / name).is_file():
             raise damaged(folder, f"lacks {name}")
-        if sha256(folder / name) != expected:
+        if sha256(folder / name) != manifest.files.get(name):
             raise damaged(folder, f"{name} was changed after it was built")
 
 
@@ -116,10 +117,10 @@ def fitting(labels: Sequence[str], backbone_fingerprint: str, root: Path) -> Pat
     """
     wanted = set(labels)
     fits = []
-    for path in sorted(root.glob(f"*/{MANIFEST}")):
+    for path in sorted(root.glob(f"[!.]*/{MANIFEST}")):  # a dot: a draft of one being written
         try:
             manifest = read_manifest(path.parent)
-        except BadInput as error:
+        except (BadInput, FileNotFoundError) as error:  # it may be replaced just now
             warnings.warn(f"skipped: {error}", stacklevel=2)
             continue
         if (
@@ -160,13 +161,20 @@ def check_target(folder: Path) -> None:
     """Refuse to replace what is no corpus, and to build what could not be saved.
 
     Raises:
-        BadInput: `folder` is a file, or holds something else.
+        BadInput: `folder` is a file, the current folder, or holds something else, even beside a
+            corpus: all that it holds would go.
         OSError: nothing can be written there.
     """
-    if folder.is_file() or (
-        folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir())
-    ):
-        raise BadInput(folder, "holds something that is no corpus", "choose another --out")
+    if folder.is_file():
+        raise BadInput(folder, "is a file", "choose another --out")
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        cause = "is the current folder or above it, which a corpus would take the place of"
+        raise BadInput(folder, cause, "name a folder in it")
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if held and not ({MANIFEST} < held <= _FILES):
+        strange = ", ".join(sorted(held - _FILES)[:3]) or f"no {MANIFEST} with what it describes"
+        cause = f"holds something that is no corpus ({strange})"
+        raise BadInput(folder, cause, "move it, or choose another --out")
     try_place(folder)
 
 

@@ -143,3 +143,21 @@ def test_trying_a_place_names_a_target_that_cannot_be_and_leaves_nothing(tmp_pat
     assert caught.value.filename == str(tmp_path / "notes.txt" / "corpus")
     try_place(tmp_path / "new" / "corpus")
     assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_a_file_is_written_where_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "a.csv").symlink_to("far/b.csv")
+    for text in ("first", "second"):
+        with atomic_file(tmp_path / "a.csv") as draft:
+            draft.write_text(text)
+        assert (tmp_path / "a.csv").is_symlink()
+        assert (tmp_path / "far" / "b.csv").read_text() == text
+
+
+def test_a_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no file"), atomic_file(tmp_path / "pipe"):
+        pass
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]

@@ -16,6 +16,7 @@ from corpus.errors import BadInput, RunFailed
         (BadInput("a [b].csv", "is\nempty", "add a row"), 2),
         (RunFailed("feats.h5", "disk is full", "free some room and run again"), 1),
         (OSError(13, "Permission denied", "out.h5"), 1),
+        (UnicodeEncodeError("utf-8", "a [b]\udcff", 5, 6, "surrogates not allowed"), 2),
     ],
 )
 def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
@@ -35,6 +36,13 @@ def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "[b]" in err or code != 2
+
+
+def test_what_is_printed_is_the_user_s_text_and_no_emoji(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command.out.print("archery :bow: [b]")
+    assert capsys.readouterr().out == "archery :bow: [b]\n"
 
 
 def test_errors_cross_process_borders() -> None:

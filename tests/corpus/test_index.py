@@ -254,6 +254,49 @@ def test_a_folder_of_other_things_is_never_replaced(corpus: Corpus, tmp_path: Pa
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("name", ["overrides.txt", "src"])
+def test_what_a_person_keeps_beside_a_corpus_is_never_removed(
+    corpus: Corpus, tmp_path: Path, name: str
+) -> None:
+    corpus.save(tmp_path / "c")
+    (tmp_path / "c" / name).mkdir()
+    with pytest.raises(BadInput, match=rf"no corpus \({name}\); move it"):
+        corpus.save(tmp_path / "c")
+    (tmp_path / "c" / name).rmdir()
+    corpus.save(tmp_path / "c")
+
+
+def test_a_file_of_anything_else_called_corpus_json_is_never_replaced(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    (tmp_path / "corpus.json").write_text('{"documents": 3}')
+    with pytest.raises(BadInput, match="no corpus"):
+        corpus.save(tmp_path)
+
+
+def test_the_current_folder_never_becomes_a_corpus(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="is the current folder"):
+        corpus.save(Path())
+
+
+def test_labels_are_read_of_the_corpus_that_was_opened_and_of_no_later_one(
+    corpus: Corpus, mini: Backbone, tmp_path: Path
+) -> None:
+    corpus.save(tmp_path / "c")
+    opened = Corpus.load(tmp_path / "c")
+    Corpus.build(["archery"], mini).save(tmp_path / "c")
+    with pytest.raises(BadInput, match="was replaced since"):
+        _ = opened.found
+
+
+def test_a_draft_of_a_corpus_fits_nobody(corpus: Corpus, mini: Backbone, tmp_path: Path) -> None:
+    corpus.save(tmp_path / ".mine.abc")
+    assert fitting(LABELS, mini.fingerprint, tmp_path) is None
+
+
 def test_the_fitting_corpus_covers_the_labels_and_shares_the_backbone(
     corpus: Corpus, saved: Path, mini: Backbone
 ) -> None:

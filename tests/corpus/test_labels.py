@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.errors import BadInput
-from corpus.labels import bundled, check_label, load_labels, readable
+from corpus.labels import bundled, check_label, label_set, load_labels, readable
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,11 @@ def test_a_label_is_found_in_its_set_however_it_is_spelled() -> None:
     assert check_label("pommel horse", sets) == "PommelHorse"
     with pytest.raises(BadInput, match="is not in ucf101"):
         check_label("flying to the moon", sets)
+
+
+@pytest.mark.parametrize(
+    ("label", "why"), [("jugg\0ling", "is not text"), ("x" * 100_001, "100,001")]
+)
+def test_what_is_no_label_in_a_list_is_refused(label: str, why: str) -> None:
+    with pytest.raises(BadInput, match=f"line 2 .*{why}"):
+        label_set("mine", ["archery", label])
