@@ -199,7 +199,8 @@ class Corpus:
         """
         self._check(backbone)
         known, sets = self.manifest.labels, self.manifest.label_sets
-        new = [label for label in dict.fromkeys(labels) if label not in known]
+        stripped = dict.fromkeys(label.strip() for label in labels)
+        new = [label for label in stripped if label not in known]
         if not new:
             return self
         name = free_name("added", [group.name for group in sets])

@@ -1,6 +1,7 @@
 """Looking into a corpus: facts, doubts, differences, tables and pictures."""
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class Difference(BaseModel):
         added, removed: entities, as "unit (synset)".
         changed: unit → the senses before and after.
         backbone: the names before and after, empty when the fingerprint is the same.
+        options: name → its value before and after, as JSON.
         labels_added, labels_removed: labels.
     """
 
@@ -37,6 +39,7 @@ class Difference(BaseModel):
     removed: list[str]
     changed: dict[str, list[str]]
     backbone: list[str]
+    options: dict[str, list[str]]
     labels_added: list[str]
     labels_removed: list[str]
 
@@ -96,7 +99,7 @@ def override_lines(corpus: Corpus, entity: Entity) -> list[str]:
 
 
 def difference(before: Corpus, after: Corpus) -> Difference:
-    """Compare two corpora by their entities, backbone and labels."""
+    """Compare two corpora by their entities, backbone, options and labels."""
     old = {_key(entity): entity for entity in before.entities}
     new = {_key(entity): entity for entity in after.entities}
     senses = [_senses(corpus) for corpus in (before, after)]
@@ -107,11 +110,17 @@ def difference(before: Corpus, after: Corpus) -> Difference:
     }
     labels = [corpus.manifest.labels for corpus in (before, after)]
     same = before.manifest.fingerprint == after.manifest.fingerprint
+    asked = [corpus.manifest.options.model_dump(mode="json") for corpus in (before, after)]
     return Difference(
         added=sorted(new.keys() - old.keys()),
         removed=sorted(old.keys() - new.keys()),
         changed=changed,
         backbone=[] if same else [before.manifest.backbone, after.manifest.backbone],
+        options={
+            name: [json.dumps(one[name], ensure_ascii=False) for one in asked]
+            for name in asked[0]
+            if asked[0][name] != asked[1][name]
+        },
         labels_added=sorted(labels[1] - labels[0]),
         labels_removed=sorted(labels[0] - labels[1]),
     )

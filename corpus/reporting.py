@@ -81,8 +81,8 @@ def diff(
         return
     for name, value in found.items():
         out.print(f"{name}: {len(value)}")
-        items = [f"{k}: {a} → {b}" for k, (a, b) in value.items()] if name == "changed" else value
-        for item in items:
+        pairs = isinstance(value, dict)
+        for item in [f"{k}: {a} → {b}" for k, (a, b) in value.items()] if pairs else value:
             out.print(f"  {item}")
 
 

@@ -91,7 +91,7 @@ def test_adding_labels_equals_building_from_all_and_embeds_only_new_texts(
     assert not old & set(asked)
     assert [group.name for group in more.manifest.label_sets] == ["labels", "added"]
     assert {e.text for e in more.entities} == old | set(asked)
-    assert corpus.add_labels(["HorseRiding"], mini) is corpus
+    assert corpus.add_labels([" HorseRiding "], mini) is corpus
 
 
 def test_adding_labels_reads_only_those_and_equals_building_from_both_sets(
@@ -392,6 +392,10 @@ def test_reports_name_doubts_differences_and_sizes(
     assert [e.margin for e in doubts] == sorted(e.margin for e in doubts)
     smaller = Corpus.build(LABELS[1:], mini)
     changes = report.difference(corpus, smaller)
+    assert changes.options == {}
+    other = Corpus.build(LABELS, mini, templates=("a {unit}",))
+    asked = report.difference(corpus, other).options
+    assert {name: values[1] for name, values in asked.items()} == {"templates": '["a {unit}"]'}
     assert changes.labels_removed == ["playing cello"]
     assert any(item.startswith("cello (") for item in changes.removed)
     assert changes.backbone == []
