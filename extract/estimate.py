@@ -57,7 +57,7 @@ def estimate(
     """
     encoder = options.encoder(backbone, lanes(backbone.device))
     plan, tower = plan_of(backbone, options, dataset.split), encoder.tower
-    there = [clip for clip in dataset.clips if dataset.path(clip).is_file()]
+    there = [clip for clip in dataset.clips if dataset.has(clip)]
     step = max(1, len(there) // _SAMPLED)
     sampled = there[::step][:_SAMPLED]
     jobs = [Job(dataset.path(clip), clip.video, plan) for clip in sampled]

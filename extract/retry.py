@@ -47,7 +47,7 @@ def retry(
     again = [
         index
         for index, clip in enumerate(dataset.clips)
-        if cache.status[index] == "failed" and dataset.path(clip).is_file()
+        if cache.status[index] == "failed" and dataset.has(clip)
     ]
     if before.resumed < len(cache) or not again:
         return before

@@ -101,7 +101,7 @@ def extract(
     check_target(out)
     if limit is not None:
         dataset = replace(dataset, clips=dataset.clips[:limit])
-    if not any(dataset.path(clip).is_file() for clip in dataset.clips):
+    if not any(dataset.has(clip) for clip in dataset.clips):
         cause = f"none of the {len(dataset.clips)} files that the list names is there"
         raise BadInput(dataset.root, cause, "check --root")
     encoder = options.encoder(backbone, lanes(backbone.device))

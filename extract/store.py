@@ -71,6 +71,8 @@ class FeatureCache:
                     self.path, f"schema version {version}, and this reads {SCHEMA_VERSION}", _REMAKE
                 )
             facts = dict(file.attrs.items())
+            for value in facts.values():
+                str(value).encode()  # h5py lets through what is no UTF-8
             facts |= {name: json.loads(facts[name]) for name in NESTED if name in facts}
             manifest = CacheManifest.model_validate(facts)
             self._check_layout(file, manifest)

@@ -60,6 +60,10 @@ class Dataset:
         """Where a clip's file is."""
         return self.root / clip.video
 
+    def has(self, clip: Clip) -> bool:
+        """Whether a clip's file is there; one that may not even be looked for is not."""
+        return os.path.isfile(self.path(clip))  # Path.is_file would raise
+
     def shard(self, part: str, block: int) -> "Dataset":
         """The i-th of n parts, for many machines; `alt-features merge` joins their caches.
 
@@ -71,7 +75,7 @@ class Dataset:
         Raises:
             BadInput: not i/n, or more parts than blocks.
         """
-        match = re.fullmatch(r"(\d+)/(\d+)", part)
+        match = re.fullmatch(r"(\d+)/(\d+)", part, re.ASCII)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise BadInput(f"--shard {part}", "not i/n with i from 1 to n", "as in 3/8")
         index, count = int(match[1]), int(match[2])
@@ -83,7 +87,7 @@ class Dataset:
         return replace(
             self,
             clips=self.clips[start:stop],
-            part=part,
+            part=f"{index}/{count}",  # however it was padded
             start=start,
             whole_clips=len(self.clips),
             whole_hash=list_hash((c.video, c.label, c.split) for c in self.clips),

@@ -127,7 +127,7 @@ def _cells(line: str, separator: str | None, where: str) -> list[str]:
     if separator is None:
         return line.strip().rsplit(maxsplit=1)
     try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, strict=True))]
     except csv.Error as error:
         raise BadInput(where, f"cannot be read ({error})", "mend the line") from error
 

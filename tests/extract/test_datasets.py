@@ -229,6 +229,7 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ("path,name\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class; call"),
         ("path,label,class\na.mp4,0,x\n", r"list.csv:1: 2 of its columns are called label or"),
         (f"a.mp4,x\n{'b' * 140_000},x\n", r"list.csv:2: cannot be read \(field larger than"),
+        ('path,label\na.mp4,x\nb.mp4,"x,train\n', r"list.csv:3: cannot be read \(unexpected end"),
     ],
 )
 def test_a_bad_list_is_named_with_its_line(tmp_path: Path, text: str, cause: str):
@@ -265,3 +266,15 @@ def test_no_path_of_a_list_leaves_the_root(text: str):
 def test_parts_are_cut_where_shards_end_whatever_device_makes_them():
     # `alt-extract --shard` cuts at multiples of a GPU's.
     assert usual_checkpoint("cuda") % usual_checkpoint("cpu") == 0
+
+
+def test_a_padded_part_is_the_part(tmp_path: Path):
+    fill(tmp_path, "a/1.mp4 | b/2.mp4")
+    dataset = open_dataset("folder", tmp_path)
+    assert dataset.shard("01/002", 1) == dataset.shard("1/2", 1)
+
+
+def test_a_file_that_may_not_be_looked_for_is_a_video_that_is_not_there(tmp_path: Path):
+    (tmp_path / "list.csv").write_text(f"{'x' * 300}.mp4,x\n")  # longer than names may be
+    dataset = open_dataset("csv", tmp_path)
+    assert not dataset.has(dataset.clips[0])

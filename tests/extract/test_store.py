@@ -291,3 +291,11 @@ def test_a_part_says_where_it_belongs_and_an_older_one_is_sound_without(
             assert {fact: file.attrs[fact] for fact in OF_PART if fact in file.attrs} == more
     assert FeatureCache(tmp_path / "new.h5").manifest.whole_clips == 9
     assert FeatureCache(tmp_path / "old.h5").manifest.whole_hash == ""
+
+
+def test_a_fact_that_is_no_text_is_damage(tmp_path: Path, manifest: CacheManifest, write_cache):
+    write_cache(tmp_path / "a.h5", manifest)
+    damaged = (tmp_path / "a.h5").read_bytes().replace(manifest.sampling.encode(), b"\xfeentre")
+    (tmp_path / "b.h5").write_bytes(damaged)
+    with pytest.raises(BadInput, match="is damaged"):
+        verify(tmp_path / "b.h5")
