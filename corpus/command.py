@@ -16,8 +16,8 @@ from rich.text import Text
 from corpus.errors import BadInput, RunFailed
 
 # Facts go to stdout, so that `--json` can be piped; progress, notes and warnings go to stderr.
-# What is printed is mostly the user's: no bracket in it is a style, no :word: an
-# emoji, and no line of it is cut.
+# What is printed is mostly the user's: no bracket in it is a style and no :word: an emoji, and no
+# line of it is cut.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 

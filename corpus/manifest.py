@@ -167,8 +167,8 @@ def check_target(folder: Path) -> None:
     """
     if folder.is_file():
         raise BadInput(folder, "is a file", "choose another --out")
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        cause = "is the current folder or above it, which a corpus would take the place of"
+    if folder.resolve() == Path.cwd():
+        cause = "is the current folder, which a corpus would take the place of"
         raise BadInput(folder, cause, "name a folder in it")
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if held and not ({MANIFEST} < held <= _FILES):

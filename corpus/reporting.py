@@ -81,8 +81,9 @@ def diff(
         return
     for name, value in found.items():
         out.print(f"{name}: {len(value)}")
-        pairs = isinstance(value, dict)
-        for item in [f"{k}: {a} → {b}" for k, (a, b) in value.items()] if pairs else value:
+        if isinstance(value, dict):
+            value = [f"{key}: {old} → {new}" for key, (old, new) in value.items()]
+        for item in value:
             out.print(f"  {item}")
 
 
