@@ -125,7 +125,8 @@ class Align(nn.Module):
         keys = F.normalize(self.entity_side(self.words()), dim=-1)  # (K, D)
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
         part = max(1, _HELD // keys.shape[0])
-        if flat.shape[0] <= part:
+        # What is exported takes any batch: neither the branch nor the number of parts is traced.
+        if torch.compiler.is_exporting() or flat.shape[0] <= part:
             near, candidates = self._nearest(flat, keys)
         else:
             parts = [

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from adapter.clips import PLACE, Clips
 from adapter.model import Recogniser
 from adapter.runs import Run
-from corpus.atomic import atomic_file
+from corpus.atomic import atomic_file, try_place
 from corpus.errors import BadInput, RunFailed
 
 TOLERANCE = 1e-4  # of probabilities
@@ -74,23 +74,25 @@ def export(run: Run, path: Path) -> Exported:
 
     Raises:
         BadInput: another suffix, or *.onnx without the packages of the extra `onnx`.
-        RunFailed: what was written does not agree with the run to `TOLERANCE`.
+        RunFailed: what was written does not agree with the run to `TOLERANCE`, and is removed.
     """
     forms = {".pt2": _torch_export, ".onnx": _onnx}
     if path.suffix not in forms:
         raise BadInput(path, "an unknown form", "name it *.pt2 for torch.export, or *.onnx")
     scorer = Scorer(run.model, run.labels).eval()
+    try_place(path)
     with torch.no_grad():
         content, load = forms[path.suffix](scorer, _random(run, 2))
         with atomic_file(path) as draft:
             draft.write_bytes(content)
-        again = load(path)
-        tries = [_random(run, batch) for batch in (1, 3)]
-        # PyTorch's maximum of what is not a number is not a number; Python's may be another.
-        found = [(again(*given) - scorer(*given)).abs().max() for given in tries]
-        difference = float(torch.stack(found).max())
-    if not difference <= TOLERANCE:
-        raise RunFailed(path, f"differs from the run by {difference:.2g}", "use the run folder")
+            again = load(draft)
+            tries = [_random(run, batch) for batch in (1, 3)]
+            # PyTorch's maximum of what is not a number is not a number; Python's may be another.
+            found = [(again(*given) - scorer(*given)).abs().max() for given in tries]
+            difference = float(torch.stack(found).max())
+            if not difference <= TOLERANCE:
+                cause = f"differs from the run by {difference:.2g}"
+                raise RunFailed(path, cause, "use the run folder")
     return Exported(path, difference)
 
 

@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
+from adapter import align
 from adapter.data import open_clips
 from adapter.evaluate import probabilities
 from adapter.export import export
@@ -35,6 +36,18 @@ def test_an_exported_run_scores_as_the_run_does(task, tmp_path: Path, method: st
     )
 
 
+@pytest.mark.parametrize("suffix", ["pt2", "onnx"])
+def test_an_exported_run_takes_more_clips_than_are_aligned_at_once(
+    task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    train_run(task, ModelConfig(), TrainConfig(epochs=1), tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    of_two = 2 * run.config.features.frames * run.config.features.regions
+    for held in (1, of_two * len(run.entities)):  # the two clips to trace are many, or just few
+        monkeypatch.setattr(align, "_HELD", held)
+        assert export(run, tmp_path / f"adapter.{suffix}").difference < 1e-4
+
+
 @pytest.mark.parametrize("method", ["alt", "temporal"])
 def test_an_onnx_file_scores_as_the_run_does(task, tmp_path: Path, method: str) -> None:
     train_run(task, ModelConfig(method=method), TrainConfig(epochs=2, lr=5e-3), tmp_path / "run")
@@ -55,6 +68,7 @@ def test_what_is_not_a_number_agrees_with_nothing(task, tmp_path: Path) -> None:
         next(run.model.parameters()).fill_(torch.nan)
     with pytest.raises(RunFailed, match="differs from the run by nan"):
         export(run, tmp_path / "adapter.pt2")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["feats.h5"]
 
 
 def test_another_suffix_or_a_missing_package_is_told_in_one_line(
