@@ -68,7 +68,8 @@ def forked(workers: int) -> Engine:
 def _start() -> None:
     # Threads of a fork's parent are not in it, and OpenMP would wait for them.
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a fork, and not its job alone
+    for wish in (signal.SIGINT, signal.SIGTERM):  # end a fork, and not its job alone
+        signal.signal(wish, signal.SIG_DFL)
 
 
 def _learns() -> bool:

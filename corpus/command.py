@@ -24,6 +24,7 @@ notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wr
 _MEND = "see that it is there and may be read or written, then run the command again"
 _MENDS = {errno.ENOSPC: "free some space, then run the command again"}
 _INTERRUPTED = 130  # exit status of a command that Ctrl-C has ended
+_WISHES = (signal.SIGINT, signal.SIGTERM)
 _SAME_WISH = 3.0  # seconds in which Ctrl-C again is no new wish: what the first began goes on
 
 
@@ -47,19 +48,23 @@ def print_json(value: Any) -> None:
 def run(app: typer.Typer) -> NoReturn:
     """Run `app` on the process's arguments and exit.
 
-    The status is 0 when done, 2 for bad input or usage, 1 for a failure, 130 for Ctrl-C. Errors
-    that a user can mend are one line on stderr. Anything else is a defect of ours and keeps its
-    traceback. Warnings are one line too, without the place in our code.
+    The status is 0 when done, 2 for bad input or usage, 1 for a failure, 130 for Ctrl-C and 143
+    for SIGTERM, with which clusters take a machine back. Errors that a user can mend are one line
+    on stderr. Anything else is a defect of ours and keeps its traceback. Warnings are one line
+    too, without the place in our code.
     """
     warnings.showwarning = _show_warning
-    signal.signal(signal.SIGINT, _interrupt())
+    asked: list[int] = []
+    for wish in _WISHES:
+        signal.signal(wish, _interrupt(asked))
     try:
         app()
     except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter is closing down
-            mend = "run the same command again, with --resume if it has one"
-            notes.print(f"stopped; what is finished is kept: {mend}")
+        if end.code == _INTERRUPTED and asked:
+            for wish in _WISHES:  # the interpreter is closing down
+                signal.signal(wish, signal.SIG_IGN)
+            notes.print("stopped; run the same command again, with --resume if it has one")
+            sys.exit(128 + asked[0])
         raise
     except RunFailed as error:
         _end(str(error), 1)
@@ -76,6 +81,10 @@ def run(app: typer.Typer) -> NoReturn:
             raise
         where = error.filename or "operating system"
         _end(f"{where}: {error.strerror or error}; {_MENDS.get(error.errno or 0, _MEND)}", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not _no_room(error):
+            raise
+        _end("memory: there is not enough for this; make batches or sizes smaller", 1)
     sys.exit(0)
 
 
@@ -94,15 +103,26 @@ def leave_to_caller() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _interrupt() -> Callable[..., None]:
-    """Return a handler of Ctrl-C that lets nothing interrupt the cleaning up after the first."""
+def _no_room(error: Exception) -> bool:
+    """Tell whether memory ran out, also that of a GPU; torch says so by names and words alone."""
+    torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or torchs
+
+
+def _interrupt(asked: list[int]) -> Callable[..., None]:
+    """Return a handler of Ctrl-C that lets nothing interrupt the cleaning up after the first.
+
+    Args:
+        asked: gets the number of each signal that interrupted something.
+    """
     last = -_SAME_WISH
 
-    def handle(*_: Any) -> None:
+    def handle(number: int, _: Any) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _SAME_WISH:
             last = now
+            asked.append(number)
             raise KeyboardInterrupt
 
     return handle

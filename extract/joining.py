@@ -184,6 +184,7 @@ def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    # Ctrl-C goes to the whole group of processes; the caller alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C goes to the whole group of processes, and SIGTERM may; the caller alone decides.
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, signal.SIG_IGN)
     serve(Connection(int(sys.argv[1])))

@@ -101,8 +101,9 @@ def receive(pipe: Connection) -> Pixels | str:
 
 
 if __name__ == "__main__":
-    # Ctrl-C goes to the whole group of processes; the caller alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C goes to the whole group of processes, and SIGTERM may; the caller alone decides.
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, signal.SIG_IGN)
     quiet()
     # The native libraries print lines of their own about files that they refuse.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from corpus import command
 from corpus.errors import BadInput, RunFailed
@@ -17,6 +18,9 @@ from corpus.errors import BadInput, RunFailed
         (RunFailed("feats.h5", "disk is full", "free some room and run again"), 1),
         (OSError(13, "Permission denied", "out.h5"), 1),
         (UnicodeEncodeError("utf-8", "a [b]\udcff", 5, 6, "surrogates not allowed"), 2),
+        (MemoryError(), 1),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …\nand more"), 1),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nand more"), 1),
     ],
 )
 def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
@@ -75,7 +79,8 @@ run(app)
 """
 
 
-def test_ctrl_c_twice_is_one_clear_line_and_the_cleaning_up_is_not_cut_off() -> None:
+@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_twice_is_one_clear_line_and_the_cleaning_up_is_not_cut_off(wish) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", WORKING, "work"],
         stdout=subprocess.PIPE,
@@ -85,10 +90,10 @@ def test_ctrl_c_twice_is_one_clear_line_and_the_cleaning_up_is_not_cut_off() -> 
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
     for _ in range(2):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(wish)
         time.sleep(0.1)
     out, err = process.communicate(timeout=30)
     assert out == "cleaned up\n"
     assert err.startswith("stopped; ")
     assert err.count("\n") == 1
-    assert process.returncode == 130
+    assert process.returncode == 128 + wish
