@@ -29,7 +29,6 @@ from adapter.stores import Store
 from adapter.task import Task
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
-from extract.store import FeatureCache
 
 _ENTRY = np.dtype([("entity", "<i4"), ("cosine", "<f2")])
 _VIEWS = 64  # looked up at once
@@ -96,14 +95,13 @@ def with_nearest(
         BadInput: the folder cannot be written, and there is no room for a temporary file.
     """
     count, top_k = int(clips.rows.max()) + 1, min(top_k, len(entities))
-    contents = [FeatureCache(path).manifest.content_hash for path in clips.sources]
-    key = " ".join([*contents, corpus, str(top_k), str(count)])
+    key = " ".join([*clips.contents, corpus, str(top_k), str(count)])
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     path = clips.sources[0].with_name(f"{clips.sources[0].stem}.nearest-{digest}.npy")
+    facts = clips.facts
+    shape = (count, facts.view_count, facts.frames, facts.regions, top_k)
     table: NDArray[Any] | None = _temporary.get(path)
-    if table is None and not path.is_file():
-        facts = clips.facts
-        shape = (count, facts.view_count, facts.frames, facts.regions, top_k)
+    if table is None and not _whole(path, shape):
         try:
             with atomic_file(path) as draft:
                 held = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
@@ -115,7 +113,7 @@ def with_nearest(
             _look_up(clips, entities.to(device), held)
             table = _temporary[path] = held
     if table is None:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
+        table = np.lib.format.open_memmap(path, mode="r")
     return replace(clips, store=WithNearest(clips.store, table))
 
 
@@ -152,6 +150,20 @@ def nearest(regions: Tensor, entities: Tensor, top_k: int) -> tuple[Tensor, Tens
     cosines = F.normalize(regions.float(), dim=-1) @ entities.T
     found = cosines.topk(top_k, dim=-1)
     return found.values, found.indices
+
+
+def _whole(path: Path, shape: tuple[int, ...]) -> bool:
+    """Tell whether a file holds a table of this shape; one that is damaged is made anew."""
+    try:
+        table = np.lib.format.open_memmap(path, mode="r")
+        if (table.shape, table.dtype) == (shape, _ENTRY):
+            return True
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        pass  # no such header, or less than it tells of
+    warnings.warn(f"{path} is damaged, and made anew", stacklevel=3)
+    return False
 
 
 def _unnamed(shape: tuple[int, ...], folder: Path) -> np.memmap[Any, Any]:

@@ -59,6 +59,25 @@ def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tm
     assert np.load(path, allow_pickle=False).shape[-1] == 4
 
 
+@pytest.mark.parametrize(
+    "damage", [b"", b"\x93NUMPY", b"PK\x03\x04", b"no array at all, but long enough for a header"]
+)
+def test_a_damaged_look_up_is_told_of_and_made_anew(task, tmp_path, damage: bytes) -> None:
+    items = torch.tensor([3, 0, 30])
+    first, _ = as_read(task, FROZEN).fetch(items)
+    (path,) = tmp_path.glob("*.nearest-*.npy")
+    whole = path.read_bytes()
+    for broken in (damage, whole[:-1], whole[: len(whole) // 2]):
+        path.write_bytes(broken)
+        with pytest.warns(UserWarning, match=rf"{path} is damaged, and made anew"):
+            again, _ = as_read(task, FROZEN).fetch(items)
+        assert torch.equal(first.nearest, again.nearest)
+        assert path.read_bytes() == whole
+    np.save(path, np.zeros((3, 2)))
+    with pytest.warns(UserWarning, match="is damaged"):
+        as_read(task, FROZEN)
+
+
 @pytest.fixture
 def refused(monkeypatch):
     """Let no look-up file be made, for a reason; root may write wherever the disk can."""
