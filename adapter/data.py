@@ -47,6 +47,7 @@ class ClipSet:
         facts: the manifest of the first cache; the facts that matter agree in all.
         left_out: rows not used, counted by reason.
         sources: the caches.
+        contents: their content hashes.
     """
 
     store: Store
@@ -59,6 +60,7 @@ class ClipSet:
     facts: CacheManifest
     left_out: Counter[str]
     sources: tuple[Path, ...]
+    contents: tuple[str, ...]
 
     @property
     def views(self) -> int:
@@ -173,11 +175,16 @@ def open_clips(
         Every such row that has a label; the others are counted in `left_out`.
 
     Raises:
-        BadInput: a file that is no cache, caches that differ in a fact that matters, no usable row.
+        BadInput: a file that is no cache, caches that differ in a fact that matters or in nothing,
+            no usable row.
     """
     caches = [FeatureCache(path) for path in paths]
     facts = caches[0].manifest
-    for cache in caches:
+    for number, cache in enumerate(caches):
+        for other in caches[:number]:
+            if other.manifest.content_hash == cache.manifest.content_hash:
+                cause = f"holds the same features as {other.path}"
+                raise BadInput(cache.path, cause, "give it once")
         for fact in _SHARED_FACTS:
             ours, theirs = getattr(facts, fact), getattr(cache.manifest, fact)
             if ours != theirs:
@@ -239,6 +246,7 @@ def open_clips(
         facts=facts,
         left_out=left_out,
         sources=tuple(paths),
+        contents=tuple(cache.manifest.content_hash for cache in caches),
     )
 
 
@@ -270,8 +278,8 @@ def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipS
     """Set a part of the training clips aside, to choose the best epoch by.
 
     Args:
-        clips: to divide.
-        share: of each class, rounded down.
+        clips: to divide. Those of one video, of several caches, stay together.
+        share: of the videos of each class, rounded down.
         least: clips that a choice can be based on.
 
     Returns:
@@ -279,12 +287,14 @@ def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipS
         all of the former, where they would be fewer than `least`.
     """
     generator = torch.Generator().manual_seed(0)
-    held: list[int] = []
+    chosen: set[str] = set()
     for label in range(len(clips.classes)):
-        members = (clips.labels == label).nonzero()[:, 0]
-        order = torch.randperm(len(members), generator=generator)
-        held += members[order[: int(share * len(members))]].tolist()
-    if len(held) < least:
+        members = (clips.labels == label).nonzero()[:, 0].tolist()
+        videos = list(dict.fromkeys(clips.videos[i] for i in members))
+        order = torch.randperm(len(videos), generator=generator)
+        chosen |= {videos[i] for i in order[: int(share * len(videos))].tolist()}
+    held = [i for i, video in enumerate(clips.videos) if video in chosen]
+    kept = [i for i, video in enumerate(clips.videos) if video not in chosen]
+    if len(held) < least or not kept:
         return clips, None
-    kept = sorted(set(range(len(clips))) - set(held))
-    return clips.subset(kept), clips.subset(sorted(held))
+    return clips.subset(kept), clips.subset(held)

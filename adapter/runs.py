@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -30,6 +30,7 @@ from extract.store import CacheManifest
 
 SCHEMA_VERSION = 3
 LABELS = "label_text"
+_VIDEOS = TypeAdapter(tuple[str, ...])
 
 
 class RunConfig(BaseModel):
@@ -43,6 +44,8 @@ class RunConfig(BaseModel):
         scale: of the backbone's cosines.
         corpus: id of the text corpus.
         features: manifest of the first cache trained on: backbone, merging, preprocessing.
+        contents, val_contents: content hashes of the caches trained on, and of those validated
+            on; none in a run that did not note them.
         clips, val_clips: how many were trained on and validated on.
         validation: where the latter come from.
         left_out, val_left_out: rows not used, by reason, of the features and of what was given to
@@ -59,6 +62,8 @@ class RunConfig(BaseModel):
     scale: float
     corpus: str
     features: CacheManifest
+    contents: tuple[str, ...] = ()
+    val_contents: tuple[str, ...] = ()
     clips: int
     val_clips: int
     validation: Validation
@@ -120,10 +125,12 @@ class Run:
             lines = (folder / "entities.jsonl").read_text(encoding="utf-8").splitlines()
             entities = tuple(Named.model_validate_json(line) for line in lines)
             noted = folder / "videos.json"
-            videos = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else ()
+            videos = _VIDEOS.validate_json(noted.read_bytes()) if noted.is_file() else ()
             with safe_open(folder / "adapter.safetensors", framework="pt") as file:
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             labels = weights.pop(LABELS)
+            if len(labels) != len(config.labels):
+                raise ValueError(f"{len(config.labels)} labels, but texts of {len(labels)}")
             dim, regions = config.features.dim, config.features.regions
             blank = torch.zeros(len(entities), dim)
             model = build(config.model, blank, regions, config.scale)
@@ -138,7 +145,7 @@ class Run:
             reason = str(error).splitlines()[0]
             raise BadInput(folder, f"the run is damaged ({reason})", "train again") from error
         model = model.to(device).eval()
-        return cls(folder, config, model, labels.to(device), entities, tuple(videos))
+        return cls(folder, config, model, labels.to(device), entities, videos)
 
 
 def unfinished(folder: Path) -> bool:

@@ -123,11 +123,12 @@ def open_task(
         held = open_clips(val, scored=True, parts=("validation",))
         same_features(held.facts, clips.facts, val[0])
         held = held.relabelled(clips.classes, f"{features[0]} (which {val[0]} is to validate)")
-        warn_of_trained(held, clips.videos, val[0])
         validation = "given"
     elif held is None and spare:
         clips, held = hold_out(clips)
         validation = "held out" if held is not None else "none"
+    if held is not None:
+        warn_of_trained(held, clips.videos, held.sources[0])
     say(f"opening {clips.facts.backbone}")
     backbone = backbone_of(clips.facts, features[0], device)
     return Task(

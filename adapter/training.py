@@ -101,6 +101,8 @@ def _config(task: Task, model: ModelConfig, train: TrainConfig) -> RunConfig:
         scale=task.backbone.logit_scale,
         corpus=task.corpus.id,
         features=task.clips.facts,
+        contents=task.clips.contents,
+        val_contents=task.val.contents if task.val is not None else (),
         clips=len(task.clips),
         val_clips=len(task.val) if task.val is not None else 0,
         validation=task.validation,

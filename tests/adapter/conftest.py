@@ -67,6 +67,7 @@ def write_cache(tmp_path: Path) -> WriteCache:
         per_class: int = 4,
         split: str = "train",
         splits: Sequence[str] = (),
+        folder: str = "",
         noise: float = 1.0,
         seed: int = 0,
         failed: int = 0,
@@ -113,7 +114,7 @@ def write_cache(tmp_path: Path) -> WriteCache:
                 regions_scale=None if scale is None else scale.numpy(),
             )
             part = split_of(row // len(classes))
-            writer.append(Entry(f"{part}/{row:04}.mp4", label, part, "ok"), features)
+            writer.append(Entry(f"{folder or part}/{row:04}.mp4", label, part, "ok"), features)
         for row in range(failed):
             part = split_of(row)
             writer.append(Entry(f"{part}/broken{row}.mp4", 0, part, "failed", "no frames"), None)

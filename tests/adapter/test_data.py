@@ -189,6 +189,23 @@ def test_a_tenth_of_each_class_is_held_out_and_always_the_same(write_cache) -> N
     assert hold_out(clips)[1].videos == held.videos
 
 
+def test_a_video_in_two_caches_is_held_out_of_both_or_of_none(write_cache) -> None:
+    once, again = (write_cache(f"{seed}.h5", per_class=60, seed=seed) for seed in (0, 1))
+    kept, held = hold_out(open_clips([once, again]))
+    assert torch.bincount(held.labels).tolist() == [12, 12, 12, 12]
+    assert set(Counter(held.videos).values()) == set(Counter(kept.videos).values()) == {2}
+    assert not set(kept.videos) & set(held.videos)
+
+
+def test_the_same_features_given_twice_are_refused(write_cache) -> None:
+    one = write_cache("one.h5")
+    other = one.with_name("other.h5")
+    other.write_bytes(one.read_bytes())
+    for pair in ([one, one], [one, other]):
+        with pytest.raises(BadInput, match=r"holds the same features as .*one\.h5; give it once"):
+            open_clips(pair)
+
+
 def test_nothing_is_held_out_of_a_few_clips(write_cache) -> None:
     clips = open_clips([write_cache()])
     kept, held = hold_out(clips)

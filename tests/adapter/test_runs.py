@@ -96,6 +96,11 @@ def test_a_run_killed_before_its_first_checkpoint_resumes_with_its_own_settings_
     turned = task.clips.relabelled(task.clips.classes[::-1])
     with pytest.raises(BadInput, match=r"other settings \(labels"):
         train_run(replace(task, clips=turned), ModelConfig(), QUICK, run, resume=True)
+    for changed, name in (("clips", "contents"), ("val", "val_contents")):
+        elsewhere = replace(getattr(task, changed), contents=("other",))
+        moved = replace(task, **{changed: elsewhere})
+        with pytest.raises(BadInput, match=rf"other settings \({name}"):
+            train_run(moved, ModelConfig(), QUICK, run, resume=True)
     metrics = train_run(task, ModelConfig(), QUICK, run, resume=True)
     assert metrics == train_run(task, ModelConfig(), QUICK, tmp_path / "whole")
 
@@ -147,6 +152,17 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
     entities.write_bytes(b"\xff" + entities.read_bytes()[1:])
     with pytest.raises(BadInput, match=r"the run is damaged .*0xff"):
         Run.load(tmp_path / "run")
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "other")
+    for content in ("[1]", "{}", "7", '["a.mp4"'):
+        (tmp_path / "other" / "videos.json").write_text(content)
+        with pytest.raises(BadInput, match="the run is damaged"):
+            Run.load(tmp_path / "other")
+    (tmp_path / "other" / "videos.json").unlink()
+    config = tmp_path / "other" / "config.json"
+    facts = json.loads(config.read_text())
+    config.write_text(json.dumps(facts | {"labels": facts["labels"][1:]}))
+    with pytest.raises(BadInput, match=r"the run is damaged \(3 labels, but texts of 4\)"):
+        Run.load(tmp_path / "other")
     config = tmp_path / "run" / "config.json"
     config.write_text(config.read_text().replace('"schema_version": 3', '"schema_version": 9'))
     with pytest.raises(BadInput, match="schema 9"):

@@ -124,6 +124,15 @@ def test_validating_with_what_is_trained_on_is_done_and_told_of(
         assert len(open_task([train], [train], corpus).val) == 16
 
 
+def test_videos_of_the_validation_split_that_are_trained_on_are_told_of(
+    write_cache, mini, corpus: Path
+) -> None:
+    train = write_cache("train.h5", backbone=mini, folder="all")
+    val = write_cache("val.h5", backbone=mini, split="val", seed=1, folder="all", per_class=2)
+    with pytest.warns(UserWarning, match="8 of 8 videos of .* are called as videos to train on"):
+        assert open_task([train, val], corpus=corpus).validation == "split"
+
+
 def test_a_validation_video_that_could_not_be_decoded_is_one_to_be_wrong_about(
     write_cache, mini, corpus: Path
 ) -> None:
