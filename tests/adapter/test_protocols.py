@@ -25,7 +25,9 @@ def run(write_cache, make_task, mini, tmp_path: Path, monkeypatch) -> Run:
 
 @pytest.fixture
 def novel(write_cache, mini) -> Path:
-    return write_cache("novel.h5", classes=NOVEL, per_class=3, noise=5, backbone=mini, failed=1)
+    return write_cache(
+        "novel.h5", NOVEL, per_class=3, folder="novel", noise=5, backbone=mini, failed=1
+    )
 
 
 def test_a_half_is_the_published_draw() -> None:
@@ -60,8 +62,14 @@ def test_ep2_is_all_classes_at_once(run: Run, novel: Path) -> None:
     assert clip.seeds[0].list_hash == ours.seeds[0].list_hash == part.list_hash
 
 
+@pytest.mark.parametrize("protocol", ["ep1", "ep2", "ep3"])
+def test_a_protocol_tells_of_clips_that_were_trained_on(run: Run, tmp_path: Path, protocol) -> None:
+    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*feats\.h5 are called as videos to"):
+        zero_shot([run], protocol, [tmp_path / "feats.h5"])
+
+
 def test_ep3_is_each_test_list(run: Run, novel: Path, write_cache, mini) -> None:
-    other = write_cache("other.h5", classes=NOVEL, per_class=2, backbone=mini, seed=4)
+    other = write_cache("other.h5", NOVEL, per_class=2, folder="novel", backbone=mini, seed=4)
     parts = zero_shot([run], "ep3", [novel, other]).parts
     assert [(part.name, part.clips) for part in parts] == [("novel", 16), ("other", 10)]
 

@@ -55,7 +55,9 @@ def test_classes_without_a_training_clip_are_novel(write_cache, make_task, mini,
     else:
         trained = open_clips([write_cache("four.h5", classes=six[:4], backbone=mini)])
     task = make_task(trained)
-    tests = open_tests({"t": write_cache("test.h5", classes=six, backbone=mini, seed=1)}, task)
+    tests = open_tests(
+        {"t": write_cache("test.h5", six, folder="test", backbone=mini, seed=1)}, task
+    )
     ranked, ((base, novel),) = base_and_novel(task, tests)
     assert (base.labelling.names, novel.labelling.names) == (six[:3], six[3:])
     assert len(base.clips) + len(novel.clips) == len(tests[0].clips) == 24
