@@ -68,16 +68,16 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     method: Method = "alt"
-    layers: int = Field(default=1, ge=0)
-    width: int = Field(default=128, ge=32, multiple_of=32)
-    mlp_ratio: float = Field(default=2.0, gt=0)
+    layers: int = Field(default=1, ge=0, le=100)
+    width: int = Field(default=128, ge=32, le=8192, multiple_of=32)
+    mlp_ratio: float = Field(default=2.0, ge=1 / 32, le=32)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     tracks: int = Field(default=16, ge=1)
     top_k: int = Field(default=4, ge=1)
     align: Literal["hard", "soft", "none"] = "hard"
     project: bool = False
     explore: bool = True
-    waves: int = Field(default=4, ge=1)
+    waves: int = Field(default=4, ge=1, le=1000)
     convolution: bool = False
     place: bool = True
     content: bool = False

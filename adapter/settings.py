@@ -77,19 +77,22 @@ def grid(
         varies fastest.
 
     Raises:
-        BadInput: as of `configs`, or nothing that varies.
+        BadInput: as of `configs`, a setting given twice, or nothing that varies.
     """
-    choices = []
+    choices: dict[str, list[str]] = {}
     for setting in settings:
         name, equals, values = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if name in choices:
+            raise BadInput(f"--set {name}", "is given twice", "give all its values at once")
         parts = [value.strip() for value in values.split(",")]
-        choices.append([f"{name.strip()}{equals}{value}" for value in dict.fromkeys(parts)])
-    varied = [number for number, values in enumerate(choices) if len(values) > 1]
+        choices[name] = [f"{name}{equals}{value}" for value in dict.fromkeys(parts)]
+    varied = [number for number, values in enumerate(choices.values()) if len(values) > 1]
     if not varied:
         raise BadInput("--set", "has nothing that varies", "as in --set lr=1e-4,4e-4")
     return {
         " ".join(chosen[number] for number in varied): configs(chosen, instead, **given)
-        for chosen in itertools.product(*choices)
+        for chosen in itertools.product(*choices.values())
     }
 
 

@@ -72,7 +72,7 @@ def compare(
     chosen, draws = method_names(methods), counts(shots)
     model, train = configs(setting or [], STUDY)
     where = on_device(device)
-    task, tests = _opened(features, test, corpus, prompt, where)
+    task, tests = _opened(features, test, corpus, prompt, where, to)
     with _progress(len(chosen) * seeds * len(draws)) as report:
         crew = _engine("local", where)
         cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report, crew)
@@ -138,7 +138,7 @@ def protocol(
             if not test:
                 raise BadInput("--test", "is missing", "as in --test list1=test.h5")
             crew = _engine(engine, where)
-            task, tests = _opened(features, test, corpus, prompt, where)
+            task, tests = _opened(features, test, corpus, prompt, where, to)
             with _progress(len(rows) * seeds * len(draws)) as report:
                 cells, record = conduct(
                     chosen, task, tests, rows, seeds, model, train, draws, where, report, crew
@@ -168,7 +168,7 @@ def sweep(
 
     combinations, where = grid(setting, STUDY, method=method), on_device(device)
     crew = _engine(engine, where)
-    task, tests = _opened(features, test, corpus, prompt, where)
+    task, tests = _opened(features, test, corpus, prompt, where, to)
     variants = [Variant(name, *both, task) for name, both in combinations.items()]
     with _progress(len(variants) * seeds) as report:
         cells = compare_variants(
@@ -201,7 +201,7 @@ def ablate(
     where, corpora = on_device(device), corpus or []
     crew = _engine(engine, where)
     model, train = configs(setting or [], STUDY)
-    task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where)
+    task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where, to)
     rows = variants(task, model, train, corpora[1:])
     with _progress(len(rows) * seeds) as report:
         cells = compare_variants(
@@ -244,12 +244,17 @@ def _opened(
     corpus: Path | None,
     prompt: list[str] | None,
     device: str,
+    to: Path | None,
 ) -> tuple["Task", list["Column"]]:
+    """Open what to train and to score on, and try where the record is to be written."""
     from adapter.compare import open_tests
     from adapter.settings import named_paths
     from adapter.task import open_task
     from adapter.text import DEFAULT_PROMPTS
+    from corpus.atomic import try_place
 
+    if to is not None:
+        try_place(to / "record.json")
     paths = named_paths(test)
     task = open_task(features, (), corpus, prompt or DEFAULT_PROMPTS, device, spare=False, say=say)
     tests = open_tests(paths, task)
@@ -273,8 +278,10 @@ def _zero_shot(
     from adapter.protocols import zero_shot
     from adapter.runs import Run
     from adapter.tables import figures_table, fitting_tables
-    from corpus.atomic import write_json
+    from corpus.atomic import try_place, write_json
 
+    if to is not None:
+        try_place(to / "metrics.json")
     result = zero_shot([Run.load(folder, device) for folder in run_folders], name, features, lists)
     if to is not None:
         write_json(to / "metrics.json", result.model_dump(mode="json"))

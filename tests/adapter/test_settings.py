@@ -54,6 +54,17 @@ def test_a_temperature_is_refused_where_nothing_is_chosen_by_it(name: str) -> No
         assert getattr(configs([f"{name}=0.1", *shape])[1], name) == 0.1
 
 
+def test_a_sweep_has_each_combination_once_under_its_own_name() -> None:
+    found = grid(["lr=1e-3,1e-4,1e-3", "mixup=0", "mlp-ratio=2,4"])
+    assert list(found) == [f"lr={lr} mlp_ratio={r}" for lr in ("1e-3", "1e-4") for r in (2, 4)]
+    assert {(train.lr, model.mlp_ratio) for model, train in found.values()} == {
+        (lr, r) for lr in (1e-3, 1e-4) for r in (2, 4)
+    }
+    for again in ("lr=1e-2", " lr =1e-2,1e-5"):
+        with pytest.raises(BadInput, match="--set lr: is given twice; give all its values at once"):
+            grid(["lr=1e-3,1e-4", again])
+
+
 def test_lists_on_the_command_line() -> None:
     assert method_names("alt, clip,alt") == ["alt", "clip"]
     assert counts("all,2") == [None, 2]

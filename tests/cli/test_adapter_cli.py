@@ -217,6 +217,28 @@ def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch
     assert sum(test["clips"] for test in record["tests"].values()) == 7
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "--test", "a=feats.h5"],
+        ["sweep", "--test", "a=feats.h5", "--set", "lr=1e-3,1e-4"],
+        ["ablate", "--test", "a=feats.h5"],
+        ["protocol", "few-shot", "--test", "a=feats.h5", "--shots", "1"],
+        ["protocol", "ep2", "--run", "runs/feats"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_of_before_any_training(
+    work: Path, here, monkeypatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(work)
+    for late in ("adapter.task.open_task", "adapter.protocols.zero_shot"):
+        monkeypatch.setattr(late, lambda *_, **__: pytest.fail("too late"))
+    code, _, said = here(*arguments, "--features", "feats.h5", "--out", "said.txt/here")
+    assert code == 1
+    assert said.startswith("error: said.txt/here/")
+    assert "Traceback" not in said
+
+
 def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -> None:
     monkeypatch.chdir(work)
     code, printed, _ = here(
