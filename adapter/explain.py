@@ -51,7 +51,8 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
         predictor: of a run with entities.
         video: the file.
         out: the report.
-        top: labels and entities to list; at most as many entities as there are colours.
+        top: labels and entities to list; of the entities, the first are drawn in the frames, as
+            many as there are colours.
 
     Returns:
         The prediction that is explained.
@@ -68,7 +69,7 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
         reading = model.read(clips)
     if reading.aligned is None:
         raise BadInput(predictor.run.folder, "has learned vectors in place of entities", "use alt")
-    prediction = predictor.judge(video, clips, min(top, len(COLOURS)))
+    prediction = predictor.judge(video, clips, top)
     labelling = predictor.labelling
     label = labelling.text[labelling.names.index(prediction.labels[0].label)]
     with torch.inference_mode():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from adapter import explain as explaining
 from adapter import predict as predicting
 from adapter.data import open_clips
 from adapter.evaluate import probabilities
@@ -149,6 +150,19 @@ def test_a_report_stands_alone_and_escapes_what_it_was_given(
     titles = re.findall(r"<title>(thing \d+): [\d.]+ %</title>", text)
     assert titles
     assert set(titles) <= {seen.entity for seen in prediction.entities}
+
+
+def test_a_report_lists_as_many_labels_and_entities_as_asked_for(
+    predictor: Predictor, videos: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(explaining, "COLOURS", ("#e69f00",))
+    prediction = explain(predictor, videos / "<b>hugging/0.mp4", tmp_path / "report.html", top=4)
+    text = (tmp_path / "report.html").read_text()
+    assert len(prediction.entities) > 1
+    assert len(prediction.labels) == 2
+    assert text.count('class="swatch"') == 1
+    drawn = set(re.findall(r"<title>(thing \d+): [\d.]+ %</title>", text))
+    assert drawn == {prediction.entities[0].entity}
 
 
 def test_a_run_without_entities_cannot_be_explained(
