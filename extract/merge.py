@@ -23,7 +23,8 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
 
     Parts made with `--shard i/n` are put in their order, whatever the order of `paths`, and give
     the very file that one machine would have made. Datasets are joined in the order given: their
-    classes are united, labels follow their class, and a video's path begins with its dataset.
+    classes are united, labels follow their class, and a video's path begins with its dataset. One
+    of them may be of several datasets already.
 
     Args:
         paths: at least two caches.
@@ -48,11 +49,11 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
         if theirs != ours:
             cause = f"made with other options than {paths[0]} ({differs(ours, theirs)})"
             raise BadInput(cache.path, cause, "merge only what was made alike")
-    names = list(dict.fromkeys(cache.manifest.dataset for cache in caches))
+    names = list(dict.fromkeys(name for cache in caches for name in _datasets(cache)))
     if any(cache.manifest.part for cache in caches):
         caches = _in_order(caches)
     classes = tuple(dict.fromkeys(name for cache in caches for name in cache.manifest.classes))
-    splits = dict.fromkeys(cache.manifest.split for cache in caches)
+    splits = dict.fromkeys(name for cache in caches for name in cache.manifest.split.split("+"))
     manifest = first.model_copy(
         update={
             "dataset": "+".join(names),
@@ -141,17 +142,26 @@ def _check_whole(parts: list[FeatureCache]) -> None:
 
 
 def _renamed(cache: FeatureCache, index: int, classes: tuple[str, ...], several: bool) -> Entry:
-    entry, manifest = cache.entry(index), cache.manifest
-    label = classes.index(manifest.classes[entry.label]) if entry.label >= 0 else -1
-    video = f"{manifest.dataset}/{entry.video}" if several else entry.video
-    return replace(entry, label=label, video=video)
+    entry = cache.entry(index)
+    label = classes.index(cache.manifest.classes[entry.label]) if entry.label >= 0 else -1
+    return replace(entry, label=label, video=_name(cache, entry.video, several))
+
+
+def _datasets(cache: FeatureCache) -> list[str]:
+    """The datasets that a cache is of; `merge` joins their names."""
+    return cache.manifest.dataset.split("+")
+
+
+def _name(cache: FeatureCache, video: str, several: bool) -> str:
+    """What a video is called in a cache of several datasets, as it may be already, or of one."""
+    return f"{cache.manifest.dataset}/{video}" if several and len(_datasets(cache)) == 1 else video
 
 
 def _check_videos(caches: list[FeatureCache], several: bool) -> None:
-    seen: dict[tuple[str, str], FeatureCache] = {}
+    seen: dict[str, FeatureCache] = {}
     for cache in caches:
         for video in cache.videos:
-            other = seen.setdefault((cache.manifest.dataset if several else "", video), cache)
+            other = seen.setdefault(_name(cache, video, several), cache)
             if other is not cache:  # though it may be the same file, given twice
                 cause = f"{video} is in {other.path} too"
                 raise BadInput(cache.path, cause, "merge each video once")
