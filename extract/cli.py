@@ -203,7 +203,7 @@ def extract(
     if json:
         print_json(work.facts(report))
     else:
-        _tell(report)
+        _tell(report, retry_failed)
     if profile:
         spent = report.spent
         notes.print(
@@ -235,10 +235,12 @@ def _some(items: tuple[str, ...], most: int = 5) -> str:
     return ", ".join(items[:most]) + rest
 
 
-def _tell(report: Any) -> None:
+def _tell(report: Any, retried: bool) -> None:
     manifest = report.manifest
     if report.resumed == manifest.clips and not report.spent.frames:
         again = "; --retry-failed tries failed videos again" if manifest.failed else ""
+        if retried and manifest.failed:
+            again = "; the files of what failed are still missing"
         out.print(f"{report.path} was already complete{again}; --overwrite makes it anew")
     frames = report.spent.frames
     rate = f", {frames / report.seconds:.1f} frames/s" if frames else ""

@@ -53,8 +53,9 @@ def estimate(
         dataset, backbone, options, workers, timeout: as for `extract`.
 
     Raises:
-        BadInput: the options do not fit the backbone.
+        BadInput: no file of the dataset is there, or the options do not fit the backbone.
     """
+    dataset.check_there()
     encoder = options.encoder(backbone, lanes(backbone.device))
     plan, tower = plan_of(backbone, options, dataset.split), encoder.tower
     there = [clip for clip in dataset.clips if dataset.has(clip)]

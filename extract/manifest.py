@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+from corpus.errors import BadInput
 
 SCHEMA_VERSION = 1
 
@@ -127,6 +130,19 @@ def tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtyp
     if m.dtype == "int8":
         layout["regions_scale"] = ((frames, m.regions), np.float16)
     return {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in layout.items()}
+
+
+def check_rows(manifest: CacheManifest) -> None:
+    """Refuse rows that are too large: a row is a chunk of HDF5, which counts its bytes in 32 bits.
+
+    Raises:
+        BadInput: so they are.
+    """
+    largest = max(math.prod(shape) * dtype.itemsize for shape, dtype in tensors(manifest).values())
+    if largest >= 2**32:
+        views, frames = manifest.view_count, manifest.frames
+        cause = f"of {views} views make {largest / 1e9:.1f} GB a video, and 4.2 have room"
+        raise BadInput(f"--frames {frames}", cause, "use fewer frames or views")
 
 
 def patch_dtype(regions: int) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ from extract.clip import Pixels, Plan
 from extract.cores import cores
 from extract.datasets import Dataset
 from extract.encode import Encoder, lanes
-from extract.manifest import OF_PART, CacheManifest, PreprocessFacts, list_hash
+from extract.manifest import OF_PART, CacheManifest, PreprocessFacts, check_rows, list_hash
 from extract.options import Options, plan_of
 from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, tell
 from extract.pool import Pool
@@ -101,12 +101,11 @@ def extract(
     check_target(out)
     if limit is not None:
         dataset = replace(dataset, clips=dataset.clips[:limit])
-    if not any(dataset.has(clip) for clip in dataset.clips):
-        cause = f"none of the {len(dataset.clips)} files that the list names is there"
-        raise BadInput(dataset.root, cause, "check --root")
+    dataset.check_there()
     encoder = options.encoder(backbone, lanes(backbone.device))
     plan = plan_of(backbone, options, dataset.split)
     manifest = _manifest(dataset, encoder, options, plan)
+    check_rows(manifest)
     late = {"compression", "failed", "content_hash", *OF_PART}
     job = manifest.model_dump(mode="json", exclude=late)
     job |= {"batch": options.batch, "decoder": options.decoder, "checkpoint": options.checkpoint}

@@ -32,21 +32,22 @@ def check_target(target: Path) -> None:
     """Look whether there could be such a file, before there is work to lose.
 
     Raises:
-        BadInput: it is a folder, or its name is too long.
+        BadInput: it is no file but a folder, a device or a pipe, or its name is too long.
         RunFailed: its folder cannot be looked into.
     """
     with writing(target):
         if len(os.fsencode(_draft_name(target))) > _LONGEST:
             raise BadInput(target, "its name is too long", "give a shorter one as --out")
-        if target.is_dir():
-            raise BadInput(target, "is a folder", "give a file such as feats.h5 as --out")
+        if target.exists() and not target.is_file():
+            what = "a folder" if target.is_dir() else "a device or a pipe"
+            raise BadInput(target, f"is {what}", "give a file such as feats.h5 as --out")
 
 
 class Shards:
     """The finished part of an extraction; use it in a `with`, which holds the lock.
 
     Args:
-        target: the cache file to be.
+        target: the cache file to be; where it is a link, what that leads to is made.
         job: all that decides the features, as JSON-like data. Shards of another job are refused.
         fresh: make a target anew: what another or the same job left is removed instead of resumed,
             unless it was fresh itself and is this job.
@@ -57,8 +58,9 @@ class Shards:
     """
 
     def __init__(self, target: Path, job: dict[str, Any], fresh: bool = False) -> None:
-        self.target, self.job, self._fresh = target, json.loads(json.dumps(job)), fresh
-        self.folder = target.with_name(f"{target.name}.shards")
+        self.job, self._fresh = json.loads(json.dumps(job)), fresh
+        self.target = Path(os.path.realpath(target)) if target.is_symlink() else target
+        self.folder = self.target.with_name(f"{self.target.name}.shards")
 
     def __enter__(self) -> "Shards":
         with writing(self.target, GOES_ON):

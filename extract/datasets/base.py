@@ -64,6 +64,16 @@ class Dataset:
         """Whether a clip's file is there; one that may not even be looked for is not."""
         return os.path.isfile(self.path(clip))  # Path.is_file would raise
 
+    def check_there(self) -> None:
+        """Refuse a dataset of which no file is there.
+
+        Raises:
+            BadInput: so it is.
+        """
+        if not any(self.has(clip) for clip in self.clips):
+            cause = f"none of the {len(self.clips)} files that the list names is there"
+            raise BadInput(self.root, cause, "check --root")
+
     def shard(self, part: str, block: int) -> "Dataset":
         """The i-th of n parts, for many machines; `alt-features merge` joins their caches.
 

@@ -110,12 +110,14 @@ def test_a_killed_run_goes_on_to_an_identical_file(whole, videos: Path, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["feats.h5"]
 
 
-def test_ctrl_c_keeps_the_finished_shards_and_says_so(videos: Path, tmp_path: Path):
-    done = struck("SIGINT", videos, tmp_path / "feats.h5")
-    assert done.returncode == 130
+@pytest.mark.parametrize("wish", ["SIGINT", "SIGTERM"])
+def test_being_stopped_keeps_the_finished_shards_and_says_so(wish, videos: Path, tmp_path: Path):
+    done = struck(wish, videos, tmp_path / "feats.h5")
+    assert done.returncode == 128 + signal.Signals[wish]
     assert "run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "feats.h5.shards").glob("0*.shard"))
+    assert not list((tmp_path / "feats.h5.shards").glob("draft-*"))
     assert not (tmp_path / "feats.h5").exists()
 
 
@@ -231,6 +233,11 @@ def test_failed_videos_are_tried_again_when_asked(
     code, _, err = here(monkeypatch, capsys, *base, "--retry-failed", "--overwrite")
     assert code == 2
     assert "--retry-failed: given together with --overwrite;" in err
+    (tmp_path / "list.csv").write_text("a/00.mp4,a\na/gone.mp4,a\n")
+    listed = ["--dataset", "csv", "--root", str(tmp_path), "--out", str(tmp_path / "listed.h5")]
+    here(monkeypatch, capsys, *listed, *MINI)
+    code, said, _ = here(monkeypatch, capsys, *listed, *MINI, "--retry-failed")
+    assert (code, "the files of what failed are still missing" in said) == (0, True)
 
 
 def test_a_command_of_which_every_video_fails_does_not_end_well(

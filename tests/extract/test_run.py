@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -140,6 +141,7 @@ def test_one_video_alone_has_the_cache_s_features(
         {"sampling": "dense"},
         {"merge": -1},
         {"checkpoint": 0},
+        {"frames": 10**6},  # a row is larger than a chunk of HDF5 may be
         {"sampling": "random", "seed": -1},
         {"sampling": "random", "seed": 2**53},
     ],
@@ -251,5 +253,28 @@ def test_a_target_that_cannot_be_is_refused_before_anything_is_done(
     for name, cause in cases.items():
         with pytest.raises(BadInput, match=f"{name}: {cause}"):
             extract(dataset, mini, Path(name), OPTIONS, overwrite=overwrite)
-    assert list(tmp_path.iterdir()) == []
+    os.mkfifo(tmp_path / "pipe")
+    for name in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(BadInput, match=f"{name}: is a device or a pipe"):
+            extract(dataset, mini, name, OPTIONS, overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
     check_target(tmp_path / ("x" * 240))
+
+
+def test_a_target_that_is_a_link_stays_one(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "feats.h5"
+    link.symlink_to(tmp_path / "disk/real.h5")
+    for _ in ("made", "found complete"):
+        extract(dataset, mini, link, OPTIONS)
+        assert link.is_symlink()
+        assert (tmp_path / "disk/real.h5").read_bytes() == whole.read_bytes()
+        assert sorted(path.name for path in tmp_path.rglob("*")) == ["disk", "feats.h5", "real.h5"]
+
+
+def test_what_none_of_the_files_would_cost_is_not_told(dataset: Dataset, mini: Backbone, tmp_path):
+    elsewhere = dataclasses.replace(dataset, root=tmp_path)
+    with pytest.raises(BadInput, match="none of the 7 files that the list names is there"):
+        estimate(elsewhere, mini, OPTIONS, workers=1)
