@@ -31,7 +31,8 @@ def export(cache: FeatureCache, out: Path, form: str) -> int:
     1,000 clips, a row each; the arrays are Arrow's fixed-shape tensors, which readers that do not
     know those see as lists. "webdataset" gives tar files of 1,000 clips: `<row>.regions.npy`, …,
     `<row>.json`. Failed rows have words alone: in "npy" their arrays are zero, in "parquet" null.
-    `manifest.json` says what made it all.
+    `manifest.json` says what made it all; beside parquet it is `_manifest.json`, which those who
+    read a folder as one table pass over.
 
     Args:
         cache: to read.
@@ -54,7 +55,8 @@ def export(cache: FeatureCache, out: Path, form: str) -> int:
         raise BadInput(out, "exists already", "choose another --out, or remove it")
     with writing(out), atomic_folder(out) as draft:
         facts = cache.manifest.model_dump(mode="json")
-        (draft / "manifest.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False))
+        name = "_manifest.json" if form == "parquet" else "manifest.json"
+        (draft / name).write_text(json.dumps(facts, indent=2, ensure_ascii=False))
         {"npy": _npy, "parquet": _parquet, "webdataset": _webdataset}[form](cache, draft)
     return len(cache) - cache.manifest.failed
 

@@ -148,6 +148,15 @@ def test_datasets_are_joined_with_their_classes_united(
     assert both.videos[7] == "csv/a/0.mp4"
     assert (both.regions(8) == FeatureCache(whole).regions(1)).all()
     assert verify(tmp_path / "both.h5").faults == ()
+    third = dataclasses.replace(dataset, name="ucf101", split="test")
+    extract(third, mini, tmp_path / "c.h5", OPTIONS)
+    manifest = merge([tmp_path / "c.h5", tmp_path / "both.h5"], tmp_path / "three.h5")
+    assert (manifest.dataset, manifest.split) == ("ucf101+folder+csv", "test+all")
+    three = FeatureCache(tmp_path / "three.h5")
+    assert three.videos == [f"ucf101/{clip.video}" for clip in dataset.clips] + both.videos
+    for again in (whole, tmp_path / "b.h5"):
+        with pytest.raises(BadInput, match=r"is in .*both\.h5 too; merge each video once"):
+            merge([tmp_path / "both.h5", again], tmp_path / "twice.h5")
 
 
 def test_what_was_made_otherwise_is_not_merged(
@@ -205,7 +214,9 @@ def test_export_to_parquet_is_the_cache_as_a_table(write_cache, manifest, tmp_pa
     write_cache(tmp_path / "a.h5", manifest.model_copy(update={"dtype": "int8", "clips": 45}))
     cache = FeatureCache(tmp_path / "a.h5")
     assert export(cache, tmp_path / "out", "parquet") == 44
-    table = parquet.read_table(tmp_path / "out/clips-000000.parquet")
+    table = parquet.read_table(tmp_path / "out")  # the manifest beside it is no part of it
+    facts = json.loads((tmp_path / "out/_manifest.json").read_text())
+    assert facts["content_hash"] == cache.manifest.content_hash
     assert table.column("video").to_pylist() == cache.videos
     assert table.column("class")[0].as_py() == "archery"
     assert table.column("error")[1].as_py() == "no video stream"
