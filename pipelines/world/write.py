@@ -1,6 +1,7 @@
 """Writing a world: videos with their truth, a list for each split, and what made it."""
 
 import csv
+import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -87,11 +88,13 @@ def write_world(
 
 def _claim(out: Path, facts: dict[str, object]) -> None:
     """Mark the folder as this world's, or refuse it."""
-    import json
-
     manifest = out / _MANIFEST
     if manifest.is_file():
-        if json.loads(manifest.read_text(encoding="utf-8")) != json.loads(json.dumps(facts)):
+        try:
+            same = json.loads(manifest.read_bytes()) == json.loads(json.dumps(facts))
+        except ValueError as error:
+            raise BadInput(manifest, "is damaged", "remove the folder, or give another") from error
+        if not same:
             raise BadInput(out, "holds another world", "give another --out, or remove it")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

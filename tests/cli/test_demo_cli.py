@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from corpus.errors import BadInput
 from extract.datasets import open_dataset
 from pipelines.world.actions import SPLITS, labels_of
 from pipelines.world.truth import read
+from pipelines.world.write import write_world
 
 
 def alt_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -80,6 +82,14 @@ def test_a_world_that_cannot_be_made_is_refused_in_one_line(
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_world_whose_facts_are_damaged_is_refused_in_one_line(tmp_path: Path) -> None:
+    for content in (b"", b'{"clips": 12', b"\xff"):
+        (tmp_path / "world.json").write_bytes(content)
+        with pytest.raises(BadInput, match=r"world\.json: is damaged"):
+            write_world(tmp_path, 12, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["world.json"]
 
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
