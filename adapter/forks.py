@@ -38,7 +38,7 @@ def forked(workers: int) -> Engine:
         _shared = jobs, tests
         context = multiprocessing.get_context("fork")
         try:
-            with ProcessPoolExecutor(workers, context, _start) as pool:
+            with ProcessPoolExecutor(min(workers, len(jobs)), context, _start) as pool:
                 if not pool.submit(_learns).result():
                     warnings.warn(
                         "trained one after the other: PyTorch has threads here that forks lack, as "

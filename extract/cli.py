@@ -11,6 +11,7 @@ import typer
 
 from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
+from extract.cores import MOST
 from extract.datasets import NAMES, open_dataset
 
 app = application("Encode videos once, into a feature cache (feats.h5).")
@@ -78,7 +79,9 @@ def extract(
         bool, typer.Option("--compile", help="Compile the encoder first: for long runs on a GPU.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
-    workers: Annotated[int | None, typer.Option(help="Decoding processes.", min=1)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Decoding processes.", min=1, max=MOST)
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS.")
     ] = "local",

@@ -2,6 +2,8 @@
 
 import os
 
+MOST = 1024  # processes beside each other that a user can ask for; more is a slip, and fills memory
+
 
 def cores() -> int:
     """Count the CPU cores that the system lets this process use."""

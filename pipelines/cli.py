@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from corpus.command import application, notes, out, print_json, run
-from extract.cores import cores
+from extract.cores import MOST, cores
 
 app = application("A world whose ground truth is known: make its videos, run the whole path on it.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes; by default one for each CPU core.")
+    int | None,
+    typer.Option(min=1, max=MOST, help="Processes; by default one for each CPU core."),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -55,6 +55,7 @@ def write_world(
     todo = [clip for clip in listed if not (out / clip.path).with_suffix(".json").is_file()]
     for _ in range(len(listed) - len(todo)):
         watch()
+    workers = min(workers, len(todo))  # a pool starts all of its own at once
     if workers > 1:
         with ProcessPoolExecutor(workers, initializer=leave_to_caller) as pool:
             try:

@@ -1,6 +1,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,7 @@ def test_an_interrupted_world_is_finished_by_the_same_command(world: Path) -> No
     [
         (("--clips", 2), "--clips 2"),
         (("--seed", -1), "--seed -1"),
+        (("--workers", 1025), "1024"),
         (("--clips", 13), "another world"),
     ],
 )
@@ -90,6 +93,21 @@ def test_a_world_whose_facts_are_damaged_is_refused_in_one_line(tmp_path: Path) 
         with pytest.raises(BadInput, match=r"world\.json: is damaged"):
             write_world(tmp_path, 12, 4)
     assert [path.name for path in tmp_path.iterdir()] == ["world.json"]
+
+
+def test_no_more_processes_are_started_than_there_are_clips_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Pool(ProcessPoolExecutor):
+        def __init__(self, workers: int, initializer: Callable[[], None]) -> None:
+            asked.append(workers)
+            super().__init__(workers, initializer=initializer)
+
+    monkeypatch.setattr("pipelines.world.write.ProcessPoolExecutor", Pool)
+    write_world(tmp_path, 5, 4, workers=1000)
+    assert asked == [5]
 
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
