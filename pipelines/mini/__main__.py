@@ -18,7 +18,9 @@ def train(
         Path, typer.Option(help="Where to go on from after an interruption.")
     ] = CHECKPOINT,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw stills.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, stills' order and texts.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of weights, stills' order and texts.")
+    ] = 0,
 ) -> None:
     """Train, from the checkpoint if there is one; then measure, and write weights and card."""
     from rich import progress

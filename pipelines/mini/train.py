@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 from torch import Tensor, nn
 
-from corpus.atomic import atomic_file
+from corpus.atomic import atomic_file, try_place
 from corpus.backbone import MINI, Backbone, load
 from corpus.command import leave_to_caller
+from corpus.errors import BadInput
 from extract.regions import RegionEncoder
 from pipelines.mini.losses import balance, losses_of, word_loss
 from pipelines.mini.settle import settle
@@ -102,6 +102,9 @@ def train(
 
     Returns:
         The trained backbone, in eval mode.
+
+    Raises:
+        BadInput: the checkpoint is of another recipe, or damaged.
     """
     torch.manual_seed(recipe.seed)
     backbone = load(MINI, "none", seed=recipe.seed)
@@ -231,7 +234,6 @@ def _save(
         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "step": step,
         "recipe": asdict(recipe),
-        "open_clip": open_clip.__version__,
     }
     with atomic_file(path) as draft:
         torch.save(state, draft)
@@ -240,13 +242,22 @@ def _save(
 def _resume(
     path: Path, clip: nn.Module, optimisers: list[torch.optim.Optimizer], recipe: Recipe
 ) -> int:
-    """Load a checkpoint of this very recipe and return its step, or 0."""
-    if not path.is_file():
+    """Load the checkpoint and return its step, or 0 where there is none yet."""
+    if not path.exists():
+        try_place(path)
         return 0
-    state = torch.load(path, weights_only=True)
-    if state["recipe"] != asdict(recipe):
-        return 0
-    clip.load_state_dict(state["clip"])
-    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
-        optimiser.load_state_dict(saved)
-    return int(state["step"])
+    mend = "remove it, or give another --checkpoint"
+    try:
+        state = torch.load(path, weights_only=True)
+        made = state["recipe"]
+    except Exception as error:  # of every kind, on what torch did not write
+        raise BadInput(path, "is no checkpoint of the mini backbone", mend) from error
+    if made != asdict(recipe):
+        raise BadInput(path, "is of another recipe", mend)
+    try:
+        clip.load_state_dict(state["clip"])
+        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        return int(state["step"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise BadInput(path, "is a damaged checkpoint", mend) from error

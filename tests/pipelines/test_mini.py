@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.backbone import Backbone, load
+from corpus.errors import BadInput
 from extract import tome
 from extract.regions import RegionEncoder
 from pipelines.mini import train as training
@@ -261,6 +263,23 @@ def test_a_bundled_backbone_is_the_one_that_was_measured(mini: Backbone, tmp_pat
     assert [a.merge for a in found.alignment] == [0, 4, 8]
     assert [a.regions for a in found.alignment] == [100, 76, 52]
     assert Figures.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_checkpoint_that_is_none_of_this_recipe_is_kept_and_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    _trained(path)
+    made = path.read_bytes()
+    other = replace(TINY, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(BadInput, match="is of another recipe; remove it, or give another"):
+            train(other, path, workers=0)
+        assert path.read_bytes() == made
+        path.write_bytes(made[:5000])
+        with pytest.raises(BadInput, match="is no checkpoint of the mini backbone"):
+            train(TINY, path, workers=0)
+        with pytest.raises(BadInput, match="is no checkpoint of the mini backbone"):
+            train(TINY, tmp_path, workers=0)
 
 
 def _trained(checkpoint: Path, report: object = lambda _: None) -> dict[str, torch.Tensor]:
