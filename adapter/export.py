@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from adapter.clips import PLACE, Clips
 from adapter.model import Recogniser
 from adapter.runs import Run
-from corpus.atomic import atomic_file, try_place
+from corpus.atomic import atomic_file, try_file
 from corpus.errors import BadInput, RunFailed
 
 TOLERANCE = 1e-4  # of probabilities
@@ -80,7 +80,7 @@ def export(run: Run, path: Path) -> Exported:
     if path.suffix not in forms:
         raise BadInput(path, "an unknown form", "name it *.pt2 for torch.export, or *.onnx")
     scorer = Scorer(run.model, run.labels).eval()
-    try_place(path)
+    try_file(path)
     with torch.no_grad():
         content, load = forms[path.suffix](scorer, _random(run, 2))
         with atomic_file(path) as draft:

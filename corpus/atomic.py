@@ -88,6 +88,17 @@ def try_place(target: Path) -> None:
         pass
 
 
+def try_file(target: Path) -> None:
+    """Look whether a file could be written, as `try_place` does; a folder cannot take its place.
+
+    Raises:
+        OSError: it could not; the error names `target`.
+    """
+    if target.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    try_place(target)
+
+
 def _put(draft: Path, place: Path) -> None:
     """Let a folder take a place, whatever is there; of two that do so at once, the last stays."""
     aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))

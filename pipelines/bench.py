@@ -19,7 +19,7 @@ from torch import Tensor
 
 from adapter.flops import cost
 from corpus import command
-from corpus.atomic import write_json
+from corpus.atomic import try_file, write_json
 from corpus.backbone import RANDOM, load
 from extract.cli import pick_device
 from extract.regions import RegionEncoder
@@ -131,6 +131,8 @@ def encoder(
 
     Example: python -m pipelines.bench ViT-B-16 ViT-L-14 --merge 8
     """
+    if out:
+        try_file(out)
     where = torch.device(pick_device(device))
     figures = [
         speed(model, merge, batch, turns, where) for model in models or ["ViT-B-16", "ViT-L-14"]

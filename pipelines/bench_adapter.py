@@ -22,7 +22,7 @@ from adapter.baselines import build
 from adapter.clips import PLACE, Clips
 from adapter.model import ModelConfig
 from corpus import command
-from corpus.atomic import write_json
+from corpus.atomic import try_file, write_json
 from corpus.backbone import RANDOM, load
 from extract.cli import pick_device
 from extract.regions import RegionEncoder
@@ -196,6 +196,8 @@ def step(
 
     Example: python -m pipelines.bench_adapter --device cuda --memory --out adapter.json
     """
+    if out:
+        try_file(out)
     where = torch.device(pick_device(device))
     figures = measure(model, merge, frames, batch, turns, where, memory)
     facts = figures.model_dump(mode="json")

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import numpy as np
@@ -27,6 +29,7 @@ from extract.run import extract
 from extract.store import FeatureCache
 
 app = command.application("Benchmarks of the feature cache.")
+_MOST = 1_000_000  # videos of a run; each is a link
 _JSON = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 
 
@@ -42,8 +45,9 @@ def memory(
 ) -> None:
     """Peak memory of alt-extract and its workers together, over runs of several lengths."""
     lengths = [part.strip() for part in counts.split(",")]
-    if not all(length.isdecimal() and int(length) for length in lengths):
-        raise BadInput(f"--counts {counts}", "are no counts of videos", "as in 1000,10000")
+    if not all(length.isdecimal() and 0 < int(length) <= _MOST for length in lengths):
+        cause = f"are no counts of 1 to {_MOST} videos"
+        raise BadInput(f"--counts {counts}", cause, "as in 1000,10000")
     videos = sorted(path.resolve() for path in root.rglob("*.mp4"))
     if not videos:
         raise BadInput(root, "holds no .mp4 files", "make some: alt-demo world --out world")
@@ -74,14 +78,21 @@ def _peak(root: Path, target: Path, model: str, workers: int) -> float:
     process = subprocess.Popen(
         [sys.executable, "-m", "extract.cli", *arguments],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+    assert process.stderr is not None
+    words: deque[str] = deque(maxlen=1)  # the last line; all are read, so that it can go on
+    listener = Thread(target=words.extend, args=(process.stderr,), daemon=True)
+    listener.start()
     most = 0.0
     while process.poll() is None:
         most = max(most, sum(_resident(pid) for pid in (process.pid, *_children(process.pid))))
         time.sleep(0.1)
     if process.returncode:
-        raise RunFailed("alt-extract", f"exit status {process.returncode}", "run it by hand")
+        listener.join()
+        cause = f"exit status {process.returncode} ({' '.join(words).strip()})"
+        raise RunFailed("alt-extract", cause, "mend that, and run again")
     return most
 
 
@@ -109,7 +120,7 @@ def _children(pid: int) -> list[int]:
 def read(
     path: Annotated[Path, typer.Argument(help="A cache; larger than 1 GB says more.")],
     batch: Annotated[int, typer.Option(min=1, help="Clips to a batch.")] = 16,
-    seed: Annotated[int, typer.Option(help="Of their order.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of their order.")] = 0,
     turns: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 5,
     json: _JSON = False,
 ) -> None:
@@ -120,6 +131,8 @@ def read(
     """
     cache = FeatureCache(path)
     good = np.array([i for i, status in enumerate(cache.status) if status == "ok"])
+    if not len(good):
+        raise BadInput(path, "has no video that was decoded", "give another")
     order = np.random.default_rng(seed).permutation(good).tolist()
     rates, size = [], 0
     for _ in range(turns):
@@ -187,7 +200,9 @@ def int8(
             target = Path(folder) / f"{number}.h5"
             extract(dataset, backbone, target, options)
             cache = FeatureCache(target)
-            labels = torch.from_numpy(cache.labels)
+            # A video that failed has no features: it counts as wrong, whatever its zeros are near.
+            seen = torch.tensor([status == "ok" for status in cache.status])
+            labels = torch.from_numpy(cache.labels).where(seen, -1)
             tokens = torch.stack([torch.from_numpy(cache.regions(i)) for i in range(len(cache))])
             rows[name] = {
                 "bytes": target.stat().st_size,

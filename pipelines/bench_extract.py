@@ -27,8 +27,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from corpus import command
-from corpus.atomic import write_json
+from corpus.atomic import try_file, write_json
 from corpus.backbone import RANDOM, Backbone, load
+from corpus.command import leave_to_caller
+from corpus.errors import BadInput
 from extract import clip
 from extract.cli import pick_device
 from extract.clip import Pixels, Plan
@@ -36,7 +38,7 @@ from extract.cores import cores
 from extract.datasets import Dataset, open_dataset
 from extract.encode import lanes
 from extract.options import Options, plan_of, usual_batch, usual_checkpoint
-from extract.pool import ENVIRONMENT
+from extract.pool import ENVIRONMENT, Pool
 from extract.run import extract
 from extract.views import normalise
 from extract.worker import Job
@@ -93,13 +95,14 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         turns: of each; one more goes first and is not counted.
 
     Raises:
-        BadInput: the dataset's files are not there, or the options do not fit the backbone.
+        BadInput: the dataset's files are not there or one cannot be decoded, or the options do not
+            fit the backbone.
     """
     plan = plan_of(backbone, options, dataset.split)
     encoder = options.encoder(backbone, lanes(backbone.device))
     paths = [dataset.path(video) for video in dataset.clips]
     jobs = [Job(path, video.video, plan) for path, video in zip(paths, dataset.clips, strict=True)]
-    pixels = [clip.read(job.path, job.name, plan) for job in jobs]
+    pixels = _read(jobs)
 
     spent: list[float] = []  # by the workers of each extraction
 
@@ -111,7 +114,7 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
 
     # Decoding alone is done as the extraction's workers do it.
     workers = patch.dict(os.environ, ENVIRONMENT)
-    with workers, ProcessPoolExecutor(cores(), get_context("spawn")) as crew:
+    with workers, ProcessPoolExecutor(cores(), get_context("spawn"), leave_to_caller) as crew:
         # What the whole is compared with goes just before and just after it: machines change their
         # speed within minutes.
         ways: dict[str, Callable[[], float]] = {
@@ -143,6 +146,16 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         over_one_by_one=statistics.median(once["one_by_one"] / once["whole"] for once in taken),
         **{name: statistics.median(once[name] for once in taken) for name in ways},
     )
+
+
+def _read(jobs: list[Job]) -> list[Pixels]:
+    pixels = []
+    with Pool(cores()) as pool:
+        for job, answer in zip(jobs, pool.read(jobs, 2 * cores()), strict=True):
+            if isinstance(answer, str):
+                raise BadInput(job.path, answer, "leave it out: all are to decode")
+            pixels.append(answer)
+    return pixels
 
 
 def _timed(way: Callable[[], None]) -> Callable[[], float]:
@@ -221,12 +234,13 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Time alt-extract against its encoder alone and against one video at a time."""
+    if out:
+        try_file(out)
     where = pick_device(device)
-    dataset = (
-        open_dataset("csv", root, split)
-        if (root / f"{split}.csv").is_file()
-        else open_dataset("folder", root)
-    )
+    listed = (root / f"{split}.csv").is_file()
+    if not listed and (root / "world.json").is_file():
+        raise BadInput(f"--split {split}", f"{root} has no {split}.csv", "use train, or test")
+    dataset = open_dataset("csv", root, split) if listed else open_dataset("folder", root)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the weights are random, and only time is measured
         backbone = load(model, RANDOM, where)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.atomic import atomic_file, atomic_folder, try_place, write_json
+from corpus.atomic import atomic_file, atomic_folder, try_file, try_place, write_json
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -142,6 +142,9 @@ def test_trying_a_place_names_a_target_that_cannot_be_and_leaves_nothing(tmp_pat
         try_place(tmp_path / "notes.txt" / "corpus")
     assert caught.value.filename == str(tmp_path / "notes.txt" / "corpus")
     try_place(tmp_path / "new" / "corpus")
+    try_file(tmp_path / "new" / "notes.txt")
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        try_file(tmp_path)
     assert os.listdir(tmp_path) == ["notes.txt"]
 
 

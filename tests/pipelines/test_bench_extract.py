@@ -26,3 +26,30 @@ def test_the_benchmark_of_extraction_reports_its_ratios(tmp_path: Path, make_cli
         assert figures[share] == pytest.approx(left / figures["whole"])
     assert figures["workers"] > figures["decoding"]  # of three videos they mostly start
     assert "threads" in figures["machine"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (("--out", "{videos}"), "Is a directory"),
+        (("--turns", "1"), "bad.mp4: not a video that can be opened"),
+        (("--split", "other"), "--split other: "),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    tmp_path: Path, make_clip, extra: tuple[str, ...], says: str
+):
+    make_clip(tmp_path / "videos/a/good.mp4", frames=9)
+    (tmp_path / "videos/a/bad.mp4").write_bytes(b"no video")
+    if "--split" in extra:  # of a world
+        (tmp_path / "videos/world.json").write_text("{}")
+    arguments = [word.format(videos=tmp_path / "videos") for word in extra]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.bench_extract", str(tmp_path / "videos"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
