@@ -214,8 +214,12 @@ def compare_variants(
         tests, seeds, shots, device, report, engine: as for `compare`.
 
     Raises:
-        BadInput: two variants of one name, which nothing would tell apart.
+        BadInput: two variants of one name, which nothing would tell apart; or a class with fewer
+            clips than a number of shots.
     """
+    for one in variants:
+        for shot in filter(None, shots):  # all, before there is work to lose
+            few_shot(one.task.clips, shot, 0)
     for name, count in Counter(one.name for one in variants).items():
         if count > 1:
             mend = "give each a name of its own; a corpus has that of its folder"

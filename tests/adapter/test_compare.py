@@ -27,6 +27,15 @@ def test_a_few_shot_draw_has_as_many_clips_of_each_class_and_grows_with_the_shot
         few_shot(task.clips, 5, seed=0)
 
 
+def test_too_many_shots_are_refused_before_anything_is_trained(task, write_cache, mini) -> None:
+    tests = open_tests({"base": write_cache("base.h5", backbone=mini)}, task)
+    told: list[str] = []
+    config = TrainConfig(epochs=1)
+    with pytest.raises(BadInput, match="--shots 5: 'archery' has 4 clips"):
+        compare(task, tests, METHODS, [0], ModelConfig(), config, [1, 5], report=told.append)
+    assert not told
+
+
 def test_of_a_cache_of_several_splits_its_test_split_is_scored(task, write_cache, mini) -> None:
     path = write_cache("mixed.h5", backbone=mini, splits=("train", "train", "val", "test"))
     (column,) = open_tests({"mixed": path}, task)
