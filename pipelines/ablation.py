@@ -18,10 +18,10 @@ from corpus.backbone import MINI, Backbone, load
 from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import load_labels
-from extract.datasets import open_dataset
 from extract.options import Options
 from extract.run import extract
 from pipelines.demo import PROMPTS, TESTS, commit, label_files, plain, stale
+from pipelines.world.write import split_of
 
 # Corpora beside the whole one, by what makes them other: nothing that a label does not name, no
 # choice of senses, words that have nothing to do with the labels.
@@ -58,6 +58,7 @@ def ablate(
     """
     if not (out / "demo.json").is_file():
         raise BadInput(out, "no demo has been run there", f"run: alt-demo run --out {out}")
+    files = label_files(out / "world")
     if not Corpus.load(out / "corpus").is_current:
         cause = "was made by other rules or software than are here now"
         raise BadInput(out / "corpus", cause, f"run again: alt-demo run --out {out}")
@@ -68,7 +69,7 @@ def ablate(
     step = stage("corpora", len(CORPORA))
     corpora = []
     for name, changed in CORPORA.items():
-        sets = load_labels(label_files(out / "world"))
+        sets = load_labels(files)
         Corpus.build(sets, backbone, **changed).save(here / name)
         corpora.append(here / name)
         step()
@@ -120,7 +121,7 @@ def _features(
     """Extract what is trained and scored on, with so many tokens merged."""
     made = {}
     for split in ("train", *TESTS.values()):
-        dataset = open_dataset("csv", world, split)
+        dataset = split_of(world, split)
         step = stage(f"features, r = {merge}, {split}", len(dataset.clips))
         made[split] = folder / f"{split}.h5"
         extract(
@@ -129,7 +130,7 @@ def _features(
             made[split],
             Options(merge=merge),
             workers=workers,
-            overwrite=stale(made[split], backbone),
+            overwrite=stale(made[split], dataset, backbone),
             watch=lambda entry, frames, step=step: step(),  # type: ignore[misc]
         )
     return made

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from corpus.command import application, notes, out, print_json, run
+from corpus.errors import BadInput
 from extract.cores import MOST, cores
+
+_SHOTS = "as in 2,4,8, or none"
 
 app = application("A world whose ground truth is known: make its videos, run the whole path on it.")
 
@@ -34,8 +37,9 @@ def world(
     """Make videos of a figure acting on things, with the truth about every frame beside them."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from pipelines.world.write import write_world
+    from pipelines.world.write import claim, write_world
 
+    claim(to, clips, seed)  # what cannot be is said before there is a bar
     with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=notes) as bar:
         shown = bar.add_task("", total=clips)
         made = write_world(
@@ -69,8 +73,13 @@ def run_demo(
     from adapter.tables import fitting_tables
     from pipelines.demo import Setting, pointing_tables, run
 
-    draws = [] if shots == "none" else counts(shots)
+    try:
+        draws = [] if shots == "none" else counts(shots)
+    except BadInput as error:
+        raise BadInput(error.what, error.cause, _SHOTS) from error
     few = tuple(n for n in draws if n is not None)
+    if len(few) < len(draws):
+        raise BadInput(f"--shots {shots}", "all clips have columns of their own", _SHOTS)
     what = Setting(clips, seed, seeds, few, training=tuple(setting or ()))
     with _stages() as stage:
         outcome = run(to, what, workers or cores(), stage)
@@ -117,15 +126,20 @@ def _stages() -> Iterator[Callable[[str, int], Callable[[], None]]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=notes) as bar:
+    bar = Progress(*columns, TimeElapsedColumn(), console=notes)
 
-        def stage(name: str, steps: int) -> Callable[[], None]:
-            shown = bar.add_task(name, total=steps)
-            if not notes.is_terminal:
-                notes.print(f"{name}: {steps}")
-            return lambda: bar.update(shown, advance=1)
+    def stage(name: str, steps: int) -> Callable[[], None]:
+        bar.start()  # not before: what is refused first is then all that is said
+        shown = bar.add_task(name, total=steps)
+        if not notes.is_terminal:
+            notes.print(f"{name}: {steps}")
+        return lambda: bar.update(shown, advance=1)
 
+    try:
         yield stage
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -21,14 +22,17 @@ from adapter.task import open_task
 from adapter.train import TrainConfig
 from corpus.atomic import atomic_file, write_json
 from corpus.backbone import MINI, Backbone, load
+from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import load_labels
-from extract.datasets import open_dataset
+from extract.datasets import Dataset
 from extract.run import Options, extract
+from extract.store import FeatureCache
 from pipelines.mini.measure import all_texts
 from pipelines.pointing import SHARES, Alignment, measure
 from pipelines.world.actions import SPLITS
-from pipelines.world.write import write_world
+from pipelines.world.clips import Listed
+from pipelines.world.write import claim, split_of, write_world
 
 TESTS = {"base": "test", "new combinations": "novel_combination", "new entities": "novel_entity"}
 METHODS: tuple[Method, ...] = tuple(TITLES)
@@ -87,22 +91,26 @@ def run(
 
     Returns:
         The outcome, which is also in `out` as demo.json, table.txt and demo.png.
+
+    Raises:
+        BadInput: the folder holds another world, or a class has too few clips for the shots.
     """
     began = time.monotonic()
+    shape, training = configs(setting.training, STUDY)
+    world = out / "world"
+    _check_shots(claim(world, setting.clips, setting.seed), setting)
     seconds: dict[str, float] = {}
 
     def finish(name: str) -> None:
         seconds[name] = round(time.monotonic() - began - sum(seconds.values()), 1)
 
-    shape, training = configs(setting.training, STUDY)
-    world = out / "world"
     write_world(world, setting.clips, setting.seed, workers, stage("world", setting.clips))
     finish("world")
     backbone = load(MINI)
     corpus = _corpus(world, backbone, out / "corpus", stage)
     finish("corpus")
     for split in SPLITS:
-        dataset = open_dataset("csv", world, split)
+        dataset = split_of(world, split)
         step = stage(f"features of {split}", len(dataset.clips))
         extract(
             dataset,
@@ -110,12 +118,12 @@ def run(
             out / f"{split}.h5",
             Options(),
             workers=workers,
-            overwrite=stale(out / f"{split}.h5", backbone),
+            overwrite=stale(out / f"{split}.h5", dataset, backbone),
             watch=lambda entry, frames, step=step: step(),  # type: ignore[misc]
         )
     finish("features")
     step = stage("pointing", 1)
-    videos = [world / clip.video for clip in open_dataset("csv", world, "test").clips]
+    videos = [world / clip.video for clip in split_of(world, "test").clips]
     alignment = measure(videos[: setting.pointed], backbone, _among(corpus, backbone))
     step()
     finish("pointing")
@@ -181,17 +189,35 @@ def _corpus(
 
 
 def label_files(world: Path) -> str:
-    """Name the files of all a world's labels, as `load_labels` takes them."""
+    """Name the files of all a world's labels, as `load_labels` takes them.
+
+    Raises:
+        BadInput: no world is there.
+    """
+    split_of(world, "train")
     return ",".join(
         str(world / f"{name}.txt") for name in ("base", "novel_combination", "novel_entity")
     )
 
 
-def stale(cache: Path, backbone: Backbone) -> bool:
-    """Tell whether a finished cache was made by other weights than `backbone` has now."""
-    from extract.store import FeatureCache
+def stale(cache: Path, dataset: Dataset, backbone: Backbone) -> bool:
+    """Tell whether a cache is damaged, of another world, or of other weights than there are now."""
+    if not cache.is_file():
+        return False
+    try:
+        made = FeatureCache(cache).manifest
+    except BadInput:
+        return True
+    return (made.dataset, made.fingerprint) != (dataset.name, backbone.fingerprint)
 
-    return cache.is_file() and FeatureCache(cache).manifest.fingerprint != backbone.fingerprint
+
+def _check_shots(clips: Sequence[Listed], setting: Setting) -> None:
+    """Refuse more shots than some class of the world has clips, before there is work to lose."""
+    most = max(setting.shots, default=0)
+    least = min(Counter(clip.label for clip in clips if clip.split == "train").values())
+    if most > least:
+        cause = f"a class has {least} clips to train on"
+        raise BadInput(f"--shots {most}", cause, "use fewer, or none, or more --clips")
 
 
 def _compare(

@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from corpus.backbone import Backbone
+from corpus.errors import BadInput
 from extract.clip import Plan, read
+from extract.decode import DecodeError
 from extract.encode import Encoder
 from extract.views import Framing
 from pipelines.world import truth
@@ -74,7 +76,7 @@ class _Scene:
 
     Attributes:
         masks: (H, W) bool, the pixels of each entity that is present.
-        near: the same, half a patch wider to every side.
+        near: the same, wider to every side by half a patch.
         acting: things that act and are present.
     """
 
@@ -83,8 +85,9 @@ class _Scene:
     acting: Collection[str]
 
     @classmethod
-    def of(cls, masks: dict[str, np.ndarray], acting: Collection[str] = ()) -> "_Scene":
-        near = {name: _grow(mask, mask.shape[0] // 20) for name, mask in masks.items()}
+    def of(cls, masks: dict[str, np.ndarray], half: int, acting: Collection[str] = ()) -> "_Scene":
+        """See a frame; `half` are the pixels of half a patch."""
+        near = {name: _grow(mask, half) for name, mask in masks.items()}
         return cls(masks, near, [name for name in acting if name in masks])
 
 
@@ -159,19 +162,25 @@ def measure(
         One `Alignment` for each of `merges`, for each of `among`.
 
     Raises:
-        BadInput: a video without truth.
+        BadInput: a video without truth, or one that cannot be decoded.
     """
     facts = backbone.preprocess
     plan = Plan(Framing(facts.size, facts.interpolation, facts.resize_mode), frames)
     encoders = {merge: Encoder(backbone, merge) for merge in merges}
+    half = facts.size[0] // next(iter(encoders.values())).tower.grid[0] // 2
     tallies = {(called, merge): _Tally() for called in among for merge in merges}
     for video in videos:
         known, ids = truth.read(video)
-        pixels = read(video, video.name, plan)
+        try:
+            pixels = read(video, video.name, plan)
+        except DecodeError as error:
+            mend = "remove it, and run alt-demo world again"
+            raise BadInput(video, str(error), mend) from error
         at = np.clip(np.rint(pixels.timestamps * known.fps).astype(int), 0, known.frames - 1)
         acting = [e.entity for e in known.entities if e.acting and e.kind in ("object", "animal")]
         scenes = [
-            _Scene.of(_present(known, _resized(ids[index], facts.size)), acting) for index in at
+            _Scene.of(_present(known, _resized(ids[index], facts.size)), half, acting)
+            for index in at
         ]
         for merge, encoder in encoders.items():
             features = next(encoder.features([(0, pixels)]))[1]

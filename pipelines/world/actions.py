@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from corpus.atomic import atomic_file
 from pipelines.world import motions
 from pipelines.world.motions import Moment, Motion
 
@@ -133,4 +134,5 @@ def write_labels(folder: Path) -> None:
         ("novel_combination", NOVEL_COMBINATION),
         ("novel_entity", NOVEL_ENTITY),
     ):
-        (folder / f"{name}.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+        with atomic_file(folder / f"{name}.txt") as draft:
+            draft.write_text("\n".join(labels) + "\n", encoding="utf-8")

@@ -49,7 +49,7 @@ def listing(clips: int, seed: int) -> list[Listed]:
     Seeds of different splits, and of worlds of different seeds, never meet.
 
     Raises:
-        BadInput: fewer clips than splits, or a seed out of range.
+        BadInput: fewer clips than splits, more than have seeds, or a seed out of range.
     """
     if clips < len(SPLITS):
         raise BadInput(f"--clips {clips}", "too few", f"give at least {len(SPLITS)}")
@@ -57,6 +57,8 @@ def listing(clips: int, seed: int) -> list[Listed]:
         raise BadInput(f"--seed {seed}", "out of range", f"use 0 to {MOST_SEEDS - 1}")
     counts = {split: max(1, int(clips * share)) for split, share in _SHARES.items()}
     counts["train"] += clips - sum(counts.values())
+    if max(counts.values()) > _ROOM:
+        raise BadInput(f"--clips {clips}", f"more than {_ROOM} in a split", "give fewer")
     listed = []
     for place, split in enumerate(SPLITS):
         labels = labels_of(split)

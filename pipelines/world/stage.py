@@ -5,14 +5,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from pipelines.world import figure, scenes
 from pipelines.world.entities import ENTITIES, THINGS
-from pipelines.world.figure import PARTS, Pose
+from pipelines.world.figure import PARTS
 from pipelines.world.motions import Moment, Placed
 from pipelines.world.pen import DARK, MAIN, Pen
 from pipelines.world.render import OCCLUDER, Layer, affine, compose, raster, thing
@@ -59,23 +59,8 @@ class Nuisance:
     noise: tuple[float, float] = (0.0, 9.0)
     crf: tuple[int, int] = (18, 32)
 
-    def scaled(self, share: float) -> "Nuisance":
-        """Return levels with so much (0 to 1) of what makes things hard to make out."""
-        return replace(
-            self,
-            tilt=self.tilt * share,
-            shear=self.shear * share,
-            occluded=self.occluded * share,
-            textured=self.textured * share,
-            light=(1 - (1 - self.light[0]) * share, 1 + (self.light[1] - 1) * share),
-            gradient=self.gradient * share,
-            blur=(self.blur[0], self.blur[1] * share),
-            noise=(self.noise[0], self.noise[1] * share),
-        )
-
 
 NUISANCE = Nuisance()
-STANDING = Moment(Pose())
 # Drawing a million normal numbers once and cutting noise from them at random is ten times faster.
 _GRAIN = np.random.default_rng(0).standard_normal(2**20, dtype=np.float32)
 

@@ -1,6 +1,8 @@
 """Still scenes with captions of what is in them and where: what the mini backbone learns from.
 
-Poses and places are drawn at random; no motion and no action is used, nor any label's words.
+Poses and places are drawn at random; no motion and no action is used, nor any label's verb. (What
+may stand in for a caption in training, WordNet's definition of the one thing that is shown, has a
+verb now and then: a broom is "for sweeping".)
 """
 
 import io

@@ -112,11 +112,16 @@ def read(video: Path) -> tuple[Truth, np.ndarray]:
         The truth and the ids, (frames, H, W) uint8.
 
     Raises:
-        BadInput: it has none.
+        BadInput: it has none, or it is damaged.
     """
     path = video.with_suffix(".json")
     if not path.is_file():
         raise BadInput(path, "no ground truth beside the video", "make it by alt-demo world")
-    truth = Truth.model_validate_json(path.read_text(encoding="utf-8"))
-    ids = np.asarray(Image.open(video.with_name(truth.masks)))
-    return truth, ids.reshape(truth.frames, truth.height, truth.width)
+    try:
+        truth = Truth.model_validate_json(path.read_bytes())
+        path = video.with_name(Path(truth.masks).name)
+        ids = np.asarray(Image.open(path)).reshape(truth.frames, truth.height, truth.width)
+    except (OSError, ValueError) as error:
+        cause = f"is missing or damaged ({str(error).splitlines()[0]})"
+        raise BadInput(path, cause, "remove it, and run alt-demo world again") from error
+    return truth, ids

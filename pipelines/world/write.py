@@ -1,10 +1,11 @@
 """Writing a world: videos with their truth, a list for each split, and what made it."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from corpus.atomic import atomic_file, write_json
 from corpus.command import leave_to_caller
 from corpus.errors import BadInput
+from extract.datasets import Dataset, open_dataset
 from pipelines.world.actions import SPLITS, write_labels
 from pipelines.world.clips import SIZE, Listed, Take, listing
 from pipelines.world.film import film
@@ -19,6 +21,7 @@ from pipelines.world.stage import NUISANCE
 from pipelines.world.truth import Truth, entities_seen, write_masks
 
 _MANIFEST = "world.json"
+_MADE = (".mp4", ".png", ".json")  # of each clip
 
 
 class World(BaseModel):
@@ -49,10 +52,8 @@ def write_world(
     Raises:
         BadInput: the folder holds something else, too few clips, or a seed out of range.
     """
-    listed = listing(clips, seed)
-    facts = {"clips": clips, "seed": seed, "size": SIZE, "nuisance": asdict(NUISANCE)}
-    _claim(out, facts)
-    todo = [clip for clip in listed if not (out / clip.path).with_suffix(".json").is_file()]
+    listed = claim(out, clips, seed)
+    todo = [clip for clip in listed if not _whole(out / clip.path)]
     for _ in range(len(listed) - len(todo)):
         watch()
     workers = min(workers, len(todo))  # a pool starts all of its own at once
@@ -87,20 +88,63 @@ def write_world(
     )
 
 
-def _claim(out: Path, facts: dict[str, object]) -> None:
-    """Mark the folder as this world's, or refuse it."""
+def claim(out: Path, clips: int, seed: int) -> list[Listed]:
+    """Mark a folder as a world's, or refuse it; and list the world's clips.
+
+    Args:
+        out, clips, seed: as for `write_world`.
+
+    Raises:
+        BadInput: as of `write_world`.
+    """
+    listed = listing(clips, seed)
+    facts: dict[str, object] = {"clips": clips, "seed": seed, "size": SIZE}
+    facts |= {"nuisance": asdict(NUISANCE), "drawn_by": _drawn_by()}
     manifest = out / _MANIFEST
     if manifest.is_file():
+        mend = "give another --out, or remove it"
         try:
-            same = json.loads(manifest.read_bytes()) == json.loads(json.dumps(facts))
-        except ValueError as error:
+            found = dict(json.loads(manifest.read_bytes()))
+        except (ValueError, TypeError) as error:
             raise BadInput(manifest, "is damaged", "remove the folder, or give another") from error
-        if not same:
-            raise BadInput(out, "holds another world", "give another --out, or remove it")
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if found != json.loads(json.dumps(facts)):
+            other = "holds another world"
+            if found | {"drawn_by": facts["drawn_by"]} == json.loads(json.dumps(facts)):
+                other = "holds this world as another version draws it"
+            raise BadInput(out, other, mend)
+        return listed
+    if out.exists() and not out.is_dir():
+        raise BadInput(out, "is a file", "give an empty or new folder")
+    if out.exists() and any(out.iterdir()):
         raise BadInput(out, "is not empty and no demo world", "give an empty or new folder")
     write_json(manifest, facts)
+    return listed
+
+
+def split_of(world: Path, split: str) -> Dataset:
+    """Open a world's split, under a name that no other world has: its features are told apart.
+
+    Raises:
+        BadInput: no such world, or no such split.
+    """
+    try:
+        facts = (world / _MANIFEST).read_bytes()
+    except OSError as error:
+        raise BadInput(world, "no demo world is there", "make it by alt-demo world") from error
+    name = f"demo world {hashlib.sha256(facts).hexdigest()[:12]}"
+    return replace(open_dataset("csv", world, split), name=name)
+
+
+def _drawn_by() -> str:
+    """Digest the code that draws: another version of it makes another world."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _whole(video: Path) -> bool:
+    return all(video.with_suffix(suffix).is_file() for suffix in _MADE)
 
 
 def _write_clip(out: Path, clip: Listed) -> None:

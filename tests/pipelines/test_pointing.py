@@ -41,7 +41,7 @@ def test_entities_of_many_regions_and_of_few_count_alike_in_each() -> None:
     areas = areas.repeat(20, axis=1).repeat(20, axis=2)
     man, ball = areas[0] | areas[1], areas[3]
     tally = _Tally()
-    tally.add(["man", "man", "ball", "dog"], areas, _Scene.of({"man": man, "ball": ball}))
+    tally.add(["man", "man", "ball", "dog"], areas, _Scene.of({"man": man, "ball": ball}, 2))
     found = tally.result("them", 0, 4)
     assert found.by_region == pytest.approx(2 / 3)  # the man's two regions; the ball's is off it
     assert found.each == pytest.approx((1 + 0) / 2)

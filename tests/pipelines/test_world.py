@@ -27,7 +27,8 @@ from pipelines.world.film import film
 from pipelines.world.motions import Moment, Placed
 from pipelines.world.stage import Nuisance, Stage, scatter
 from pipelines.world.stills import FIRST_SEED
-from pipelines.world.truth import entities_seen
+from pipelines.world.truth import entities_seen, read
+from pipelines.world.write import write_world
 
 STILL_CAMERA = Nuisance(
     distractors=(0, 0), occluded=0, blur=(0, 0), noise=(0, 0), textured=0, jitter=0, gradient=0
@@ -221,3 +222,19 @@ def test_a_film_decodes_to_the_frames_it_was_made_of(tmp_path: Path) -> None:
     assert len(decoded) == take.count
     for frame, other in zip(frames, decoded, strict=True):
         assert np.abs(frame.astype(int) - other).mean() < 16
+
+
+@pytest.mark.parametrize(("suffix", "left"), [(".json", 200), (".png", 100), (".png", None)])
+def test_truth_that_is_damaged_or_lost_is_told_by_its_file(
+    tmp_path: Path, suffix: str, left: int | None
+) -> None:
+    write_world(tmp_path, 5, 4)
+    video = next(tmp_path.glob("val/*/*.mp4"))
+    assert read(video)[1].any()
+    path = video.with_suffix(suffix)
+    content = path.read_bytes()
+    path.unlink()
+    if left is not None:
+        path.write_bytes(content[:left])
+    with pytest.raises(BadInput, match=rf"{path.name}: is missing or damaged .*; remove it"):
+        read(video)
