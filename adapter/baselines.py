@@ -10,6 +10,7 @@ from adapter.align import Align, LearnedWords, Nudge
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Layer, Position
 from adapter.model import Adapter, Method, ModelConfig, Recogniser, score
+from adapter.train import TrainConfig
 
 # In the order of a table: from what needs no training to what is proposed.
 TITLES: dict[Method, str] = {
@@ -55,6 +56,8 @@ class LinearProbe(Pooled):
     written so; unlike a plain one it can be asked about labels it was not trained on.
     """
 
+    lr = 1e-4
+
     def __init__(self, dim: int, scale: float) -> None:
         super().__init__(scale)
         self.map = Nudge(dim)
@@ -66,6 +69,8 @@ class LinearProbe(Pooled):
 
 class TemporalTransformer(Pooled):
     """Adapt, then align: self-attention over class tokens through time, as X-CLIP has it."""
+
+    lr = 1e-5
 
     def __init__(self, dim: int, scale: float, config: ModelConfig) -> None:
         super().__init__(scale)
@@ -81,6 +86,12 @@ class TemporalTransformer(Pooled):
         for layer in self.layers:
             x = layer(x, x)
         return x.mean(dim=1)
+
+
+def learning_rate(method: str, config: TrainConfig) -> float:
+    """Return the peak learning rate that a method is trained with."""
+    kinds: dict[str, type[Recogniser]] = {"linear": LinearProbe, "temporal": TemporalTransformer}
+    return config.lr or kinds.get(method, Adapter).lr
 
 
 def build(

@@ -51,7 +51,9 @@ def train(
         int | None, typer.Option(min=1, help="Passes over the clips; by default 60, of few more.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Clips to a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Peak learning rate; by default what suits the method.")
+    ] = None,
     setting: Settings = None,
     prompt: Prompts = None,
     seed: Annotated[

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from adapter.baselines import TITLES
+from adapter.baselines import TITLES, learning_rate
 from adapter.compare import Cell
 from adapter.model import ModelConfig
 from adapter.protocols import Result
@@ -124,7 +124,8 @@ def comparison_record(
         "cells": [cell.model_dump(mode="json") for cell in cells],
         "titles": {cell.method: _TITLES.get(cell.method, cell.method) for cell in cells},
         "model": model.model_dump(mode="json", exclude={"method"}),
-        "train": config.model_dump(mode="json", exclude={"seed"}),
+        "train": config.model_dump(mode="json", exclude={"seed", "lr"}),
+        "lr": {cell.method: learning_rate(cell.method, config) for cell in cells},
         "labels": list(task.clips.classes),
         "prompts": list(task.prompts),
         "corpus": {"id": task.corpus.id, "entities": len(task.corpus.entities)},

@@ -39,8 +39,8 @@ class TrainConfig(BaseModel):
         epochs: passes over the training clips; by default 60, and more where clips are so few that
             these would not be 240 steps.
         batch_size: clips to a step, over all processes together.
-        lr: peak learning rate of AdamW; it rises over `warmup` of all steps, then falls to a
-            hundredth along a cosine.
+        lr: peak learning rate of AdamW, by default what suits the method (`Recogniser.lr`); it
+            rises over `warmup` of all steps, then falls to a hundredth along a cosine.
         fast: factor on the learning rate of the scale of cosines.
         weight_decay: on matrices only.
         warmup: share of all steps.
@@ -64,7 +64,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    lr: float = Field(default=1e-3, gt=0, le=1000)
+    lr: float | None = Field(default=None, gt=0, le=1000)
     fast: float = Field(default=30.0, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -156,8 +156,8 @@ def fit(
     progress = progress or Progress()
     if progress.weights:
         model.load_state_dict(progress.weights)
-    moving = groups(model, config.weight_decay, config.fast)
-    optimizer = torch.optim.AdamW(moving, lr=config.lr, betas=(0.9, 0.98))
+    moving, peak = groups(model, config.weight_decay, config.fast), config.lr or model.lr
+    optimizer = torch.optim.AdamW(moving, lr=peak, betas=(0.9, 0.98))
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
     trained, optimizer = accelerator.prepare(model, optimizer)
@@ -179,7 +179,7 @@ def fit(
         for step, batch in enumerate(batches, start=epoch * per_epoch):
             factor = learning_rate(step, steps, config.warmup)
             for group in optimizer.param_groups:
-                group["lr"] = config.lr * group["factor"] * factor
+                group["lr"] = peak * group["factor"] * factor
             _set_temperature(
                 model, temperature(step, steps, config.temperature, config.temperature_end)
             )

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from adapter.baselines import TITLES
-from adapter.compare import Cell, compare, open_tests
+from adapter.compare import Cell, Column, compare, open_tests
 from adapter.forks import forked
 from adapter.model import Method, ModelConfig
 from adapter.settings import STUDY, configs
-from adapter.tables import comparison_record, comparison_table, draw_comparison
-from adapter.task import open_task
+from adapter.tables import comparison_record, draw_comparison, fitting_tables
+from adapter.task import Task, open_task
 from adapter.train import TrainConfig
 from corpus.atomic import atomic_file, write_json
 from corpus.backbone import MINI, Backbone, load
@@ -36,6 +36,7 @@ from pipelines.world.write import claim, split_of, write_world
 
 TESTS = {"base": "test", "new combinations": "novel_combination", "new entities": "novel_entity"}
 METHODS: tuple[Method, ...] = tuple(TITLES)
+_WIDTH = 160  # of tables in a file, characters
 PROMPTS = ("{}",)  # the mini backbone's captions are plain
 
 
@@ -229,15 +230,19 @@ def _compare(
     workers: int,
     stage: Callable[[str, int], Callable[[], None]],
 ) -> tuple[list[Cell], dict[str, Any]]:
-    """Train and score all methods; few-shot training is scored on the base actions only."""
+    """Train and score all methods; few-shot training is scored on the base actions only.
+
+    What was trained on all clips is also asked to choose among the labels of all columns together.
+    """
     task = open_task([out / "train.h5"], (), corpus, PROMPTS, spare=False)
     tests = open_tests({name: out / f"{split}.h5" for name, split in TESTS.items()}, task)
+    of_all = _of_all(task, tests)
     draws = len(setting.shots) + 1
     step = stage("adapters", len(METHODS) * setting.seeds * draws)
     seeds = range(setting.seeds)
     cells: list[Cell] = []
     parts: Sequence[tuple[Sequence[int | None], Any]] = (
-        ((None,), tests),
+        ((None,), [*tests, *of_all]),
         (setting.shots, tests[:1]),
     )
     for shots, columns in parts:
@@ -253,14 +258,26 @@ def _compare(
                 report=lambda _: step(),
                 engine=forked(workers),
             )
+    last = {column.name for column in of_all}
+    cells.sort(key=lambda cell: cell.test in last)
     return cells, comparison_record(task, cells, model, config)
+
+
+def _of_all(task: Task, tests: Sequence[Column]) -> list[Column]:
+    """The same clips, to be told apart among the labels of all columns."""
+    names = list(dict.fromkeys(name for test in tests for name in test.labelling.names))
+    labelling = task.vocabulary.embed(names, "all columns' labels")
+    return [
+        Column(f"{test.name} of {len(names)}", test.clips.relabelled(names), labelling)
+        for test in tests
+    ]
 
 
 def _plain(outcome: Outcome) -> str:
     setting = outcome.record["setting"]
     made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
     return plain(
-        [comparison_table(outcome.cells), *pointing_tables(outcome)],
+        [*fitting_tables(outcome.cells, _WIDTH), *pointing_tables(outcome)],
         f"{made}, commit {outcome.record['commit']}.",
     )
 
@@ -269,7 +286,7 @@ def plain(shown: Sequence[Any], last: str) -> str:
     """Write rich tables as text, and a last line."""
     from rich.console import Console
 
-    console = Console(width=160, no_color=True)
+    console = Console(width=_WIDTH, no_color=True)
     with console.capture() as caught:
         for table in shown:
             console.print(table)

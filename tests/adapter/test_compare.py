@@ -3,7 +3,7 @@ import torch
 
 from adapter.compare import Variant, compare, compare_variants, few_shot, open_tests
 from adapter.data import open_clips
-from adapter.model import ModelConfig
+from adapter.model import Method, ModelConfig
 from adapter.tables import comparison_record, comparison_table, draw_comparison, fitting_tables
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
@@ -34,6 +34,28 @@ def test_too_many_shots_are_refused_before_anything_is_trained(task, write_cache
     with pytest.raises(BadInput, match="--shots 5: 'archery' has 4 clips"):
         compare(task, tests, METHODS, [0], ModelConfig(), config, [1, 5], report=told.append)
     assert not told
+
+
+def test_each_method_is_trained_at_the_rate_that_suits_it(task, write_cache, mini) -> None:
+    tests = open_tests(
+        {"novel": write_cache("n.h5", classes=("yoga", "zumba"), backbone=mini)}, task
+    )
+
+    def scores(config: TrainConfig, *methods: Method) -> list[float]:
+        cells = compare(task, tests, methods, [0], ModelConfig(), config)
+        record = comparison_record(task, cells, ModelConfig(), config)
+        rates.append(record["lr"])
+        return [cell.seeds[0].model_dump()["calibration_error"] for cell in cells]
+
+    rates: list[dict[str, float]] = []
+    own = scores(TrainConfig(epochs=2), "linear", "temporal", "alt")
+    assert rates.pop() == {"linear": 1e-4, "temporal": 1e-5, "alt": 1e-3}
+    for method, rate, score in zip(
+        ("linear", "temporal", "alt"), (1e-4, 1e-5, 1e-3), own, strict=True
+    ):
+        assert scores(TrainConfig(epochs=2, lr=rate), method) == [score]
+        assert rates.pop() == {method: rate}
+    assert scores(TrainConfig(epochs=2, lr=1e-2), "linear") != own[:1]
 
 
 def test_of_a_cache_of_several_splits_its_test_split_is_scored(task, write_cache, mini) -> None:

@@ -46,6 +46,13 @@ def test_baselines_are_runs_too(task, tmp_path: Path, method: str) -> None:
     assert evaluate(run.model, task.val, run.labels).model_dump() == metrics["validation"]
 
 
+def test_a_run_notes_the_learning_rate_that_suits_its_method(task, tmp_path: Path) -> None:
+    for method, rate in (("linear", 1e-4), ("alt", 1e-3)):
+        train_run(task, ModelConfig(method=method), TrainConfig(epochs=1), tmp_path / method)
+        assert Run.load(tmp_path / method).config.train.lr == rate
+        assert f"lr {rate:g}," in (tmp_path / method / "README.md").read_text()
+
+
 def test_a_run_killed_between_epochs_resumes_to_the_same_files(task, tmp_path: Path) -> None:
     train_run(task, ModelConfig(), QUICK, tmp_path / "whole")
 

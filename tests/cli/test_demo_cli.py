@@ -139,6 +139,7 @@ def test_the_demo_runs_the_whole_path(tmp_path: Path) -> None:
         (None, "new combinations"),
         (None, "new entities"),
         (1, "base"),
+        *((None, f"{name} of 106") for name in ("base", "new combinations", "new entities")),
     }
     by_world, by_corpus = record["alignment"][:3], record["alignment"][3:]
     for rows in (by_world, by_corpus):
