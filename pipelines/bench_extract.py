@@ -237,6 +237,8 @@ def run(
     if out:
         try_file(out)
     where = pick_device(device)
+    if not root.is_dir():
+        raise BadInput(root, "no such folder", "make one: alt-demo world --out world")
     listed = (root / f"{split}.csv").is_file()
     if not listed and (root / "world.json").is_file():
         raise BadInput(f"--split {split}", f"{root} has no {split}.csv", "use train, or test")

@@ -34,6 +34,7 @@ def test_the_benchmark_of_extraction_reports_its_ratios(tmp_path: Path, make_cli
         (("--out", "{videos}"), "Is a directory"),
         (("--turns", "1"), "bad.mp4: not a video that can be opened"),
         (("--split", "other"), "--split other: "),
+        ((), "nowhere: no such folder; make one"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(
@@ -43,9 +44,10 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     (tmp_path / "videos/a/bad.mp4").write_bytes(b"no video")
     if "--split" in extra:  # of a world
         (tmp_path / "videos/world.json").write_text("{}")
+    root = tmp_path / ("videos" if "nowhere" not in says else "nowhere")
     arguments = [word.format(videos=tmp_path / "videos") for word in extra]
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.bench_extract", str(tmp_path / "videos"), *arguments],
+        [sys.executable, "-m", "pipelines.bench_extract", str(root), *arguments],
         capture_output=True,
         text=True,
         timeout=200,
