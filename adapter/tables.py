@@ -36,7 +36,7 @@ def comparison_table(
     table.add_column("", min_width=_ROW_NAME)
     for shots, test in columns:
         table.add_column(f"{_heading(shots, test)}\nN = {clips[shots, test]}", justify="right")
-    for method in dict.fromkeys(cell.method for cell in cells):
+    for method in _methods(cells):
         row: list[str] = []
         for column in columns:
             cell = next(c for c in cells if c.method == method and (c.shots, c.test) == column)
@@ -93,7 +93,7 @@ def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
     """Draw cells as bars with their 95 % intervals, as PNG, SVG or PDF by the path's suffix."""
     from matplotlib.figure import Figure
 
-    columns, methods = _columns(cells), list(dict.fromkeys(cell.method for cell in cells))
+    columns, methods = _columns(cells), _methods(cells)
     figure = Figure(figsize=(2 + 1.8 * len(columns), 4), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / len(methods)
@@ -125,7 +125,7 @@ def comparison_record(
         "titles": {cell.method: _TITLES.get(cell.method, cell.method) for cell in cells},
         "model": model.model_dump(mode="json", exclude={"method"}),
         "train": config.model_dump(mode="json", exclude={"seed", "lr"}),
-        "lr": {cell.method: learning_rate(cell.method, config) for cell in cells},
+        "lr": {m: learning_rate(m, config) for m in _methods(cells) if m != "clip"},
         "labels": list(task.clips.classes),
         "prompts": list(task.prompts),
         "corpus": {"id": task.corpus.id, "entities": len(task.corpus.entities)},
@@ -133,6 +133,10 @@ def comparison_record(
         "clips": len(task.clips),
         "version": version("alt-video"),
     }
+
+
+def _methods(cells: Sequence[Cell]) -> list[str]:
+    return list(dict.fromkeys(cell.method for cell in cells))
 
 
 def _columns(cells: Sequence[Cell]) -> list[tuple[int | None, str]]:
