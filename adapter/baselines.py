@@ -94,6 +94,11 @@ def learning_rate(method: str, config: TrainConfig) -> float:
     return config.lr or kinds.get(method, Adapter).lr
 
 
+def settled(config: TrainConfig, method: str) -> TrainConfig:
+    """Return a method's training with nothing left to defaults that a later version may change."""
+    return config.model_copy(update={"lr": learning_rate(method, config)})
+
+
 def build(
     config: ModelConfig, entities: Tensor, regions: int, scale: float, seed: int = 0
 ) -> Recogniser:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from adapter.baselines import TITLES
+from adapter.baselines import TITLES, settled
 from adapter.flops import Cost, cost
 from adapter.model import Method
 from adapter.protocols_trained import SHOTS
@@ -273,7 +273,8 @@ def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
         return False
     there = read_config(run)
     features = FeatureCache(Path(recipe.train.cache)).manifest.content_hash
-    wanted = (*configs(recipe.settings, method=method, seed=seed), features)
+    model, train = configs(recipe.settings, method=method, seed=seed)
+    wanted = (model, settled(train, method), features)
     if (there.model, there.train, there.features.content_hash) != wanted:
         cause = "is finished, with other settings or features than the recipe's"
         raise BadInput(run, cause, "use another --out")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from adapter.baselines import MeanPooled, build
+from adapter.baselines import MeanPooled, build, settled
 from adapter.card import card
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
@@ -54,15 +54,13 @@ def train_run(
     from torch.utils.tensorboard import SummaryWriter
 
     train.check(task.val is not None)
-    regions, scale = task.clips.facts.regions, task.backbone.logit_scale
-    recogniser = build(model, task.entities, regions, scale, train.seed)
-    # Noted as it is, whatever suits the method in a later version.
-    train = train.model_copy(update={"lr": train.lr or recogniser.lr})
+    train = settled(train, model.method)
     config, progress = _config(task, model, train), Progress()
     if resume:
         progress = _resumed(out, config)
     elif main_process():
         _refuse_taken(out)
+    recogniser = build(model, task.entities, task.clips.facts.regions, config.scale, train.seed)
     clips = as_read(task, model, device)
     if main_process() and not resume:
         _start(out, config, task)
