@@ -88,7 +88,7 @@ class TemporalTransformer(Pooled):
         return x.mean(dim=1)
 
 
-def learning_rate(method: str, config: TrainConfig) -> float:
+def peak_lr(method: str, config: TrainConfig) -> float:
     """Return the peak learning rate that a method is trained with."""
     kinds: dict[str, type[Recogniser]] = {"linear": LinearProbe, "temporal": TemporalTransformer}
     return config.lr or kinds.get(method, Adapter).lr
@@ -96,7 +96,7 @@ def learning_rate(method: str, config: TrainConfig) -> float:
 
 def settled(config: TrainConfig, method: str) -> TrainConfig:
     """Return a method's training with nothing left to defaults that a later version may change."""
-    return config.model_copy(update={"lr": learning_rate(method, config)})
+    return config.model_copy(update={"lr": peak_lr(method, config)})
 
 
 def build(

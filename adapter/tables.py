@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from adapter.baselines import TITLES, learning_rate
+from adapter.baselines import TITLES, peak_lr
 from adapter.compare import Cell
 from adapter.model import ModelConfig
 from adapter.protocols import Result
@@ -125,7 +125,7 @@ def comparison_record(
         "titles": {cell.method: _TITLES.get(cell.method, cell.method) for cell in cells},
         "model": model.model_dump(mode="json", exclude={"method"}),
         "train": config.model_dump(mode="json", exclude={"seed", "lr"}),
-        "lr": {m: learning_rate(m, config) for m in _methods(cells) if m != "clip"},
+        "lr": {m: peak_lr(m, config) for m in _methods(cells) if m != "clip"},
         "labels": list(task.clips.classes),
         "prompts": list(task.prompts),
         "corpus": {"id": task.corpus.id, "entities": len(task.corpus.entities)},

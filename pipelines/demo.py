@@ -31,7 +31,7 @@ from extract.store import FeatureCache
 from pipelines.mini.measure import all_texts
 from pipelines.pointing import SHARES, Alignment, measure
 from pipelines.world.actions import SPLITS
-from pipelines.world.clips import Listed
+from pipelines.world.clips import Listed, listing
 from pipelines.world.write import claim, split_of, write_world
 
 TESTS = {"base": "test", "new combinations": "novel_combination", "new entities": "novel_entity"}
@@ -99,7 +99,8 @@ def run(
     began = time.monotonic()
     shape, training = configs(setting.training, STUDY)
     world = out / "world"
-    _check_shots(claim(world, setting.clips, setting.seed), setting)
+    _check_shots(listing(setting.clips, setting.seed), setting)
+    claim(world, setting.clips, setting.seed)
     seconds: dict[str, float] = {}
 
     def finish(name: str) -> None:

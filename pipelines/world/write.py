@@ -98,20 +98,21 @@ def claim(out: Path, clips: int, seed: int) -> list[Listed]:
         BadInput: as of `write_world`.
     """
     listed = listing(clips, seed)
-    facts: dict[str, object] = {"clips": clips, "seed": seed, "size": SIZE}
-    facts |= {"nuisance": asdict(NUISANCE), "drawn_by": _drawn_by()}
+    code = {"drawn_by": _drawn_by()}
+    facts = {"clips": clips, "seed": seed, "size": SIZE, "nuisance": asdict(NUISANCE)} | code
+    facts = json.loads(json.dumps(facts))  # as they are read again
     manifest = out / _MANIFEST
     if manifest.is_file():
-        mend = "give another --out, or remove it"
         try:
             found = dict(json.loads(manifest.read_bytes()))
         except (ValueError, TypeError) as error:
             raise BadInput(manifest, "is damaged", "remove the folder, or give another") from error
-        if found != json.loads(json.dumps(facts)):
-            other = "holds another world"
-            if found | {"drawn_by": facts["drawn_by"]} == json.loads(json.dumps(facts)):
-                other = "holds this world as another version draws it"
-            raise BadInput(out, other, mend)
+        if found != facts:
+            same = found | code == facts
+            cause = (
+                "holds this world as another version draws it" if same else "holds another world"
+            )
+            raise BadInput(out, cause, "give another --out, or remove it")
         return listed
     if out.exists() and not out.is_dir():
         raise BadInput(out, "is a file", "give an empty or new folder")
@@ -136,7 +137,7 @@ def split_of(world: Path, split: str) -> Dataset:
 
 
 def _drawn_by() -> str:
-    """Digest the code that draws: another version of it makes another world."""
+    """Digest this package's code: another version of it may make another world."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
