@@ -32,6 +32,7 @@ from pipelines.mini.losses import balance, losses_of, word_loss
 from pipelines.mini.settle import settle
 from pipelines.mini.start import prepare
 from pipelines.mini.stills import Batch, draw
+from pipelines.world.write import drawn_by
 
 SAVED, REPORTED = 200, 25  # steps between checkpoints, and between reports
 SETTLED = 24  # batches of stills that the last stage looks at
@@ -104,7 +105,8 @@ def train(
         The trained backbone, in eval mode.
 
     Raises:
-        BadInput: the checkpoint is of another recipe, or damaged.
+        BadInput: the checkpoint is of another recipe or another version of the world's drawing
+            code, or damaged.
     """
     torch.manual_seed(recipe.seed)
     backbone = load(MINI, "none", seed=recipe.seed)
@@ -233,10 +235,15 @@ def _save(
         "clip": clip.state_dict(),
         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "step": step,
-        "recipe": asdict(recipe),
+        "recipe": _made_by(recipe),
     }
     with atomic_file(path) as draft:
         torch.save(state, draft)
+
+
+def _made_by(recipe: Recipe) -> dict[str, object]:
+    """Return what weights depend on: the recipe, and the code that draws stills."""
+    return asdict(recipe) | {"drawn_by": drawn_by()}
 
 
 def _resume(
@@ -252,8 +259,8 @@ def _resume(
         made = state["recipe"]
     except Exception as error:  # of every kind, on what torch did not write
         raise BadInput(path, "is no checkpoint of the mini backbone", mend) from error
-    if made != asdict(recipe):
-        raise BadInput(path, "is of another recipe", mend)
+    if made != _made_by(recipe):
+        raise BadInput(path, "is of another recipe, or of stills that were drawn otherwise", mend)
     try:
         clip.load_state_dict(state["clip"])
         for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):

@@ -98,7 +98,7 @@ def claim(out: Path, clips: int, seed: int) -> list[Listed]:
         BadInput: as of `write_world`.
     """
     listed = listing(clips, seed)
-    code = {"drawn_by": _drawn_by()}
+    code = {"drawn_by": drawn_by()}
     facts = {"clips": clips, "seed": seed, "size": SIZE, "nuisance": asdict(NUISANCE)} | code
     facts = json.loads(json.dumps(facts))  # as they are read again
     manifest = out / _MANIFEST
@@ -136,7 +136,7 @@ def split_of(world: Path, split: str) -> Dataset:
     return replace(open_dataset("csv", world, split), name=name)
 
 
-def _drawn_by() -> str:
+def drawn_by() -> str:
     """Digest this package's code: another version of it may make another world."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):

@@ -266,15 +266,21 @@ def test_a_bundled_backbone_is_the_one_that_was_measured(mini: Backbone, tmp_pat
     assert Figures.model_validate_json(found.model_dump_json()) == found
 
 
-def test_a_checkpoint_that_is_none_of_this_recipe_is_kept_and_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_none_of_this_recipe_is_kept_and_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "checkpoint.pt"
     _trained(path)
     made = path.read_bytes()
     other = replace(TINY, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(BadInput, match="is of another recipe; remove it, or give another"):
+        with pytest.raises(BadInput, match=r"is of another recipe.*; remove it, or give"):
             train(other, path, workers=0)
+        with monkeypatch.context() as patch:
+            patch.setattr("pipelines.mini.train.drawn_by", lambda: "an earlier version")
+            with pytest.raises(BadInput, match="were drawn otherwise"):
+                train(TINY, path, workers=0)
         assert path.read_bytes() == made
         path.write_bytes(made[:5000])
         with pytest.raises(BadInput, match="is no checkpoint of the mini backbone"):
