@@ -1,7 +1,7 @@
 """One table: ALT and its baselines on the same features, by the same loop, with the same seeds."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -72,7 +72,9 @@ class Job(NamedTuple):
 
 Report = Callable[[str], None]
 # Given jobs, tests, device and whom to tell, yields each job's score on each test, in order.
-Engine = Callable[[Sequence[Job], Sequence[Column], str, Report], Iterator[list[Score]]]
+Engine = Callable[
+    [Sequence[Job], Sequence[Column], str, Report], Generator[list[Score], None, None]
+]
 
 
 def quiet(what: str) -> None:
@@ -245,7 +247,7 @@ def compare_variants(
 
 def one_by_one(
     jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
-) -> Iterator[list[Score]]:
+) -> Generator[list[Score], None, None]:
     """Train and score one job after the other, in this process."""
     for job in jobs:
         report(job.name)

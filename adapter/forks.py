@@ -7,7 +7,7 @@ clips' memory, so that nothing is copied or opened again. For CPUs: a GPU does n
 import multiprocessing
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -31,7 +31,7 @@ def forked(workers: int) -> Engine:
 
     def engine(
         jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
-    ) -> Iterator[list[Score]]:
+    ) -> Generator[list[Score], None, None]:
         global _shared
         for variant in {job.variant.name: job.variant for job in jobs}.values():
             as_read(variant.task, variant.model, device)  # once, and not by all at the same time

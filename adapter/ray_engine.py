@@ -8,7 +8,7 @@ Ray starts again elsewhere.
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ except ImportError as error:
 
 def on_ray(
     jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
-) -> Iterator[list[Score]]:
+) -> Generator[list[Score], None, None]:
     """Train and score jobs on the cluster at RAY_ADDRESS, or else on this machine's cores.
 
     Args:

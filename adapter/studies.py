@@ -21,7 +21,10 @@ Tests = Annotated[list[str], typer.Option("--test", metavar="NAME=CACHE", help="
 Methods = Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Runs of each row; seeds 0, 1, …")]
 Engine = Annotated[str, typer.Option(help="local, or ray: trainings spread over a Ray cluster.")]
-Folder = Annotated[Path | None, typer.Option("--out", help="Folder for the record, as JSON.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for the record, as JSON, and for trainings to go on from."),
+]
 _SHOWN = 4  # parts of a protocol; more are in its metrics.json
 _METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
 # What protocols that score runs do not read, as `protocol` calls it.
@@ -74,7 +77,7 @@ def compare(
     where = on_device(device)
     task, tests = _opened(features, test, corpus, prompt, where, to)
     with _progress(len(chosen) * seeds * len(draws)) as report:
-        crew = _engine("local", where)
+        crew = _engine("local", where, to)
         cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report, crew)
     _finish(cells, comparison_record(task, cells, model, train), to, "comparison", as_json)
 
@@ -113,7 +116,10 @@ def protocol(
     corpus: Corpus = None,
     setting: Settings = None,
     prompt: Prompts = None,
-    to: Annotated[Path | None, typer.Option("--out", help="Folder for metrics.json.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for metrics.json, and for trainings to go on from."),
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -137,7 +143,7 @@ def protocol(
             model, train = configs(setting or [], STUDY)
             if not test:
                 raise BadInput("--test", "is missing", "as in --test list1=test.h5")
-            crew = _engine(engine, where)
+            crew = _engine(engine, where, to)
             task, tests = _opened(features, test, corpus, prompt, where, to)
             with _progress(len(rows) * seeds * len(draws)) as report:
                 cells, record = conduct(
@@ -167,7 +173,7 @@ def sweep(
     from adapter.settings import STUDY, grid
 
     combinations, where = grid(setting, STUDY, method=method), on_device(device)
-    crew = _engine(engine, where)
+    crew = _engine(engine, where, to)
     task, tests = _opened(features, test, corpus, prompt, where, to)
     variants = [Variant(name, *both, task) for name, both in combinations.items()]
     with _progress(len(variants) * seeds) as report:
@@ -199,7 +205,7 @@ def ablate(
     from adapter.settings import STUDY, configs
 
     where, corpora = on_device(device), corpus or []
-    crew = _engine(engine, where)
+    crew = _engine(engine, where, to)
     model, train = configs(setting or [], STUDY)
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where, to)
     rows = variants(task, model, train, corpora[1:])
@@ -220,22 +226,25 @@ def _refuse(context: typer.Context, unread: Collection[str], where: str) -> None
             raise BadInput(option.opts[0], f"has no effect in {where}", "leave it out")
 
 
-def _engine(name: str, device: str) -> "EngineFunction | None":
-    """Choose who trains: Ray, this machine's cores side by side, or its GPU one after the other."""
+def _engine(name: str, device: str, to: Path | None) -> "EngineFunction":
+    """Choose who trains: Ray, this machine's cores side by side, or its GPU one after the other.
+
+    With a folder, what has been trained is kept there.
+    """
+    from adapter.compare import one_by_one
+    from adapter.forks import forked
+    from adapter.kept import kept
     from corpus.errors import BadInput
+    from extract.cores import cores
 
     if name not in ("local", "ray"):
         raise BadInput(f"--engine {name}", "unknown", "use local or ray")
+    trains: EngineFunction = forked(cores()) if device == "cpu" else one_by_one
     if name == "ray":
         from adapter.ray_engine import on_ray
 
-        return on_ray
-    if device != "cpu":
-        return None
-    from adapter.forks import forked
-    from extract.cores import cores
-
-    return forked(cores())
+        trains = on_ray
+    return trains if to is None else kept(trains, to / "trainings", say)
 
 
 def _opened(

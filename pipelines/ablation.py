@@ -10,6 +10,7 @@ from torch import Tensor
 from adapter.ablation import variants
 from adapter.compare import Cell, Column, Variant, compare_variants, open_tests
 from adapter.forks import forked
+from adapter.kept import kept
 from adapter.settings import STUDY, configs
 from adapter.tables import comparison_record, comparison_table
 from adapter.task import open_task
@@ -42,8 +43,10 @@ def ablate(
 ) -> tuple[list[Cell], dict[str, Any]]:
     """Train ALT with one part changed at a time, on what `pipelines.demo.run` left in a folder.
 
+    An ablation that was interrupted goes on.
+
     Args:
-        out: the demo's folder; corpora and features for the ablation go to `out`/ablation.
+        out: the demo's folder; corpora, features and trainings go to `out`/ablation.
         seeds: runs of each row.
         workers: processes.
         stage: as for `pipelines.demo.run`.
@@ -83,9 +86,8 @@ def ablate(
         merged.append(Variant(name, model, training, own, tuple(columns)))
     rows = [*rows[:-1], *merged, _whole(rows[-1], tests), rows[-1]]
     step = stage("adapters", len(rows) * seeds)
-    cells = compare_variants(
-        rows, tests, range(seeds), report=lambda _: step(), engine=forked(workers)
-    )
+    engine = kept(forked(workers), here / "trainings")
+    cells = compare_variants(rows, tests, range(seeds), report=lambda _: step(), engine=engine)
     record = comparison_record(task, cells, model, training) | {"commit": commit()}
     write_json(here / "ablation.json", record)
     with atomic_file(here / "table.txt") as draft:

@@ -15,6 +15,7 @@ import numpy as np
 from adapter.baselines import TITLES
 from adapter.compare import Cell, Column, compare, open_tests
 from adapter.forks import forked
+from adapter.kept import kept
 from adapter.model import Method, ModelConfig
 from adapter.settings import STUDY, configs
 from adapter.tables import comparison_record, draw_comparison, fitting_tables
@@ -257,7 +258,7 @@ def _compare(
                 config,
                 shots,
                 report=lambda _: step(),
-                engine=forked(workers),
+                engine=kept(forked(workers), out / "trainings"),
             )
     last = {column.name for column in of_all}
     cells.sort(key=lambda cell: cell.test in last)

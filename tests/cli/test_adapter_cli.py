@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -174,6 +177,32 @@ def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> 
     record = json.loads((work / "comparison" / "comparison.json").read_text())
     assert [cell["method"] for cell in record["cells"]] == ["clip", "alt"]
     assert (work / "comparison" / "comparison.png").stat().st_size > 1000
+
+
+def test_a_killed_comparison_goes_on_from_the_trainings_it_had_done(work: Path) -> None:
+    command = ("compare", "--features", "feats.h5", "--test", "seen=feats.h5", "--json")
+    command += ("--methods", "linear,temporal,alt", "--seeds", 2, "--set", "epochs=20")
+    trainings = work / "killed" / "trainings"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "adapter.cli", *map(str, command), "--out", "killed"],
+        cwd=work,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None and len(list(trainings.glob("[!.]*.json"))) < 2:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    there = {path: path.stat().st_mtime_ns for path in trainings.glob("[!.]*.json")}
+    assert 2 <= len(there) < 6
+    again, whole = (alt_adapter(*command, "--out", out, cwd=work) for out in ("killed", "whole"))
+    assert again.returncode == whole.returncode == 0
+    said = " ".join(again.stderr.split())
+    assert f"{len(there)} of 6 trainings are taken from killed/trainings" in said
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    assert "are taken from" not in whole.stderr
+    assert json.loads(again.stdout) == json.loads(whole.stdout)
 
 
 def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:

@@ -1,0 +1,131 @@
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapter.compare import Column, Job, Report, Score, compare, one_by_one, open_tests
+from adapter.data import open_clips
+from adapter.kept import kept
+from adapter.model import Method, ModelConfig
+from adapter.train import TrainConfig
+from corpus.errors import RunFailed
+
+METHODS: tuple[Method, ...] = ("linear", "alt")
+MODEL = ModelConfig()
+CONFIG = TrainConfig(epochs=2, batch_size=8)
+
+
+class Counted:
+    """Trains as `one_by_one` does, and breaks down before job number `most`."""
+
+    def __init__(self, most: int = 99) -> None:
+        self.done: list[str] = []
+        self.most = most
+
+    def __call__(
+        self, jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
+    ) -> Generator[list[Score], None, None]:
+        for job, scores in zip(jobs, one_by_one(jobs, tests, device, report), strict=True):
+            if len(self.done) == self.most:
+                raise RunFailed(job.name, "broke down", "run it again")
+            self.done.append(job.name)
+            yield scores
+
+
+@pytest.fixture
+def task(write_cache, make_task, mini):
+    return make_task(open_clips([write_cache(noise=6, backbone=mini)]))
+
+
+@pytest.fixture
+def tests(write_cache, task, mini):
+    paths = {
+        "base": write_cache("base.h5", noise=6, backbone=mini, seed=1, failed=1, split="test"),
+        "novel": write_cache("novel.h5", classes=("yoga", "zumba"), backbone=mini, split="test"),
+    }
+    return open_tests(paths, task)
+
+
+def test_an_interrupted_comparison_goes_on_and_ends_as_a_whole_one(
+    task, tests, tmp_path: Path
+) -> None:
+    def run(engine, seeds=(0, 1)):
+        return compare(task, tests, METHODS, seeds, MODEL, CONFIG, [None, 2], engine=engine)
+
+    whole, first, told = run(None), Counted(most=3), []
+    with pytest.raises(RunFailed, match="broke down"):
+        run(kept(first, tmp_path / "kept"))
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+    second = Counted()
+    assert run(kept(second, tmp_path / "kept", told.append)) == whole
+    assert told == [f"3 of 8 trainings are taken from {tmp_path / 'kept'}"]
+    assert len(second.done) == 5
+    assert not set(second.done) & set(first.done)
+    third = Counted()
+    assert run(kept(third, tmp_path / "kept")) == whole
+    assert not third.done
+    longer = Counted()
+    run(kept(longer, tmp_path / "kept"), seeds=(0, 1, 2))
+    assert longer.done == [
+        f"{method}, seed 2{shots}" for shots in ("", ", 2 shots") for method in METHODS
+    ]
+
+
+def test_whatever_changes_a_score_is_another_training(
+    task, tests, write_cache, mini, tmp_path: Path
+) -> None:
+    def trained(task=task, tests=tests, config=CONFIG, model=MODEL, shots=None) -> int:
+        engine = Counted()
+        compare(task, tests, ["alt"], [0], model, config, [shots], engine=kept(engine, tmp_path))
+        return len(engine.done)
+
+    assert trained() == 1
+    assert trained() == 0
+    assert trained(config=CONFIG.model_copy(update={"seed": 7})) == 0  # the comparison's counts
+    assert trained(config=CONFIG.model_copy(update={"lr": 2e-3})) == 1
+    assert trained(model=ModelConfig(layers=0)) == 1
+    assert trained(shots=2) == 1
+    assert trained(tests=tests[:1]) == 1
+    assert trained(task=replace(task, labels=task.labels.flip(0))) == 1
+    assert trained(task=replace(task, clips=task.clips.subset(range(8)))) == 1
+    flipped = replace(task.clips, labels=task.clips.labels.flip(0))
+    assert trained(task=replace(task, clips=flipped)) == 1
+    few = replace(task.corpus, embeddings=task.corpus.embeddings[::-1].copy())
+    assert trained(task=replace(task, corpus=few)) == 1
+    labelling = replace(tests[0].labelling, text=tests[0].labelling.text.flip(0))
+    assert trained(tests=[replace(tests[0], labelling=labelling), tests[1]]) == 1
+    other = open_clips([write_cache("other.h5", noise=6, backbone=mini, seed=5)])
+    assert trained(task=replace(task, clips=other)) == 1
+    assert trained() == 0
+
+
+@pytest.mark.parametrize("cut", [0, 40, None])
+def test_a_damaged_training_is_told_of_and_done_again(task, tests, tmp_path: Path, cut) -> None:
+    def run(engine):
+        return compare(task, tests, ["alt"], [0], MODEL, CONFIG, engine=engine)
+
+    folder = tmp_path / "kept"
+    whole = run(kept(Counted(), folder))
+    (file,) = folder.iterdir()
+    made = file.read_text()
+    file.write_text(
+        made.replace('"right": [\n    "', '"right": [\n    "0') if cut is None else made[:cut]
+    )
+    assert file.read_text() != made
+    again = Counted()
+    with pytest.warns(UserWarning, match=f"{file.name} is damaged: that adapter is trained again"):
+        assert run(kept(again, folder)) == whole
+    assert again.done == ["alt, seed 0"]
+    assert file.read_text() == made
+
+
+def test_several_processes_keep_nothing(task, tests, tmp_path: Path, monkeypatch) -> None:
+    class Two:
+        num_processes = 2
+
+    monkeypatch.setattr("adapter.kept.processes", lambda device: Two())
+    engine = Counted()
+    compare(task, tests, ["alt"], [0], MODEL, CONFIG, engine=kept(engine, tmp_path / "k"))
+    assert engine.done == ["alt, seed 0"]
+    assert not (tmp_path / "k").exists()
