@@ -268,6 +268,7 @@ def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
         marks = re.findall(r"(?<![0-9a-f])([0-9a-f]{64}|[0-9a-f]{8})(?=[/.])", cfg.get("url") or "")
         if any(digest.startswith(mark) for mark in marks):
             return bool(cfg.get("quick_gelu")), f"it is {name.removesuffix('-quickgelu')}/{tag}"
+    openai = _has_openai_keys(path)  # and whether it can be read safely
     neighbour = path.parent / "open_clip_config.json"
     if neighbour.is_file():
         try:
@@ -276,7 +277,7 @@ def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             warnings.warn(f"{neighbour} is not an open_clip config; ignored", stacklevel=5)
-    if _has_openai_keys(path):
+    if openai:
         return True, "it has the keys of OpenAI's own checkpoints"
     if any(path.name == Path(url).name for url in _quick_gelu_urls()):
         warnings.warn(

@@ -68,7 +68,7 @@ def works(folder: Path) -> bool:
             warnings.simplefilter("ignore")
             reader = Reader(str(folder), None)
         return bool(reader.synset("dog.n.01").lexname() == "noun.animal")
-    except (OSError, ValueError, AssertionError, KeyError, WordNetError):
+    except (OSError, ValueError, AssertionError, KeyError, StopIteration, WordNetError):
         return False
 
 
@@ -134,7 +134,8 @@ def unpack(package: Path, folder: Path) -> None:
     """Unpack a Debian package without root, with dpkg-deb or without.
 
     Raises:
-        ValueError: it holds no archive of a kind that we can read.
+        ValueError: it is no such package, or holds no archive.
+        tarfile.TarError: its archive is of a kind that cannot be read here.
     """
     if shutil.which("dpkg-deb"):
         done = subprocess.run(["dpkg-deb", "-x", package, folder], capture_output=True, check=False)

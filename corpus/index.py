@@ -243,18 +243,21 @@ class Corpus:
 
         Returns:
             rows (n, top) int64 and cosines (n, top) float32, best first.
+
+        Raises:
+            BadInput: vectors of another size, or one that is zero or not finite.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self._index.d:
             raise BadInput(
                 "query", f"has shape {queries.shape}", f"give vectors of size {self._index.d}"
             )
-        norms = np.linalg.norm(queries, axis=1, keepdims=True)
+        norms = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise BadInput("query", "is not a finite vector of positive length", "check its source")
         top = min(top, self._index.ntotal)
         index = self._search_index if top <= _MOST_ON_GPU else self._index
-        scores, rows = index.search(queries / norms, top)
+        scores, rows = index.search((queries / norms).astype(np.float32), top)
         return rows, scores
 
     @cached_property

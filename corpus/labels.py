@@ -2,6 +2,7 @@
 
 import difflib
 import html
+import os
 import re
 import unicodedata
 from collections.abc import Container
@@ -134,14 +135,14 @@ def check_label(label: str, sets: list[LabelSet]) -> str:
 
 
 def _load(part: str) -> LabelSet:
-    shipped = _BUNDLED / f"{part}.txt"
-    if re.fullmatch(r"\w+", part) and shipped.is_file():
+    if part in bundled():
+        shipped = _BUNDLED / f"{part}.txt"
         return LabelSet(part, tuple(shipped.read_text(encoding="utf-8").split("\n")[:-1]))
     path = Path(part)
-    if path.is_dir():
+    if os.path.isdir(part):  # pathlib raises where a name is longer than any file's
         names = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
         return label_set(str(path.resolve()), [name for name in names if name[0] != "."])
-    if not path.is_file():
+    if not os.path.isfile(part):
         near = difflib.get_close_matches(part, bundled(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"bundled sets are {', '.join(bundled())}"
         raise BadInput(part, "no such label set, file or folder", hint)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import nltk
-from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
+from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader, WordNetError
 
 from corpus.atomic import sha256
 from corpus.errors import BadInput
@@ -74,10 +74,9 @@ def reader() -> WordNetCorpusReader:
         warnings.simplefilter("ignore")  # that other languages are not available
         try:
             return _Reader(str(folder()), None)
-        except (OSError, ValueError, AssertionError) as error:
-            raise BadInput(
-                folder(), f"WordNet cannot be read ({error})", "run `make setup`"
-            ) from error
+        except (OSError, ValueError, AssertionError, StopIteration, WordNetError) as error:
+            cause = f"WordNet cannot be read ({str(error) or 'a line ends too early'})"
+            raise BadInput(folder(), cause, "run `make setup`") from error
 
 
 @cache

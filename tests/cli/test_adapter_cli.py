@@ -339,7 +339,7 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
         ),
         (
             ["eval", "--features", "feats.h5", "--run", "runs/feats", "--labels", "empty.txt"],
-            "empty",
+            "holds no label; put one label on each line",
         ),
         (["predict", "x.mp4", "--run", "runs/feats", "--device", "tpu"], "no such device"),
         (["recipe", "k4000"], "k4000: no such recipe"),

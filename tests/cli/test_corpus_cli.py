@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,12 +67,16 @@ def test_building_again_changes_nothing_and_opens_no_backbone(labels: Path, buil
 
 
 def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path) -> None:
-    args = ("build", "--labels", str(labels), "--out", str(tmp_path / "c"), "--json", *MINI)
-    done = alt_corpus(*args, "--no-expand")
-    facts = json.loads(done.stdout)
-    assert facts["state"] == "built"
-    assert facts["id"] != json.loads((built / "corpus.json").read_text())["id"]
-    assert facts["counts"]["entities"] < 10
+    folder = tmp_path / "c"
+    shutil.copytree(built, folder)
+    args = ("build", "--labels", str(labels), "--out", str(folder), "--json", *MINI)
+    facts = [json.loads(alt_corpus(*args, *given).stdout) for given in ((), ("--no-expand",))]
+    assert [one["state"] for one in facts] == ["up to date", "built"]
+    assert facts[0]["id"] != facts[1]["id"]
+    assert facts[1]["counts"]["entities"] < 10
+    assert json.loads(alt_corpus(*args, "--no-expand").stdout)["state"] == "up to date"
+    forced = json.loads(alt_corpus(*args, "--no-expand", "--force").stdout)
+    assert (forced["state"], forced["id"]) == ("built", facts[1]["id"])
 
 
 @pytest.mark.parametrize(

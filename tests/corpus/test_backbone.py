@@ -82,6 +82,21 @@ def test_the_fingerprint_sees_the_activation_that_weights_do_not_show(mini: Back
     assert fingerprint(plain) != fingerprint(quick)
 
 
+def test_the_fingerprint_sees_heads_and_input_size_that_weights_do_not_show() -> None:
+    import open_clip
+
+    torch.manual_seed(0)
+    model = open_clip.create_model("alt-mini")
+    before = fingerprint(model)
+    size, heads = model.visual.image_size, model.transformer.resblocks[0].attn
+    model.visual.image_size = (1, 1)
+    assert fingerprint(model) != before
+    model.visual.image_size = size
+    assert fingerprint(model) == before
+    heads.num_heads *= 2
+    assert fingerprint(model) != before
+
+
 def test_openai_weights_under_a_plain_name_are_refused(
     state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
@@ -100,6 +115,9 @@ def test_a_config_beside_the_checkpoint_betrays_quick_gelu(
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(BadInput, match=r"open_clip_config\.json beside it says so"):
         load("alt-mini", str(tmp_path / "open_clip_model.safetensors"))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}}))
+    with pytest.raises(BadInput, match=r"without QuickGELU.* uses it.*use --model ViT-B-16$"):
+        load("ViT-B-16-quickgelu", str(tmp_path / "open_clip_model.safetensors"))
 
 
 def test_a_file_named_like_quick_gelu_weights_warns(
@@ -175,13 +193,18 @@ def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path) -> N
         load("alt-mini", str(path))
 
 
-def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [None, {"model_cfg": {"quick_gelu": False}}])
+def test_a_pickle_that_would_run_code_is_refused_and_not_run(
+    tmp_path: Path, config: dict[str, object] | None
+) -> None:
     class Boom:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (Path.touch, (tmp_path / "ran",))  # type: ignore[return-value]
 
     path = tmp_path / "evil.pt"
     torch.save({"state_dict": Boom()}, path)
+    if config:  # which tells the activation without a look at the weights
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(BadInput, match="loaded safely"):
         load("alt-mini", str(path))
     assert not (tmp_path / "ran").exists()

@@ -1,8 +1,68 @@
 import ast
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
 
 import corpus
 from corpus import build as building
+from corpus.build import Entity
+from corpus.textspace import TextSpace, _probes
+
+
+def _entity(unit: str, score: float, label: str, text: str = "a ball that is thrown") -> Entity:
+    return Entity(
+        unit=unit,
+        kind="object",
+        synset=None,
+        description=text,
+        text=f"{unit}: {text}",
+        sources=(f"label {label}",),
+        labels=(label,),
+        score=score,
+    )
+
+
+def test_of_entities_that_say_and_mean_the_same_the_surer_one_stays_with_all_labels() -> None:
+    entities = [
+        _entity("ball", 0.5, "b"),
+        _entity("balls", 0.9, "a"),
+        _entity("ball", 0.9, "c", "a dance with an orchestra, of an evening"),
+        _entity("ball", 0.1, "d"),
+    ]
+    unlike = torch.nn.functional.normalize(torch.tensor([1.0, 0.5]), dim=0).tolist()
+    rows = np.array([[1, 0], [1, 0], [1, 0], unlike], np.float32)
+    left, embeddings = building.merge(entities, rows, above=0.97)
+    assert [entity.unit for entity in left] == ["balls", "ball", "ball"]
+    assert (left[0].labels, left[0].merged) == (("a", "b"), ("ball",))
+    assert left[0].sources == ("label a", "label b")
+    assert left[1:] == entities[2:]  # other words, and the same words in another place
+    np.testing.assert_array_equal(embeddings, rows[1:])
+
+
+@pytest.mark.parametrize(("known", "skill"), [(1.0, 1.0), (0.5, 0.5), (0.2, None)])
+def test_a_text_space_has_a_say_if_it_tells_glosses_of_plain_words_apart(
+    known: float, skill: float | None
+) -> None:
+    """A tower that puts so many words where their glosses are, and the others anywhere."""
+    at = {}
+    for number, (word, gloss) in enumerate(_probes()):
+        at[gloss] = number
+        at[f"a photo of a {word}."] = number if number < known * len(_probes()) else -1
+    count = len(_probes())
+
+    def encode_text(texts: Sequence[str]) -> torch.Tensor:
+        rows = torch.eye(count + 1)[[at[text] for text in texts]]
+        return rows[:, :count] - rows[:, count:]
+
+    backbone = SimpleNamespace(random=False, encode_text=encode_text)
+    space = TextSpace.of(backbone)  # type: ignore[arg-type]
+    assert (space and space.skill) == skill
+    backbone.random = True
+    assert TextSpace.of(backbone) is None  # type: ignore[arg-type]
 
 
 def test_all_modules_that_a_build_imports_tell_whether_a_corpus_is_current() -> None:

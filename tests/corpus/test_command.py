@@ -42,6 +42,24 @@ def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
     assert "[b]" in err or code != 2
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes do not fit"), OSError("odd"), KeyError("x"), AssertionError()]
+)
+def test_a_defect_of_ours_keeps_its_traceback(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = command.application("test")
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["alt-test"])
+    with pytest.raises(type(error)) as raised:
+        command.run(app)
+    assert raised.value is error
+
+
 def test_what_is_printed_is_the_user_s_text_and_no_emoji(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -278,8 +278,8 @@ def test_the_cap_holds() -> None:
 def test_no_unit_and_no_sense_comes_twice_in_a_label() -> None:
     for label in load_labels("ucf101")[0].labels[:30]:
         found = entities(label)
-        names = [f.unit for f in found]
-        assert len(names) == len(set(names)), label
+        for names in ([f.unit for f in found], [f.synset for f in found if f.synset]):
+            assert len(names) == len(set(names)), label
 
 
 def test_hmdb_labels_have_entities_of_their_own() -> None:
@@ -350,7 +350,7 @@ def test_a_word_longer_than_any_of_wordnet_is_not_cut(monkeypatch: pytest.Monkey
         wordnet, "entry", lambda form, pos="n": asked.append(form) or entry(form, pos)
     )
     assert [f.unit for f in entities("ball" * 60) if f.source != "default"]
-    assert len(asked) < 1000
+    assert len(asked) < 50
     longest = max(map(len, wordnet.reader()._lemma_pos_offset_map))
     assert longest == wordnet.LONGEST
 

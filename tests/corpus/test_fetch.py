@@ -1,4 +1,5 @@
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from corpus import fetch, wordnet
+from corpus.errors import BadInput
 
 
 def test_the_lexicographer_files_are_those_of_wordnet() -> None:
@@ -17,6 +19,11 @@ def test_the_lexicographer_files_are_those_of_wordnet() -> None:
     assert lines[43] == "43\tverb.weather\t2"
     known = (wordnet.folder() / "lexnames").read_text().split()
     assert fetch.lexnames().split() == known
+    for part in ("noun", "verb", "adj", "adv"):
+        data = (wordnet.folder() / f"data.{part}").read_text().splitlines()
+        numbers = {line.split(" ", 2)[1] for line in data if line[0] != " "}
+        named = {line[:2] for line in lines if line.split("\t")[1].startswith(f"{part}.")}
+        assert numbers <= named
 
 
 def test_what_is_there_is_left_alone() -> None:
@@ -74,6 +81,22 @@ def test_a_file_that_is_no_package_is_refused(
         fetch.unpack(tmp_path / "x.deb", tmp_path / "tree")
 
 
+@pytest.mark.parametrize("name", ["index.noun", "index.verb"])
+def test_a_wordnet_that_ends_too_early_is_told_in_one_line_and_fetched_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    copy = tmp_path / "corpora" / "wordnet"
+    shutil.copytree(wordnet.folder(), copy)
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    monkeypatch.setattr(wordnet, "folder", lambda: copy)
+    assert fetch.works(copy)
+    whole = (copy / name).read_bytes()
+    (copy / name).write_bytes(whole[: len(whole) // 2 + 7])
+    assert not fetch.works(copy)
+    with pytest.raises(BadInput, match=r"WordNet cannot be read \(.+\); run `make setup`"):
+        wordnet.reader.__wrapped__()
+
+
 def _member(name: str, content: bytes) -> bytes:
     header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
     return header + content + b"\n" * (len(content) % 2)
@@ -83,7 +106,7 @@ def test_importing_reads_no_wordnet() -> None:
     """What needs it says in one line that it is missing; an import cannot, and takes longer."""
     lines = (
         "from corpus import wordnet",
-        "wordnet.reader = None",
+        "wordnet.reader = wordnet.folder = wordnet.digest = None",
         "import adapter.cli, adapter.predict, adapter.protocols, adapter.task, extract.cli",
     )
     subprocess.run([sys.executable, "-c", "; ".join(lines)], check=True, timeout=120)

@@ -1,3 +1,6 @@
+import csv
+import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -9,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus import Corpus, expand, report, wordnet
+from corpus import Corpus, expand, kinds, report, wordnet
 from corpus import build as building
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
@@ -175,23 +178,26 @@ def test_other_files_of_wordnet_make_a_corpus_stale(
 
 def test_no_hash_seed_and_no_locale_changes_the_corpus(corpus: Corpus) -> None:
     code = f"""
-        import warnings
+        import hashlib, warnings
         warnings.simplefilter("ignore")
         from corpus import Corpus
         from corpus.backbone import load
-        print(Corpus.build({LABELS!r}, load("alt-mini", "none")).id)
+        made = Corpus.build({LABELS!r}, load("alt-mini", "none"))
+        print(made.id, hashlib.sha256(repr((made.entities, made.found)).encode()).hexdigest())
     """
+    no_utf8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # else Python reads C as UTF-8
     found = {
         subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code)],
-            env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale},
+            env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale} | no_utf8,
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
         for seed, locale in (("1", "C"), ("2", "C.UTF-8"))
     }
-    assert found == {corpus.id}
+    whole = hashlib.sha256(repr((corpus.entities, corpus.found)).encode()).hexdigest()
+    assert found == {f"{corpus.id} {whole}"}
 
 
 def test_the_corpus_of_hmdb51_has_the_same_id_on_every_machine() -> None:
@@ -241,6 +247,10 @@ def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> No
 
 def test_a_broken_manifest_is_noticed(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "corpus.json").write_text('{"id": 3')
+    with pytest.raises(BadInput, match="of another version, or a broken one"):
+        Corpus.load(tmp_path)
+    made = json.loads((saved / "corpus.json").read_text())
+    (tmp_path / "corpus.json").write_text(json.dumps(made | {"schema_version": 99}))
     with pytest.raises(BadInput, match="of another version, or a broken one"):
         Corpus.load(tmp_path)
     with pytest.raises(BadInput, match="is no corpus"):
@@ -300,10 +310,10 @@ def test_a_draft_of_a_corpus_fits_nobody(corpus: Corpus, mini: Backbone, tmp_pat
 def test_the_fitting_corpus_covers_the_labels_and_shares_the_backbone(
     corpus: Corpus, saved: Path, mini: Backbone
 ) -> None:
-    assert fitting(["HorseRiding"], mini.fingerprint, saved.parent) in (
-        saved,
-        saved.parent / "again",
-    )
+    Corpus.build(["HorseRiding"], mini).save(saved.parent / "the smallest")
+    assert fitting(["HorseRiding"], mini.fingerprint, saved.parent) == saved.parent / "the smallest"
+    large = fitting(["HorseRiding", "playing cello"], mini.fingerprint, saved.parent)
+    assert large in (saved, saved.parent / "again")
     assert fitting(["flying"], mini.fingerprint, saved.parent) is None
     assert fitting(["HorseRiding"], "0" * 32, saved.parent) is None
 
@@ -357,6 +367,8 @@ def test_a_random_corpus_is_as_large_and_knows_nothing_of_the_labels(
     assert len(senses) == len(drawn.entities)
     assert senses.isdisjoint({entity.synset for entity in corpus.entities})
     assert all(entity.sources[0].startswith("random") for entity in drawn.entities)
+    for entity in drawn.entities:
+        assert kinds.kind_of(wordnet.reader().synset(entity.synset)) == entity.kind
     assert Corpus.build(LABELS, mini, random_entities=1).id == drawn.id
     assert Corpus.build(LABELS, mini, random_entities=2).id != drawn.id
 
@@ -388,8 +400,9 @@ def test_templates_are_averaged(mini: Backbone) -> None:
 def test_reports_name_doubts_differences_and_sizes(
     corpus: Corpus, mini: Backbone, tmp_path: Path
 ) -> None:
-    doubts = report.doubts(corpus, 5)
-    assert [e.margin for e in doubts] == sorted(e.margin for e in doubts)
+    decided = [entity for entity in corpus.entities if entity.runner_up]
+    assert len(decided) > 5
+    assert report.doubts(corpus, 5) == sorted(decided, key=lambda e: (e.margin, e.unit))[:5]
     smaller = Corpus.build(LABELS[1:], mini)
     changes = report.difference(corpus, smaller)
     assert changes.options == {}
@@ -398,9 +411,21 @@ def test_reports_name_doubts_differences_and_sizes(
     assert {name: values[1] for name, values in asked.items()} == {"templates": '["a {unit}"]'}
     assert changes.labels_removed == ["playing cello"]
     assert any(item.startswith("cello (") for item in changes.removed)
-    assert changes.backbone == []
+    assert changes.backbone == changes.added == changes.labels_added == []
+    back = report.difference(smaller, corpus)
+    assert (back.added, back.labels_added) == (changes.removed, ["playing cello"])
+    assert back.removed == back.labels_removed == []
+    corrected = Corpus.build(LABELS, mini, overrides=Overrides((("*", "cello", "guitar.n.01"),)))
+    senses = report.difference(corpus, corrected).changed
+    assert senses["cello"] == ["cello.n.01", "guitar.n.01"]
+    stranger = Corpus.build(LABELS[:1], dataclasses.replace(mini, name="b/c", fingerprint="0" * 32))
+    assert report.difference(corpus, stranger).backbone == [mini.name, "b/c"]
     report.export_csv(corpus, tmp_path / "all.csv")
-    assert len((tmp_path / "all.csv").read_text().splitlines()) == len(corpus.entities) + 1
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["unit"], row["synset"], row["labels"]) for row in rows] == [
+        (e.unit, e.synset or "", "; ".join(e.labels)) for e in corpus.entities
+    ]
     report.plot(corpus, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     facts = report.stats(corpus)
@@ -420,18 +445,25 @@ def test_a_million_entities_are_searched_without_taking_them_into_memory(tmp_pat
     faiss.write_index(index, str(tmp_path / "index.faiss"))
     probe = index.reconstruct(765_432)
     np.save(tmp_path / "probe.npy", probe)
+    (tmp_path / "entities.jsonl").write_text("\n" * count)  # words are no part of this
     # Anonymous memory is limited to less than the vectors take: they are read from the file.
     code = f"""
         import resource
+        from pathlib import Path
+        from types import SimpleNamespace
         import faiss, numpy as np
+        from corpus import index
+        index.read_manifest = lambda folder: SimpleNamespace(dim={dim})
+        index.verify = lambda folder, manifest: None
+        index.Entity = SimpleNamespace(model_validate_json=lambda line: line)
         probe = np.load({str(tmp_path / "probe.npy")!r})
         faiss.omp_set_num_threads(1)
         limit = 48 * 2**20
         used = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_DATA, (used + limit, used + limit))
-        index = faiss.read_index({str(tmp_path / "index.faiss")!r}, faiss.IO_FLAG_MMAP_IFC)
-        scores, rows = index.search(probe[None], 3)
-        print(rows[0, 0], index.ntotal)
+        corpus = index.Corpus.load(Path({str(tmp_path)!r}))
+        rows, scores = corpus.nearest(probe[None], 3)
+        print(rows[0, 0], len(corpus.entities))
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False

@@ -28,10 +28,21 @@ def test_every_naming_style_becomes_plain_words(label: str, text: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_reading_a_label_twice_changes_nothing_more(label: str) -> None:
+def test_whatever_is_read_has_single_spaces_and_no_capitals(label: str) -> None:
     once = readable(label)
     assert once == " ".join(once.split())
-    assert readable(once).split() == readable(readable(once)).split()
+    assert once == once.lower()
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_reading_a_label_twice_changes_nothing_more(name: str) -> None:
+    for label in load_labels(name)[0].labels:
+        assert readable(readable(label)) == readable(label)
+
+
+def test_a_name_that_no_file_can_have_is_no_label_set() -> None:
+    with pytest.raises(BadInput, match="no such label set, file or folder"):
+        load_labels("a" * 300)
 
 
 def test_the_bundled_sets_have_their_sizes() -> None:
