@@ -49,6 +49,22 @@ def test_training_explores_other_entities_and_never_beyond_the_top_k() -> None:
     assert 0.2 < (chosen != candidates[:, 0]).float().mean() < 0.8
 
 
+def test_noise_is_gumbel_s_and_has_its_mean_and_its_long_right_tail() -> None:
+    noise = align.gumbel(torch.zeros(100_000))
+    assert float(noise.mean()) == pytest.approx(0.5772, abs=0.02)
+    assert float(noise.std()) == pytest.approx(torch.pi / 6**0.5, abs=0.02)
+
+
+def test_a_temperature_sharpens_the_mixture() -> None:
+    entities, regions = units(50, 32), torch.randn(30, 32)
+    model = Align(entities, scale=10.0, top_k=50, hard=False).eval()
+    cosines = F.normalize(regions, dim=-1) @ entities.T
+    for temperature in (1.0, 0.5):
+        model.temperature.fill_(temperature)
+        mixed = (10 / temperature * cosines).softmax(-1) @ entities
+        torch.testing.assert_close(model(regions).text, mixed)
+
+
 def test_training_moves_both_projections() -> None:
     model = Align(units(50, 32), scale=10.0, project=True).train()
     model(torch.randn(40, 32)).text.square().mul(torch.randn(40, 32)).sum().backward()

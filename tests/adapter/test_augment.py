@@ -60,6 +60,15 @@ def test_moving_the_frame_moves_all_places_of_a_clip_alike_and_the_class_token_n
     )
     assert 0.4 < (zoom[:, 0] < 0).float().mean() < 0.6
     assert 0.15 < zoom[:, 1].log().std() < 0.25
+    # Besides, all places of a clip are shifted across and down, each clip by its own.
+    shift = (moved.place[..., :2] - clips.place[..., :2] * zoom[:, None, None, :2])[:, :, 1:]
+    for axis in range(2):
+        of_clip = shift[:, 0, 0, axis]
+        torch.testing.assert_close(
+            shift[..., axis], of_clip[:, None, None].expand(400, 3, 4), rtol=0, atol=1e-2
+        )
+        assert 0.15 < of_clip.std() < 0.25
+    assert abs(torch.corrcoef(shift[:, 0, 0].T)[0, 1]) < 0.3
     still = move_frame(clips, False, 0.0)
     assert torch.equal(still.place, clips.place)
 

@@ -1,7 +1,15 @@
+import numpy as np
 import pytest
 import torch
 
-from adapter.compare import Variant, compare, compare_variants, few_shot, open_tests
+from adapter.compare import (
+    Variant,
+    compare,
+    compare_variants,
+    few_shot,
+    open_tests,
+    spread,
+)
 from adapter.data import open_clips
 from adapter.model import Method, ModelConfig
 from adapter.tables import comparison_record, comparison_table, draw_comparison, fitting_tables
@@ -82,12 +90,14 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
     for cell in cells:
         assert len(cell.seeds) == 2
         assert cell.mean == pytest.approx(sum(m.top1 for m in cell.seeds) / 2)
+        assert cell.std == pytest.approx(np.std([m.top1 for m in cell.seeds], ddof=1))
         assert cell.new_labels == (2 if cell.test == "novel" else 0)
         assert cell.interval.low <= cell.mean + 1e-9 <= cell.interval.high + 2e-9
         last = next(
             c for c in cells if (c.shots, c.test, c.method) == (cell.shots, cell.test, "alt")
         )
         assert cell.behind == pytest.approx(last.mean - cell.mean)
+    assert any(cell.std > 0 for cell in cells)
     clip = [cell for cell in cells if cell.method == "clip"]
     assert all(cell.std == 0 for cell in clip)  # nothing is trained, nothing varies
     again = compare(task, tests, METHODS, [0, 1], ModelConfig(), config, shots=[None, 2])
@@ -122,3 +132,16 @@ def test_a_star_needs_two_seeds(task, write_cache, mini) -> None:
         (row,) = comparison_table([some]).columns[1].cells
         starred.append(row.endswith("*"))
     assert starred == [False, False, True]
+
+
+def test_a_cell_is_a_mean_in_per_cent_and_the_standard_deviation_of_a_sample() -> None:
+    assert spread([0.1, 0.3]) == pytest.approx((0.2, 0.2 / 2**0.5))
+    assert spread([0.4]) == (0.4, 0)
+
+
+def test_a_table_has_both_in_per_cent(task, write_cache, mini) -> None:
+    tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini)}, task)
+    (cell,) = compare(task, tests, ["linear"], [0, 1], ModelConfig(), TrainConfig(epochs=1))
+    some = cell.model_copy(update={"mean": 0.512, "std": 0.034})
+    (row,) = comparison_table([some]).columns[1].cells
+    assert row.rstrip() == "51.2 ± 3.4"

@@ -10,6 +10,7 @@ from adapter.data import SCORED, hold_out, open_clips
 from adapter.stores import place
 from corpus.errors import BadInput
 from extract.store import FeatureCache
+from tests.adapter.conftest import manifest
 
 
 def test_a_clip_set_has_every_good_row_and_counts_the_others(write_cache) -> None:
@@ -120,7 +121,14 @@ def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_c
 
 
 @pytest.mark.parametrize(
-    "fact", [{"fingerprint": "other"}, {"frames": 8}, {"merge": 2}, {"keep_regions": 4}]
+    "fact",
+    [
+        {"fingerprint": "other"},
+        {"frames": 8},
+        {"merge": 2},
+        {"keep_regions": 4},
+        {"preprocess": manifest().preprocess.model_copy(update={"resize_mode": "squash"})},
+    ],
 )
 def test_caches_made_differently_are_refused(write_cache, fact: dict[str, object]) -> None:
     one, other = write_cache("one.h5"), write_cache("other.h5", **fact)

@@ -67,6 +67,13 @@ def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) 
     assert alone.list_hash != scores.list_hash
 
 
+def test_the_fifth_label_is_among_five_and_the_sixth_is_not(write_cache) -> None:
+    clips = open_clips([write_cache(per_class=1)]).subset([0, 1])
+    clips = clips.relabelled(["a", "b", "c", "d", "archery", "hugging", "e"])  # fifth and sixth
+    chances = torch.arange(7, 0, -1.0).div(28).expand(2, 7)
+    assert measure(chances, clips).top5 == 0.5
+
+
 def test_top5_of_fewer_than_five_labels_is_all_of_them(write_cache) -> None:
     clips = open_clips([write_cache()])
     assert measure(torch.full((16, 4), 0.25), clips).top5 == 1

@@ -263,3 +263,23 @@ def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, o
     assert loss.isfinite()
     idle = [name for name, weight in model.named_parameters() if not weight.grad.abs().sum() > 0]
     assert idle == []
+
+
+@pytest.mark.parametrize("place", [True, False])
+def test_where_regions_are_counts_unless_it_is_left_out(place: bool) -> None:
+    model, batch, texts = moved(recogniser(place=place).eval()), clips(), labels()
+    elsewhere = batch._replace(place=torch.rand_like(batch.place))
+    assert torch.equal(model(batch, texts), model(elsewhere, texts)) == (not place)
+
+
+def test_soft_alignment_mixes_words_and_hard_alignment_takes_one() -> None:
+    regions = clips().regions
+    assert recogniser().eval().align(regions).text is None
+    assert recogniser(align="soft", explore=False).eval().align(regions).text is not None
+
+
+@pytest.mark.parametrize("explore", [True, False])
+def test_training_explores_unless_it_is_told_not_to(explore: bool) -> None:
+    model, regions = recogniser(explore=explore).train(), clips(batch=20).regions
+    first, second = (model.align(regions).entity for _ in range(2))
+    assert torch.equal(first, second) == (not explore)

@@ -2,6 +2,7 @@ import errno
 import os
 import shutil
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,12 @@ def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tm
     as_read(task, FROZEN.model_copy(update={"top_k": 2}))
     assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
     assert np.load(path, allow_pickle=False).shape[-1] == 4
+    turned = replace(task.corpus, id="f" * 16, embeddings=task.corpus.embeddings[::-1].copy())
+    items = torch.arange(8)
+    mine, _ = as_read(task, FROZEN).fetch(items)
+    other, _ = as_read(replace(task, corpus=turned), FROZEN).fetch(items)
+    assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 3
+    assert torch.equal(other.nearest, 39 - mine.nearest)
 
 
 @pytest.mark.parametrize(

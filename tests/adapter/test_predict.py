@@ -117,6 +117,25 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     assert [one.weight for one in seen] == sorted((one.weight for one in seen), reverse=True)
 
 
+def test_a_patch_is_drawn_where_it_is_in_the_frame() -> None:
+    entity = np.array([[0, 1, 2]])  # of the class token and two regions
+    weight = np.array([[0.0, 0.2, 0.4]], np.float32)
+    (shot,) = explaining._shots(
+        entity,
+        weight,
+        np.zeros((1, 20, 30, 3), np.uint8),
+        np.array([[1, 1, 2, 1, 1, 1]]),  # the second region is the last patch of the first row
+        np.zeros(1, np.float32),
+        ["nothing", "man", "ball"],
+        {"ball": "red"},
+        (2, 3),
+    )
+    (ball,) = shot.patches
+    assert (ball.left, ball.top) == pytest.approx((200 / 3, 0))
+    assert (ball.width, ball.height) == pytest.approx((100 / 3, 50))
+    assert ball.title == "ball: 40.0 %"
+
+
 class _Page(HTMLParser):
     """Collects tags and every address that a page refers to."""
 

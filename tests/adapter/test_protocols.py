@@ -86,6 +86,10 @@ def test_runs_of_one_method_are_its_seeds_and_methods_are_compared(
     result = zero_shot(runs, "ep2", [novel])
     assert [figure.method for figure in result.figures] == ["clip", "linear", "temporal"]
     assert all(figure.seeds == (0, 1) for figure in result.figures)
+    for figure in result.figures:
+        (cell,) = (cell for cell in result.cells if cell.method == figure.method)
+        of_seeds = [scores.top1 for scores in cell.seeds]
+        assert figure.std_seeds == cell.std == pytest.approx(np.std(of_seeds, ddof=1))
     for cell in result.cells:
         assert len(cell.seeds) == 2
         assert cell.behind == pytest.approx(result.cells[-1].mean - cell.mean)

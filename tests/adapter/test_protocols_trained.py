@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from adapter.ablation import CHANGES, variants
-from adapter.compare import compare_variants, open_tests
+from adapter.compare import compare_variants, one_by_one, open_tests
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.protocols_trained import base_and_novel, conduct, harmonic
@@ -29,14 +30,16 @@ def tests(task, write_cache, mini):
 
 
 def test_base_to_novel_trains_on_the_more_frequent_half_and_asks_each_half_alone(
-    task, tests
+    task, tests, mini
 ) -> None:
     # "archery" and "singing" have more clips than the other two.
     frequent = [i for i, label in enumerate(task.clips.labels.tolist()) if label in (0, 2)]
     clips = task.clips.subset([*range(16), *frequent])
     ranked, ((base, novel),) = base_and_novel(replace(task, clips=clips), tests)
     assert ranked.clips.classes == ("archery", "singing")
-    assert len(ranked.labels) == 2
+    torch.testing.assert_close(ranked.labels, label_text(("archery", "singing"), mini))
+    torch.testing.assert_close(base.labelling.text, ranked.labels)
+    torch.testing.assert_close(novel.labelling.text, label_text(("hugging", "cleaning pool"), mini))
     assert set(ranked.clips.labels.tolist()) == {0, 1}
     assert (base.labelling.names, novel.labelling.names) == (
         ("archery", "singing"),
@@ -62,6 +65,8 @@ def test_classes_without_a_training_clip_are_novel(write_cache, make_task, mini,
     assert (base.labelling.names, novel.labelling.names) == (six[:3], six[3:])
     assert len(base.clips) + len(novel.clips) == len(tests[0].clips) == 24
     assert ranked.clips.classes == six[:3]
+    for text in (ranked.labels, base.labelling.text):
+        torch.testing.assert_close(text, label_text(six[:3], mini))
     torch.testing.assert_close(novel.labelling.text, label_text(six[3:], mini))
     # However many there are, none of them is base.
     few = replace(task, clips=trained.subset((trained.labels == 1).nonzero()[:, 0]))
@@ -71,9 +76,26 @@ def test_classes_without_a_training_clip_are_novel(write_cache, make_task, mini,
 
 
 def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
+    trained_on = set()
+
+    def engine(jobs, tests, device, report):
+        for job in jobs:
+            clips, texts = job.variant.task.clips, job.variant.task.labels
+            trained_on.add((clips.classes, tuple(sorted(set(clips.labels.tolist()))), len(texts)))
+        yield from one_by_one(jobs, tests, device, report)
+
     cells, record = conduct(
-        "base-to-novel", task, tests, ["clip", "linear"], 2, ModelConfig(), QUICK, [2]
+        "base-to-novel",
+        task,
+        tests,
+        ["clip", "linear"],
+        2,
+        ModelConfig(),
+        QUICK,
+        [2],
+        engine=engine,
     )
+    assert trained_on == {(("archery", "hugging"), (0, 1), 2)}  # the base half alone
     assert [(c.test, c.method) for c in cells] == [
         ("list1: base", "clip"),
         ("list1: base", "linear"),
@@ -90,6 +112,16 @@ def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
     b, n = cells[0].mean, cells[2].mean
     assert by_method["clip"]["mean"] == pytest.approx(2 * b * n / (b + n))
     assert harmonic(cells[0], cells[2]).std == 0
+    scores = ((0.2, 0.8), (0.6, 0.4))  # base and novel, of each seed
+    base, novel = (
+        cells[0].model_copy(
+            update={"seeds": [cells[0].seeds[0].model_copy(update={"top1": t}) for t in top1]}
+        )
+        for top1 in scores
+    )
+    by_seed = np.array([2 * b * n / (b + n) for b, n in zip(*scores, strict=True)])
+    found = harmonic(base, novel)
+    assert found == pytest.approx((by_seed.mean(), by_seed.std(ddof=1)))
 
 
 def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:

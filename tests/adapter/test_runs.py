@@ -72,7 +72,16 @@ def test_a_run_killed_between_epochs_resumes_to_the_same_files(task, tmp_path: P
     other = QUICK.model_copy(update={"lr": 1e-2})
     with pytest.raises(BadInput, match=r"other settings \(train\.lr .*, now 0\.01\)"):
         train_run(task, ModelConfig(), other, tmp_path / "run", resume=True)
-    train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
+    told: list[int] = []
+    train_run(
+        task,
+        ModelConfig(),
+        QUICK,
+        tmp_path / "run",
+        resume=True,
+        report=lambda record: told.append(record["epoch"]),
+    )
+    assert told == [3, 4]
     for name in ("adapter.safetensors", "last.safetensors", "metrics.json", "config.json"):
         whole, resumed = (tmp_path / folder / name for folder in ("whole", "run"))
         assert whole.read_bytes() == resumed.read_bytes(), name
@@ -232,6 +241,10 @@ def test_features_of_another_backbone_are_refused(task, tmp_path: Path, write_ca
     merged = write_cache("merged.h5", backbone=mini, merge=3)
     with pytest.raises(BadInput, match="merges 3 tokens"):
         evaluate_run(run, [merged])
+    squashed = run.config.features.preprocess.model_copy(update={"resize_mode": "squash"})
+    squashed = write_cache("squashed.h5", backbone=mini, preprocess=squashed)
+    with pytest.raises(BadInput, match="prepares pixels otherwise"):
+        evaluate_run(run, [squashed])
 
 
 def test_a_default_name_never_meets_another_run(tmp_path: Path) -> None:

@@ -56,6 +56,18 @@ def test_a_lead_that_one_seed_made_is_sure_over_clips_and_not_over_seeds() -> No
     assert result.interval.low == 0
 
 
+def test_p_over_clips_is_of_all_seeds() -> None:
+    ahead, behind = np.ones(10), np.zeros(10)  # with one seed the one method, with one the other
+    assert paired(np.stack([ahead, behind]), np.stack([behind, ahead])).p == 1
+
+
+def test_of_seeds_that_agree_the_interval_is_that_over_clips() -> None:
+    right = (np.random.default_rng(0).random(200) < 0.4).astype(float)
+    alone = bootstrap(right)
+    assert alone.high - alone.low > 0.1
+    assert bootstrap(np.tile(right, (3, 1))) == pytest.approx(alone, abs=0.02)
+
+
 def test_an_interval_over_seeds_is_wider_than_one_over_clips_alone() -> None:
     draw = np.random.default_rng(0)
     skill = np.array([0.3, 0.5, 0.7, 0.4, 0.6])

@@ -12,7 +12,7 @@ from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
 from adapter.schedule import temperature
 from adapter.stores import InMemory
-from adapter.train import Progress, TrainConfig, fit, train
+from adapter.train import Progress, TrainConfig, _validate, fit, train
 from corpus.errors import BadInput, RunFailed
 
 DIM = 32
@@ -190,6 +190,10 @@ def test_the_average_is_what_is_validated_and_kept(clips: ClipSet) -> None:
     )
     assert torch.equal(model.state_dict()["direction.weight"], progress.average["direction.weight"])
     assert progress.last is progress.average
+    progress = train(model, clips, LABELS, config, val=clips)
+    scores = _validate(model, clips, LABELS, config.batch_size)  # which holds the best by now
+    best = progress.history[progress.best_epoch - 1]
+    assert {name: best[name] for name in scores} == pytest.approx(scores)
 
 
 def test_training_stops_when_patience_ends_and_a_resumed_run_stays_stopped(write_cache) -> None:

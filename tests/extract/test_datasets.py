@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpus.errors import BadInput
@@ -253,7 +253,11 @@ def test_indices_and_names_are_checked_against_the_labels(tmp_path: Path):
         open_dataset("csv", tmp_path, labels=("x", "y"))
 
 
-@given(st.text(min_size=1, max_size=30))
+_STEPS = st.sampled_from(["..", ".", "a", "", "data", "videos", "x.mp4"])
+
+
+@given(st.text(min_size=1, max_size=30) | st.lists(_STEPS, min_size=1).map("/".join))
+@example("a/../../x.mp4")
 def test_no_path_of_a_list_leaves_the_root(text: str):
     root = Path("/data/videos")
     try:

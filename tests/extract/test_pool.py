@@ -38,6 +38,12 @@ def nasty(tmp_path: Path, monkeypatch):
             def views(self, frame):
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
                 time.sleep(60)
+
+        class Slow:
+            def views(self, frame):
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+                time.sleep(8)
+                open(os.path.join(os.path.dirname(__file__), "done"), "w").close()
         """)
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -103,9 +109,11 @@ def test_a_crash_and_a_hang_cost_one_video_each(tmp_path: Path, make_clip, nasty
 
 def test_a_reader_that_leaves_early_waits_for_nobody(tmp_path: Path, make_clip, nasty):
     path = make_clip(tmp_path / "a.mp4")
+    jobs = [Job(path, "a", plan) for plan in (PLAN, Plan(nasty.Slow()), Plan(nasty.Slow()))]
     with Pool(workers=2, timeout=100) as pool:
-        answers = pool.read([Job(path, "a", Plan(nasty.Hang()))] * 3, ahead=3)
-        del answers  # leaving the block ends the workers, not their patience
+        answers = pool.read(jobs, ahead=3)
+        assert isinstance(next(answers), Pixels)  # of the first; the others are not waited for
+    assert not (tmp_path / "done").exists()
 
 
 @pytest.mark.parametrize("timeout", [math.inf, math.nan, 1e12, 0, -1])

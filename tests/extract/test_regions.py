@@ -28,9 +28,13 @@ def custom(**options) -> VisionTransformer:
 @torch.inference_mode()
 def assert_class_token_is_the_tower_s_own(tower: nn.Module, size: int):
     images = torch.randn(2, 3, size, size)
-    torch.testing.assert_close(
-        RegionEncoder(tower, merge=0)(images).tokens[:, 0], tower(images), atol=1e-5, rtol=1e-5
-    )
+    ours = RegionEncoder(tower, merge=0)(images).tokens
+    torch.testing.assert_close(ours[:, 0], tower(images), atol=1e-5, rtol=1e-5)
+    # Patches take the way of the class token: the last norm, and the projection.
+    tower.output_tokens = True
+    _, patches = tower(images)
+    tower.output_tokens = False
+    torch.testing.assert_close(ours[:, 1:], patches @ tower.proj, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,13 @@ def test_every_encoding_gives_the_same_bytes_twice(
 
 def test_the_content_hash_changes_with_any_row(tmp_path: Path, manifest: CacheManifest):
     hashes = set()
-    for label in (0, 1):
-        writer = CacheWriter(tmp_path / f"{label}.h5", manifest.model_copy(update={"clips": 1}))
-        writer.append(Entry("a.mp4", label, "all", "failed", "x"), None)
+    for changed in (None, 0, 1, 2):
+        path = tmp_path / f"{changed}.h5"
+        writer = CacheWriter(path, manifest.model_copy(update={"clips": 3}))
+        for row in range(3):
+            writer.append(Entry(f"{row}.mp4", int(row == changed), "all", "failed", "x"), None)
         hashes.add(writer.close().content_hash)
-    assert len(hashes) == 2
+    assert len(hashes) == 4
 
 
 def test_a_cache_crosses_a_pickle_and_a_fork(tmp_path: Path, manifest: CacheManifest, write_cache):

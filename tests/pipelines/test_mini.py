@@ -122,14 +122,18 @@ def test_a_still_with_the_figure_is_about_what_is_near_it_and_not_what_stands_ar
 
 
 def test_cover_is_the_share_of_each_patch_that_shows_an_entity() -> None:
-    shot = still(FIRST_SEED + 5, 60)
-    entities, cover = coverage(shot, 5)
-    for k, name in enumerate(NAMES):
-        numbers = [n for n, names in shot.names.items() if name in names]
-        rows = cover[entities == k]
-        if len(rows):
-            shown = rows[0].sum() / 255 * 144
-            assert shown == pytest.approx(np.isin(shot.ids, numbers).sum(), abs=25 * 144 / 510)
+    compared = 0
+    for number in range(4):
+        shot = still(FIRST_SEED + number, 60)
+        entities, cover = coverage(shot, 5)
+        for k, name in enumerate(NAMES):
+            numbers = [n for n, names in shot.names.items() if name in names]
+            for patch, share in enumerate(cover[entities == k].ravel()):
+                row, column = divmod(patch, 5)
+                shown = np.isin(shot.ids, numbers)[12 * row :, 12 * column :][:12, :12]
+                assert share == pytest.approx(255 * shown.mean(), abs=0.51)
+                compared += 1
+    assert compared > 8 * 25
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 4))
@@ -154,6 +158,11 @@ def test_what_tokens_show_adds_up_to_what_is_in_the_picture(mini: Backbone, merg
         for entity in range(len(NAMES)):
             rows = batch.cover[k][batch.entities[k] == entity].float() / 255
             assert float(shown[k, :, entity].sum()) == pytest.approx(float(rows.sum()), abs=1e-3)
+            by_hand = torch.zeros(seen.size.shape[1])
+            by_hand.index_add_(0, seen.source[k], rows.sum(0))  # each patch to its own token
+            torch.testing.assert_close(shown[k, :, entity], by_hand)
+            if not merge:
+                torch.testing.assert_close(shown[k, 1:, entity], rows.sum(0))
 
 
 def test_the_region_loss_is_least_when_tokens_are_the_texts_of_what_they_show() -> None:
@@ -228,7 +237,9 @@ def test_training_goes_on_after_an_interruption_as_if_there_had_been_none(
 
     with pytest.raises(KeyboardInterrupt):
         _trained(tmp_path / "parts.pt", interrupt)
-    parts = _trained(tmp_path / "parts.pt")
+    steps: list[int] = []
+    parts = _trained(tmp_path / "parts.pt", lambda progress: steps.append(progress.step))
+    assert steps == [3, 4]
     assert parts.keys() == whole.keys()
     for name in whole:
         assert torch.equal(parts[name], whole[name]), name

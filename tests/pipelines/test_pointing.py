@@ -5,7 +5,8 @@ import pytest
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
-from pipelines.pointing import _Scene, _Tally, measure
+from pipelines import pointing
+from pipelines.pointing import _areas, _Scene, _Tally, measure
 from pipelines.world.clips import listing
 from pipelines.world.truth import read
 from pipelines.world.write import write_world
@@ -34,6 +35,33 @@ def test_regions_that_all_take_the_scene_point_at_the_share_of_it(
     assert patches.pointing <= patches.by_region
     assert 0.5 < patches.pointing <= 1
     assert patches.each == 0  # scenes are left out of it, and there is nothing else
+
+
+def test_a_region_s_pixels_are_its_patches_row_by_row() -> None:
+    source = np.arange(6)  # each patch a region of its own, two rows of three
+    areas = _areas(source, (2, 3), (20, 60))
+    rows, columns = np.nonzero(areas[5])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 19, 40, 59)
+    merged = _areas(np.array([1, 1, 2, 1, 2, 2]), (2, 3), (20, 60))
+    np.testing.assert_array_equal(merged[0], areas[0] | areas[1] | areas[3])
+    np.testing.assert_array_equal(merged[1], areas[2] | areas[4] | areas[5])
+
+
+def test_a_frame_is_compared_with_the_truth_of_its_own_time(
+    mini: Backbone, videos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, ids = read(videos[0])
+    asked: list[int] = []
+
+    class Asked:
+        def __getitem__(self, index: int) -> np.ndarray:
+            asked.append(int(index))
+            return ids[index]
+
+    monkeypatch.setattr(pointing.truth, "read", lambda video: (known, Asked()))
+    text = np.eye(1, 128, dtype=np.float32)
+    measure(videos[:1], mini, {"it": (["ball"], text)}, merges=(8,), frames=3)
+    assert asked == [int((2 * i + 1) * known.frames / 6) for i in range(3)]  # segments' middles
 
 
 def test_entities_of_many_regions_and_of_few_count_alike_in_each() -> None:
