@@ -77,7 +77,8 @@ def raster(
         matrix = compose(camera, layer.matrix)
         at = layer.drawing.points @ matrix[:, :2].T + matrix[:, 2]
         fine = (at * OVERSAMPLE).ravel().tolist()
-        # Polygons in PIL own the pixels whose centres (at whole numbers) they cover.
+        # Half a pixel up and left of what is painted. What alt-mini was trained on has that too, so
+        # that whoever mends it (`at`, as it is) trains it anew.
         rough = (at - 0.5).ravel().tolist()
         colours = [tuple(c) for c in layer.palette.tolist()]
         edges = [tuple(c) for c in (layer.palette // 3).tolist()]
