@@ -24,7 +24,7 @@ from adapter.compare import Column, Engine, Job, Report, Score, one_by_one, quie
 from adapter.data import ClipSet
 from adapter.evaluate import Metrics
 from adapter.processes import processes
-from corpus.atomic import write_json
+from corpus.atomic import try_file, write_json
 
 
 class Kept(BaseModel):
@@ -68,6 +68,9 @@ def kept(engine: Engine, folder: Path, say: Report = quiet) -> Engine:
         missing = [job for job, scores in zip(jobs, found, strict=True) if scores is None]
         if there := len(jobs) - len(missing):
             say(f"{there} of {len(jobs)} trainings are taken from {folder}")
+        for file, scores in zip(files, found, strict=True):
+            if scores is None:
+                try_file(file)  # before there is work to lose
         trains = engine if missing else one_by_one
         # Closed when a file cannot be written, too: else all would be trained first.
         with closing(trains(missing, tests, device, report)) as trained:

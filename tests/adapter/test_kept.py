@@ -120,6 +120,18 @@ def test_a_damaged_training_is_told_of_and_done_again(task, tests, tmp_path: Pat
     assert file.read_text() == made
 
 
+def test_a_folder_that_nothing_can_be_kept_in_is_told_of_before_any_training(
+    task, tests, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    engine = Counted()
+    with pytest.raises(OSError, match="file"):
+        compare(
+            task, tests, ["alt"], [0], MODEL, CONFIG, engine=kept(engine, tmp_path / "file" / "k")
+        )
+    assert not engine.done
+
+
 def test_several_processes_keep_nothing(task, tests, tmp_path: Path, monkeypatch) -> None:
     class Two:
         num_processes = 2
