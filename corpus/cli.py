@@ -190,10 +190,10 @@ def show(
     from rich.table import Table
 
     table = Table("unit", "kind", "sense", "score", "source", "description", title=None)
-    for f in [f for f in found if f.source != "default"]:
+    for f in [f for f in found if not f.always]:
         table.add_row(f.unit, f.kind, f.synset or "-", f"{f.score:.2f}", f.source, f.description)
     out.print(table)
-    out.print(f"and, as every action: {', '.join(f.unit for f in found if f.source == 'default')}")
+    out.print(f"and, as every action: {', '.join(f.unit for f in found if f.always)}")
 
 
 def _text_term(model: str | None, pretrained: str | None) -> Any:

@@ -72,7 +72,9 @@ def run(app: typer.Typer) -> NoReturn:
         _end(str(error), 2)
     except UnicodeEncodeError as error:
         text = ascii(error.object[max(0, error.start - 20) : error.end + 20])
-        _end(f"{text}: cannot be written in {error.encoding}; use names and words of UTF-8", 2)
+        utf8 = error.encoding.lower().replace("-", "") == "utf8"
+        mend = "use names and words of UTF-8" if utf8 else "set PYTHONUTF8=1 in the environment"
+        _end(f"{text}: cannot be written in {error.encoding}; {mend}", 2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left: nothing to say, nobody to say it to
         sys.exit(1)

@@ -138,7 +138,9 @@ def as_thing(sense: Sense) -> Sense:
     for form, synset in wordnet.senses(sense.form):
         played = synset.lexname() == "noun.artifact" and form == sense.form
         if played and own.issubset(glosses.stems(synset.definition())):
-            return replace(sense, synset=synset)
+            # The next best sense may be this one: then the game is.
+            second = sense.synset.name() if synset.name() == sense.runner_up else sense.runner_up
+            return replace(sense, synset=synset, runner_up=second)
     return sense
 
 

@@ -140,7 +140,7 @@ def _says_nothing(verb: str, sense: Sense) -> bool:
 
 def beyond_defaults(found: list[Found]) -> int:
     """Count the entities of a label that not every label has."""
-    return sum(entity.source != "default" for entity in found)
+    return sum(not entity.always for entity in found)
 
 
 def _named(

@@ -201,7 +201,10 @@ def wordnet(
         return f"WordNet: {found}"
     faults = []
     for source in sources:
-        fault = source(HOME)
+        try:
+            fault = source(HOME)
+        except OSError as error:  # as where nothing may be installed
+            fault = f"{error.filename or HOME} cannot be written ({error.strerror})"
         if fault is None:
             return f"WordNet: {HOME}"
         faults.append(fault)

@@ -195,7 +195,7 @@ class Corpus:
             backbone: the one that the corpus was built with.
 
         Raises:
-            BadInput: another backbone.
+            BadInput: another backbone, or a label that is empty.
         """
         self._check(backbone)
         known, sets = self.manifest.labels, self.manifest.label_sets
@@ -223,7 +223,7 @@ class Corpus:
             backbone: for a text: the one that the corpus was built with; opened when not given.
 
         Raises:
-            BadInput: another backbone, or a vector that does not fit.
+            BadInput: another backbone, a vector that does not fit, or `top` below 1.
         """
         if isinstance(query, str):
             backbone = backbone or self.open_backbone()
@@ -245,7 +245,7 @@ class Corpus:
             rows (n, top) int64 and cosines (n, top) float32, best first.
 
         Raises:
-            BadInput: vectors of another size, or one that is zero or not finite.
+            BadInput: vectors of another size, one that is zero or not finite, or `top` below 1.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self._index.d:
@@ -255,6 +255,8 @@ class Corpus:
         norms = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise BadInput("query", "is not a finite vector of positive length", "check its source")
+        if top < 1:
+            raise BadInput("top", f"is {top}", "ask for one or more")
         top = min(top, self._index.ntotal)
         index = self._search_index if top <= _MOST_ON_GPU else self._index
         scores, rows = index.search((queries / norms).astype(np.float32), top)

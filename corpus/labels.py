@@ -2,6 +2,7 @@
 
 import difflib
 import html
+import json
 import os
 import re
 import unicodedata
@@ -147,7 +148,27 @@ def _load(part: str) -> LabelSet:
         hint = f"did you mean {near[0]}?" if near else f"bundled sets are {', '.join(bundled())}"
         raise BadInput(part, "no such label set, file or folder", hint)
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(part, "is not UTF-8 text", "save the list as UTF-8") from error
-    return label_set(part, lines)
+    _check_list(part, text)
+    return label_set(part, text.split("\n"))
+
+
+def _check_list(name: str, text: str) -> None:
+    """Refuse what data sets keep their classes in, and what is no list of labels alone."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            raise BadInput(name, "is JSON, and no list of labels", "put one label on each line")
+    lines = text.split("\n")
+    numbered = [line.split(maxsplit=1) for line in lines if line.strip()]
+    for first in (0, 1):
+        if len(numbered) > 1 and all(
+            len(parts) == 2 and parts[0] == str(number)
+            for number, parts in enumerate(numbered, first)
+        ):
+            raise BadInput(name, "has a number before each label", "leave the numbers out")

@@ -1,6 +1,7 @@
 """What made a saved corpus, whether its files are whole, and which corpus fits a task."""
 
 import importlib.metadata
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,8 +148,9 @@ def backbone_identity(model: str, pretrained: str | None) -> list[str]:
         found[1] = sha256(Path(tag))
     elif tag in ("bundled", "none"):
         found.append(importlib.metadata.version("torch"))
-    for path in sorted((Path(__file__).parent / "backbones").glob(f"{model}.*")):
-        found.append(sha256(path))
+    for path in sorted((Path(__file__).parent / "backbones").iterdir()):
+        if path.name.startswith(f"{model}."):
+            found.append(sha256(path))
     return found
 
 
@@ -171,11 +173,19 @@ def check_target(folder: Path) -> None:
         cause = "is the current folder, which a corpus would take the place of"
         raise BadInput(folder, cause, "name a folder in it")
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if held and not ({MANIFEST} < held <= _FILES):
+    if held and not ({MANIFEST} < held <= _FILES and _is_ours(folder / MANIFEST)):
         strange = ", ".join(sorted(held - _FILES)[:3]) or f"no {MANIFEST} with what it describes"
         cause = f"holds something that is no corpus ({strange})"
         raise BadInput(folder, cause, "move it, or choose another --out")
     try_place(folder)
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a `corpus.json` is a corpus's, of any version, and no other program's."""
+    try:
+        return {"fingerprint", "label_sets"} <= dict(json.loads(path.read_bytes())).keys()
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def up_to_date(folder: Path, inputs: str) -> Manifest | None:

@@ -48,6 +48,11 @@ class Found:
     runner_up: str | None = None
     margin: float = 1.0
 
+    @property
+    def always(self) -> bool:
+        """Whether it is one of those that every label has, whatever a person made of it."""
+        return self.source.split(",")[0] == "default"
+
 
 def counterparts(synset: Synset) -> list[Synset]:
     """Return an activity and the same as verb or noun: to moo, and the sound that a cow makes."""

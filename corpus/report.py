@@ -2,6 +2,7 @@
 
 import csv
 import json
+import statistics
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ class Difference(BaseModel):
         added, removed: entities, as "unit (synset)".
         changed: unit → the senses before and after.
         backbone: the names before and after, empty when the fingerprint is the same.
+        served: entity of both that other labels of both have by now → those before and after.
         options: name → its value before and after, as JSON.
+        corrections_added, corrections_removed: a person's, as lines of an override file.
         labels_added, labels_removed: labels.
     """
 
@@ -39,7 +42,10 @@ class Difference(BaseModel):
     removed: list[str]
     changed: dict[str, list[str]]
     backbone: list[str]
+    served: dict[str, list[str]]
     options: dict[str, list[str]]
+    corrections_added: list[str]
+    corrections_removed: list[str]
     labels_added: list[str]
     labels_removed: list[str]
 
@@ -49,7 +55,7 @@ def stats(corpus: Corpus) -> dict[str, Any]:
     per_label = entities_per_label(corpus)
     sources: Counter[str] = Counter()
     for entity in corpus.entities:
-        sources.update({source.split(":")[0].split(" of ")[0] for source in entity.sources})
+        sources.update({category(source) for source in entity.sources})
     sizes = sorted(per_label.values())
     return {
         "id": corpus.id,
@@ -61,11 +67,24 @@ def stats(corpus: Corpus) -> dict[str, Any]:
         "sources": dict(sorted(sources.items())),
         "entities_per_label": {
             "least": sizes[0],
-            "median": sizes[len(sizes) // 2],
+            "median": statistics.median(sizes),
             "most": sizes[-1],
         },
         "labels_with_fewer_than_3": corpus.manifest.thin,
     }
+
+
+def category(source: str) -> str:
+    """Return what kind of source it is: "part" of "part of guitar"; "override" of a correction."""
+    if source.endswith("override"):
+        return "override"
+    if source.endswith(", for short"):
+        return "short name"
+    if source.endswith(" is gathered of it"):
+        return "plant"
+    if source.startswith("topic "):
+        return "topic"
+    return source.split(":")[0].split(",")[0].split(" of ")[0]
 
 
 def entities_per_label(corpus: Corpus) -> dict[str, int]:
@@ -89,7 +108,7 @@ def override_lines(corpus: Corpus, entity: Entity) -> list[str]:
     here = [
         (label, found.unit)
         for label, found in every
-        if found.synset == entity.synset and found.source != "default"
+        if found.synset == entity.synset and not found.always
     ]
     units = {unit for _, unit in here}
     alike = len([1 for _, found in every if found.unit in units]) == len(here)
@@ -99,7 +118,7 @@ def override_lines(corpus: Corpus, entity: Entity) -> list[str]:
 
 
 def difference(before: Corpus, after: Corpus) -> Difference:
-    """Compare two corpora by their entities, backbone, options and labels."""
+    """Compare two corpora by their entities, backbone, options, corrections and labels."""
     old = {_key(entity): entity for entity in before.entities}
     new = {_key(entity): entity for entity in after.entities}
     senses = [_senses(corpus) for corpus in (before, after)]
@@ -109,6 +128,15 @@ def difference(before: Corpus, after: Corpus) -> Difference:
         if senses[0][unit] != senses[1][unit]
     }
     labels = [corpus.manifest.labels for corpus in (before, after)]
+    shared = labels[0] & labels[1]
+    # Of no label by name is what every label has.
+    own = [{key: set(e.labels or shared) & shared for key, e in one.items()} for one in (old, new)]
+    served = {
+        key: ["; ".join(sorted(one[key])) or "none" for one in own]
+        for key in sorted(old.keys() & new.keys())
+        if own[0][key] != own[1][key]
+    }
+    corrections = [{written(line) for line in one.manifest.overrides} for one in (before, after)]
     same = before.manifest.fingerprint == after.manifest.fingerprint
     asked = [corpus.manifest.options.model_dump(mode="json") for corpus in (before, after)]
     return Difference(
@@ -121,6 +149,9 @@ def difference(before: Corpus, after: Corpus) -> Difference:
             for name in asked[0]
             if asked[0][name] != asked[1][name]
         },
+        served=served,
+        corrections_added=sorted(corrections[1] - corrections[0]),
+        corrections_removed=sorted(corrections[0] - corrections[1]),
         labels_added=sorted(labels[1] - labels[0]),
         labels_removed=sorted(labels[0] - labels[1]),
     )

@@ -78,7 +78,10 @@ def tokens_of(words: list[str]) -> list[Token]:
     bare = _is_bare_verb(words)
     before = "they can" if bare else "a person is"
     skip = len(before.split())
-    doc = nlp()(f"{before} {' '.join(words)}.")
+    said = f"{before} {' '.join(words)}"
+    doc = nlp()(f"{said}.")
+    if doc[-1].text != ".":  # it stays with a single letter, and with words of many scripts
+        doc = nlp()(f"{said} .")
     chunk_of = {token.i: n for n, chunk in enumerate(doc.noun_chunks) for token in chunk}
     tokens = []
     for token in doc[skip:-1]:

@@ -18,6 +18,7 @@ from corpus.errors import BadInput, RunFailed
         (RunFailed("feats.h5", "disk is full", "free some room and run again"), 1),
         (OSError(13, "Permission denied", "out.h5"), 1),
         (UnicodeEncodeError("utf-8", "a [b]\udcff", 5, 6, "surrogates not allowed"), 2),
+        (UnicodeEncodeError("latin-1", "a [b] …", 6, 7, "not in range; set PYTHONUTF8=1"), 2),
         (MemoryError(), 1),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …\nand more"), 1),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nand more"), 1),

@@ -11,6 +11,7 @@ from corpus.expand import Options, entities
 from corpus.labels import load_labels
 from corpus.overrides import Overrides, written
 from corpus.relations import Found
+from corpus.tags import tokens_of
 
 
 def senses(label: str, options: Options | None = None) -> dict[str, str | None]:
@@ -234,6 +235,23 @@ def test_a_movement_called_after_what_it_is_not_done_with_is_kept_whole() -> Non
     assert salsa.synset is None
     assert "sauce" not in senses("SalsaSpin")
     assert senses("pouring salsa")["salsa"] == "salsa.n.01"
+
+
+@pytest.mark.parametrize(
+    ("label", "last"),
+    [
+        ("เล่นกีตาร์", "เล่นกีตาร์"),
+        ("გიტარაზე დაკვრა", "დაკვრა"),
+        ("writing letter x", "x"),
+        ("taking vitamin c", "c"),
+    ],
+)
+def test_the_last_word_is_read_in_every_script_and_of_a_single_letter(
+    label: str, last: str
+) -> None:
+    said = [token.text for token in tokens_of(label.split())]
+    assert "".join(said) == label.replace(" ", "")
+    assert said[-1] == last
 
 
 def test_what_a_label_excludes_is_nowhere_among_its_entities() -> None:

@@ -72,6 +72,20 @@ def test_a_debian_package_is_unpacked_without_dpkg(
     assert (tmp_path / "tree/usr/share/wordnet/data.noun").read_bytes() == b"noun"
 
 
+def test_where_nothing_may_be_installed_it_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(folder: Path) -> None:
+        raise OSError(30, "Read-only file system", str(folder))
+
+    monkeypatch.setattr(fetch, "find_wordnet", lambda: None)
+    said = fetch.wordnet((refused, lambda folder: "no network"))
+    assert said.startswith(
+        f"error: WordNet: {fetch.HOME} cannot be written (Read-only file system)"
+    )
+    assert "; no network; with a network run" in said
+
+
 def test_a_file_that_is_no_package_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

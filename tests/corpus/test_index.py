@@ -280,8 +280,10 @@ def test_a_file_of_anything_else_called_corpus_json_is_never_replaced(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     (tmp_path / "corpus.json").write_text('{"documents": 3}')
-    with pytest.raises(BadInput, match="no corpus"):
-        corpus.save(tmp_path)
+    for _ in range(2):
+        with pytest.raises(BadInput, match="no corpus"):
+            corpus.save(tmp_path)
+        (tmp_path / "index.faiss").write_text("of another program")
 
 
 def test_the_current_folder_never_becomes_a_corpus(
@@ -388,6 +390,19 @@ def test_a_corpus_is_built_and_searched_in_three_lines(tmp_path: Path) -> None:
     assert corpus.search(corpus.entities[0].text, top=1)[0][0] == corpus.entities[0]
 
 
+def test_queries_of_any_length_but_zero_are_searched(corpus: Corpus) -> None:
+    vector = corpus.embeddings[3]
+    for factor in (1e-30, 1.0, 1e30):
+        (best, score), *_ = corpus.search(vector * np.float32(factor), top=2)
+        assert best == corpus.entities[3]
+        assert score == pytest.approx(1, abs=1e-5)
+    for query in (np.zeros_like(vector), vector * np.nan, vector * np.inf, vector[:5]):
+        with pytest.raises(BadInput, match="query: "):
+            corpus.search(query)
+    with pytest.raises(BadInput, match="top: is 0; ask for one or more"):
+        corpus.search(vector, top=0)
+
+
 def test_templates_are_averaged(mini: Backbone) -> None:
     templates = ("{unit}: {description}", "a photo of a {unit}.")
     corpus = Corpus.build(["PlayingCello"], mini, templates=templates, body=False)
@@ -416,8 +431,15 @@ def test_reports_name_doubts_differences_and_sizes(
     assert (back.added, back.labels_added) == (changes.removed, ["playing cello"])
     assert back.removed == back.labels_removed == []
     corrected = Corpus.build(LABELS, mini, overrides=Overrides((("*", "cello", "guitar.n.01"),)))
-    senses = report.difference(corpus, corrected).changed
-    assert senses["cello"] == ["cello.n.01", "guitar.n.01"]
+    told = report.difference(corpus, corrected)
+    assert told.changed["cello"] == ["cello.n.01", "guitar.n.01"]
+    assert (told.corrections_added, told.corrections_removed) == (["*,cello,guitar.n.01"], [])
+    dropped = Corpus.build(LABELS, mini, overrides=Overrides((("HorseRiding", "hand", "drop"),)))
+    told = report.difference(corpus, dropped)
+    assert told.added == told.removed == []
+    every = "; ".join(sorted(LABELS))
+    fewer = "; ".join(sorted(set(LABELS) - {"HorseRiding"}))
+    assert told.served == {"hand (hand.n.01)": [every, fewer]}
     stranger = Corpus.build(LABELS[:1], dataclasses.replace(mini, name="b/c", fingerprint="0" * 32))
     assert report.difference(corpus, stranger).backbone == [mini.name, "b/c"]
     report.export_csv(corpus, tmp_path / "all.csv")
@@ -430,7 +452,37 @@ def test_reports_name_doubts_differences_and_sizes(
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     facts = report.stats(corpus)
     assert facts["label_sets"] == {"labels": 4}
+    sizes = sorted(report.entities_per_label(corpus).values())
+    assert facts["entities_per_label"]["median"] == (sizes[1] + sizes[2]) / 2
     json.dumps(facts)
+
+
+def test_sources_are_of_few_kinds() -> None:
+    found = [f for label in load_labels("ucf101")[0].labels[:40] for f in expand.entities(label)]
+    kinds_of_source = {report.category(one.source) for one in found}
+    assert kinds_of_source <= {
+        *("default", "definition", "example", "instrument", "label", "label (not in WordNet)"),
+        *("part", "plant", "role", "scene", "short name", "topic"),
+    }
+    assert {"definition", "part", "short name", "topic"} <= kinds_of_source
+    assert report.category("default, override") == report.category("override") == "override"
+    assert report.category("apple is gathered of it") == "plant"
+
+
+def test_what_every_label_has_stays_that_when_it_is_corrected(mini: Backbone) -> None:
+    corrections = Overrides(tuple(("*", unit, "bow.n.04") for unit in ("hand", "knee")))
+    plain, corrected = (
+        Corpus.build(["something"], mini, overrides=given) for given in (None, corrections)
+    )
+    assert "bow.n.04" in {entity.synset for entity in corrected.entities}
+    assert report.entities_per_label(plain) == report.entities_per_label(corrected)
+    assert plain.manifest.thin == corrected.manifest.thin == ["something"]
+
+
+def test_no_entity_is_its_own_runner_up() -> None:
+    for label in ("BaseballPitch", "Basketball", "BasketballDunk", "JumpRope"):
+        for one in expand.entities(label):
+            assert one.synset is None or one.runner_up != one.synset, label
 
 
 def test_a_million_entities_are_searched_without_taking_them_into_memory(tmp_path: Path) -> None:

@@ -40,6 +40,32 @@ def test_reading_a_label_twice_changes_nothing_more(name: str) -> None:
         assert readable(readable(label)) == readable(label)
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("1 ApplyEyeMakeup\n2 Archery\n", "has a number before each label; leave the numbers"),
+        ("0\tarchery\n1\tsinging\n\n", "has a number before each label"),
+        ('{"Approaching something": "0",\n "Bending something": "1"}', "is JSON, and no list"),
+        ('["archery", "singing"]\n', "is JSON, and no list of labels; put one label on each line"),
+    ],
+)
+def test_what_data_sets_keep_their_classes_in_is_no_list_of_labels(
+    tmp_path: Path, text: str, cause: str
+) -> None:
+    (tmp_path / "classInd.txt").write_text(text)
+    with pytest.raises(BadInput, match=cause):
+        load_labels(str(tmp_path / "classInd.txt"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["1 vs 1 football", "archery"], ["[something]"], ["7 card stud"], ["1 archery", "3 x"]],
+)
+def test_labels_may_hold_numbers_and_brackets(tmp_path: Path, labels: list[str]) -> None:
+    (tmp_path / "mine.txt").write_text("\n".join(labels))
+    assert list(load_labels(str(tmp_path / "mine.txt"))[0].labels) == labels
+
+
 def test_a_name_that_no_file_can_have_is_no_label_set() -> None:
     with pytest.raises(BadInput, match="no such label set, file or folder"):
         load_labels("a" * 300)
