@@ -12,7 +12,7 @@ from torch import Tensor
 from adapter.data import ClipSet, hold_out, open_clips, part_of, warn_of_trained
 from adapter.labelling import Vocabulary
 from adapter.text import DEFAULT_PROMPTS, label_text
-from corpus.backbone import Backbone, load
+from corpus.backbone import Backbone, load_again
 from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import LabelSet
@@ -153,7 +153,7 @@ def backbone_of(facts: CacheManifest, source: object, device: str = "cpu") -> Ba
     Raises:
         BadInput: it cannot be had, or has other weights by now.
     """
-    backbone = load(facts.model, facts.pretrained, device)
+    backbone = load_again(facts.model, facts.pretrained, source, device)
     if backbone.fingerprint != facts.fingerprint:
         raise BadInput(
             source,

@@ -196,6 +196,30 @@ def load(
     )
 
 
+def load_again(
+    model: str, pretrained: str | None, source: object, device: torch.device | str = "cpu"
+) -> Backbone:
+    """Load the backbone that something was made with.
+
+    Args:
+        model, pretrained, device: as for `load`.
+        source: what was made with it, for the error.
+
+    Raises:
+        BadInput: it cannot be had any more, or not from this folder.
+    """
+    try:
+        return load(model, pretrained, device)
+    except BadInput as error:
+        name = f"{model}/{pretrained}" if pretrained else model
+        raise BadInput(
+            source,
+            f"was made with {name}, which cannot be opened here ({error.cause})",
+            "bring the weights to where they were then (a path counts from the current folder), or "
+            "make it again with others",
+        ) from error
+
+
 def fingerprint(model: open_clip.CLIP) -> str:
     """Digest a CLIP model's weights and the facts of its graph that weights do not show.
 

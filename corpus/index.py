@@ -272,8 +272,15 @@ class Corpus:
         return self._index
 
     def open_backbone(self) -> "Backbone":
-        """Open the backbone that the corpus was built with."""
-        return _open(self.manifest.backbone)
+        """Open the backbone that the corpus was built with.
+
+        Raises:
+            BadInput: it cannot be had.
+        """
+        from corpus.backbone import load_again
+
+        model, pretrained = _model_of(self.manifest.backbone)
+        return load_again(model, pretrained or None, "the corpus")
 
     def save(self, folder: Path) -> None:
         """Write the corpus; an older corpus at `folder` is replaced in one step.

@@ -21,7 +21,7 @@ def corpora(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _same_backbone(monkeypatch, mini: Backbone) -> None:
-    monkeypatch.setattr("adapter.task.load", lambda *_: mini)
+    monkeypatch.setattr("adapter.task.load_again", lambda *_: mini)
 
 
 def test_features_alone_are_enough_and_their_corpus_is_built_once(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from corpus.backbone import Backbone, fingerprint, load
+from corpus.backbone import Backbone, fingerprint, load, load_again
 from corpus.errors import BadInput
 
 
@@ -208,6 +208,16 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(
     with pytest.raises(BadInput, match="loaded safely"):
         load("alt-mini", str(path))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_backbone_that_is_not_there_any_more_is_told_of_by_what_it_made() -> None:
+    wanted = (
+        r"feats\.h5: was made with alt-mini/gone\.pt, which cannot be opened here "
+        r"\(neither a file nor a tag of alt-mini .*\); bring the weights"
+    )
+    with pytest.raises(BadInput, match=wanted) as caught:
+        load_again("alt-mini", "gone.pt", "feats.h5")
+    assert "--" not in str(caught.value)  # options that the command may not have
 
 
 def test_weights_of_another_shape_are_refused_in_one_line(
