@@ -240,7 +240,7 @@ def _some(items: tuple[str, ...], most: int = 5) -> str:
 
 def _tell(report: Any, retried: bool) -> None:
     manifest = report.manifest
-    if report.resumed == manifest.clips and not report.spent.frames:
+    if report.untouched:
         again = "; --retry-failed tries failed videos again" if manifest.failed else ""
         if retried and manifest.failed:
             again = "; the files of what failed are still missing"

@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 _SHOWN = 20  # faults of a cache that are printed; a damaged one may have as many as rows
 
 
-@app.command()
+@app.command(epilog="Example: alt-features info feats.h5 --json")
 def info(cache: Cache, json: Json = False) -> None:
     """Say what a cache holds and what made it."""
     from extract.store import FeatureCache
@@ -45,8 +45,10 @@ def info(cache: Cache, json: Json = False) -> None:
         out.print(f"{name:{width}} {value}")
 
 
-@app.command()
-def verify(caches: Annotated[list[Path], typer.Argument()], json: Json = False) -> None:
+@app.command(epilog="Example: alt-features verify part?.h5")
+def verify(
+    caches: Annotated[list[Path], typer.Argument(help="One cache or more.")], json: Json = False
+) -> None:
     """Check every byte of a cache, its hashes, counts and ranges. Exit 1 if one is not sound."""
     from extract.verify import verify as check
 
@@ -73,7 +75,7 @@ def verify(caches: Annotated[list[Path], typer.Argument()], json: Json = False) 
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: alt-features merge part?.h5 --out train.h5")
 def merge(
     caches: Annotated[list[Path], typer.Argument(help="Two or more caches.")],
     target: Annotated[Path, typer.Option("--out", help="The cache to make.")],
@@ -90,7 +92,7 @@ def merge(
         out.print(line)
 
 
-@app.command()
+@app.command(epilog="Example: alt-features export feats.h5 --out feats --format npy")
 def export(
     cache: Cache,
     target: Annotated[Path, typer.Option("--out", help="The folder to make.")],

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from corpus.backbone import Backbone
+from corpus.errors import BadInput
 from extract.datasets import Dataset
 from extract.merge import write
 from extract.options import Options
@@ -38,11 +39,14 @@ def retry(
         The report of the whole cache; `resumed` counts the rows that were kept.
 
     Raises:
-        BadInput, RunFailed: as `extract`.
+        BadInput, RunFailed: as `extract`; and BadInput where another process makes the cache anew
+            meanwhile, or `out`.again, which is made for the while, is a file of another kind.
     """
     began = time.monotonic()
     before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
     cache = FeatureCache(out)
+    was = cache.manifest.content_hash
+    beside = out.with_name(f"{out.name}.again")
     # A file that is still missing would fail in the same way.
     again = [
         index
@@ -50,12 +54,15 @@ def retry(
         if cache.status[index] == "failed" and dataset.has(clip)
     ]
     if before.resumed < len(cache) or not again:
+        if _is_cache(beside):  # left by a kill
+            beside.unlink()
         return before
+    if beside.exists() and not _is_cache(beside):
+        raise BadInput(beside, "is in the way of what is tried again", "move it elsewhere")
     if watch:
         for index in sorted(set(range(len(cache))) - set(again)):
             watch(cache.entry(index), 0)
     some = replace(dataset, clips=tuple(dataset.clips[index] for index in again))
-    beside = out.with_name(f"{out.name}.again")
     tried = extract(some, backbone, beside, options, overwrite=True, watch=watch, engine=engine)
     new = FeatureCache(beside)
 
@@ -64,7 +71,17 @@ def retry(
         for index in range(len(cache)):
             source, at = (new, place[index]) if index in place else (cache, index)
             yield source.entry(at), source.features(at)
+        if FeatureCache(out).manifest.content_hash != was:
+            cause = "was made anew by another process while failed videos were tried again"
+            raise BadInput(out, cause, "run the same command again")
 
     write(out, cache.manifest, rows())
     beside.unlink()
     return report_of(out, FeatureCache(out), len(cache) - len(again), began, tried.spent)
+
+
+def _is_cache(path: Path) -> bool:
+    try:
+        return path.is_file() and bool(FeatureCache(path).manifest)
+    except BadInput:
+        return False

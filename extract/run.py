@@ -37,6 +37,7 @@ class Report:
         resumed: videos that an earlier run had finished.
         seconds: that it took.
         spent: on the videos encoded now; by many machines together it can be more than `seconds`.
+        untouched: the cache was there, as asked for, and nothing was done.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Report:
     resumed: int
     seconds: float
     spent: Spent
+    untouched: bool = False
 
     def check(self) -> None:
         """Refuse a cache without features, with which a command is not to end well.
@@ -114,7 +116,8 @@ def extract(
     finished = None if shards.replacing() or overwrite else _finished(out, manifest)
     if finished is not None:
         shards.sweep()
-        return report_of(out, finished, len(dataset.clips), began, Spent())
+        found = report_of(out, finished, len(dataset.clips), began, Spent())
+        return replace(found, untouched=True)
     with shards:
         pieces = [
             Piece(number, dataset, dataset.clips[start : start + options.checkpoint])

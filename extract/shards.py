@@ -9,7 +9,6 @@ moment leaves whole shards and no half a target.
 import fcntl
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -61,6 +60,7 @@ class Shards:
         self.job, self._fresh = json.loads(json.dumps(job)), fresh
         self.target = Path(os.path.realpath(target)) if target.is_symlink() else target
         self.folder = self.target.with_name(f"{self.target.name}.shards")
+        self._lock: int | None = None  # held between `__enter__` and `_discard` or `__exit__`
 
     def __enter__(self) -> "Shards":
         with writing(self.target, GOES_ON):
@@ -69,7 +69,7 @@ class Shards:
             try:
                 self._claim()
             except BaseException:
-                os.close(self._lock)
+                self._unlock()
                 raise
         return self
 
@@ -79,7 +79,7 @@ class Shards:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._lock)
+        self._unlock()
 
     def path(self, number: int, inputs: str) -> Path:
         """Where a shard lies once finished; a change of its `inputs` gives it another name."""
@@ -151,12 +151,20 @@ class Shards:
         # The job goes after the shards: without it nobody would know whose they are.
         self._empty()
         (self.folder / "job.json").unlink(missing_ok=True)
-        shutil.rmtree(self.folder)
+        (self.folder / "lock").unlink(missing_ok=True)
+        self._unlock()  # NFS keeps a file that is open in its folder, under another name
+        with suppress(OSError):  # another process may have begun here; the target is whole
+            self.folder.rmdir()
 
     def _empty(self) -> None:
         for path in self.folder.iterdir():
             if path.name not in ("job.json", "lock"):
                 path.unlink()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _locked(self) -> int:
         path = self.folder / "lock"

@@ -108,7 +108,7 @@ def _videos(root: Path, part: str) -> Path:
 def _rows(source: Path) -> Iterator[tuple[str, str, str, str]]:
     """(label, name with times, id, place) of each line of an annotation file."""
     lines = read_lines(source)
-    rows = csv.DictReader(lines)
+    rows = csv.DictReader(lines, strict=True)
     needed = {"youtube_id", "time_start", "time_end"}
     if not needed <= set(rows.fieldnames or ()):
         cause = f"has no columns {', '.join(sorted(needed))} in its first line"

@@ -155,6 +155,7 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
         (HEAD + "yoga,a,x,10,train\n", "train.csv:2: its times are not numbers"),
         (HEAD + "yoga,a,0,inf,train\n", "train.csv:2: its times are not numbers"),
         (HEAD + '"' + "yoga,a,0,10,train\n" * 9000, "train.csv: not CSV (field larger than"),
+        (HEAD + 'yoga,a,0,10,"train\nyoga,b,0,10,train\n', "not CSV (unexpected end of data)"),
         (HEAD + "yoga,../../a,0,10,train\n", "train.csv:2: '../../a' is not a video's id"),
         (HEAD + "yogha,a,0,10,train\n", "train.csv:2: the class 'yogha' is not among the 400"),
     ],

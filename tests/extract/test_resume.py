@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,50 @@ def test_a_video_that_was_mended_between_runs_is_read_again(
     assert (report.resumed, report.manifest.failed) == (0, 0)
 
 
+def test_a_cache_of_which_only_the_joining_was_left_was_not_there_before(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    out = tmp_path / "feats.h5"
+
+    def full(self: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CacheWriter, "close", full)
+        with pytest.raises(RunFailed):
+            extract(dataset, mini, out, OPTIONS)
+    assert not out.exists()
+    report = extract(dataset, mini, out, OPTIONS)
+    assert (report.resumed, report.spent.frames, report.untouched) == (7, 0, False)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_file_system_that_keeps_open_files_in_their_folder_is_no_trouble(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    """As NFS does, until the last handle is closed."""
+    out, unlink, close, kept = tmp_path / "feats.h5", Path.unlink, os.close, []
+
+    def renamed(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "lock" and path.exists():
+            path.rename(path.with_name(".nfs0001"))
+            kept.append(path.with_name(".nfs0001"))
+        else:
+            unlink(path, missing_ok)
+
+    def closed(handle: int) -> None:
+        ours = kept and os.path.samestat(os.fstat(handle), kept[0].stat())
+        close(handle)
+        if ours:
+            unlink(kept.pop())
+
+    monkeypatch.setattr(Path, "unlink", renamed)
+    monkeypatch.setattr("extract.shards.os.close", closed)
+    extract(dataset, mini, out, OPTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["feats.h5"]
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_unfinished_work_with_other_options_is_not_mixed(
     whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
 ):
@@ -134,7 +179,7 @@ def test_a_finished_cache_is_left_and_another_is_not_overwritten(
     out = tmp_path / "feats.h5"
     out.write_bytes(whole.read_bytes())
     report = extract(dataset, mini, out, OPTIONS)
-    assert (report.resumed, report.spent.frames) == (7, 0)
+    assert (report.resumed, report.spent.frames, report.untouched) == (7, 0, True)
     with pytest.raises(BadInput, match=r"other options \(merge 8, now 2.*--overwrite"):
         extract(dataset, mini, out, dataclasses.replace(OPTIONS, merge=2))
     out.write_text("my thesis")

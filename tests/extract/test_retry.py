@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from corpus.backbone import Backbone
-from corpus.errors import RunFailed
+from corpus.errors import BadInput, RunFailed
 from extract import retry as retry_module
 from extract.datasets import Dataset, open_dataset
 from extract.pieces import Local
@@ -108,3 +108,42 @@ def test_an_interrupted_retry_leaves_the_cache_and_goes_on(
 
 def _no_space(out, manifest, rows):
     raise RunFailed(out, "cannot be written", "free some space")
+
+
+def test_a_cache_that_another_process_makes_anew_meanwhile_is_not_mixed_with_what_was(
+    listed: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    out = tmp_path / "feats.h5"
+    retry(listed, mini, out, RUN)
+    back(listed, 1)
+    first = retry_module.extract
+
+    def replaced(dataset: Dataset, backbone: Backbone, path: Path, *rest: object, **options):
+        report = first(dataset, backbone, path, *rest, **options)
+        if path != out:
+            other = dataclasses.replace(RUN, sampling="random", seed=7)
+            extract(listed, mini, out, other, overwrite=True, workers=1)
+        return report
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retry_module, "extract", replaced)
+        with pytest.raises(BadInput, match="was made anew by another process while failed videos"):
+            retry(listed, mini, out, RUN)
+    assert FeatureCache(out).manifest.seed == 7
+    assert verify(out).faults == ()
+
+
+def test_what_a_kill_leaves_beside_goes_and_what_is_another_s_stays(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    out, beside = tmp_path / "feats.h5", tmp_path / "feats.h5.again"
+    retry(listed, mini, out, RUN)
+    shutil.copy(out, beside)
+    retry(listed, mini, out, RUN)  # there is nothing to try
+    assert not beside.exists()
+    beside.write_text("my own")
+    retry(listed, mini, out, RUN)
+    back(listed, 1)
+    with pytest.raises(BadInput, match=r"feats\.h5\.again: is in the way of what is tried again"):
+        retry(listed, mini, out, RUN)
+    assert beside.read_text() == "my own"
