@@ -3,12 +3,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from corpus import command
 from corpus.errors import BadInput, RunFailed
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """Run a command that raises an error."""
+
+    def run(error: Exception) -> None:
+        app = command.application("test")
+
+        @app.command()
+        def fail() -> None:
+            raise error
+
+        monkeypatch.setattr("sys.argv", ["alt-test"])
+        command.run(app)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -18,24 +36,20 @@ from corpus.errors import BadInput, RunFailed
         (RunFailed("feats.h5", "disk is full", "free some room and run again"), 1),
         (OSError(13, "Permission denied", "out.h5"), 1),
         (UnicodeEncodeError("utf-8", "a [b]\udcff", 5, 6, "surrogates not allowed"), 2),
-        (UnicodeEncodeError("latin-1", "a [b] …", 6, 7, "not in range; set PYTHONUTF8=1"), 2),
+        (UnicodeEncodeError("latin-1", "a [b] …", 6, 7, "not in range"), 2),
         (MemoryError(), 1),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …\nand more"), 1),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nand more"), 1),
     ],
 )
 def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
-    error: Exception, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    error: Exception,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+    failing: Callable[[Exception], None],
 ) -> None:
-    app = command.application("test")
-
-    @app.command()
-    def fail() -> None:
-        raise error
-
-    monkeypatch.setattr("sys.argv", ["alt-test"])
     with pytest.raises(SystemExit) as end:
-        command.run(app)
+        failing(error)
     assert end.value.code == code
     err = capsys.readouterr().err
     assert err.startswith("error: ")
@@ -44,20 +58,28 @@ def test_an_error_ends_a_command_in_one_line_and_its_own_exit_code(
 
 
 @pytest.mark.parametrize(
+    ("encoding", "mend"),
+    [("utf-8", "use names and words of UTF-8"), ("latin-1", "set PYTHONUTF8=1 in the environment")],
+)
+def test_what_cannot_be_written_is_the_user_s_or_the_terminal_s_to_mend(
+    encoding: str,
+    mend: str,
+    capsys: pytest.CaptureFixture[str],
+    failing: Callable[[Exception], None],
+) -> None:
+    with pytest.raises(SystemExit):
+        failing(UnicodeEncodeError(encoding, "a …", 2, 3, "not in range"))
+    assert capsys.readouterr().err.strip().endswith(f"cannot be written in {encoding}; {mend}")
+
+
+@pytest.mark.parametrize(
     "error", [RuntimeError("shapes do not fit"), OSError("odd"), KeyError("x"), AssertionError()]
 )
 def test_a_defect_of_ours_keeps_its_traceback(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
+    error: Exception, failing: Callable[[Exception], None]
 ) -> None:
-    app = command.application("test")
-
-    @app.command()
-    def fail() -> None:
-        raise error
-
-    monkeypatch.setattr("sys.argv", ["alt-test"])
     with pytest.raises(type(error)) as raised:
-        command.run(app)
+        failing(error)
     assert raised.value is error
 
 
