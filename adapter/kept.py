@@ -9,7 +9,7 @@ methods, finds those of a shorter one.
 import hashlib
 import json
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from adapter.compare import Column, Engine, Job, Report, Score, one_by_one, quie
 from adapter.data import ClipSet
 from adapter.evaluate import Metrics
 from adapter.processes import processes
+from adapter.task import Task
 from corpus.atomic import try_file, write_json
 
 
@@ -61,7 +62,7 @@ def kept(engine: Engine, folder: Path, say: Report = quiet) -> Engine:
         if processes(device).num_processes > 1:
             yield from engine(jobs, tests, device, report)
             return
-        files = [folder / f"{_digest(job, tests, device)}.json" for job in jobs]
+        files = [folder / f"{digest}.json" for digest in _digests(jobs, tests, device)]
         found = [
             _read(file, job.variant.tests or tests) for job, file in zip(jobs, files, strict=True)
         ]
@@ -109,17 +110,34 @@ def _write(file: Path, job: Job, scores: Sequence[Score]) -> None:
     write_json(file, held.model_dump(mode="json"))
 
 
-def _digest(job: Job, tests: Sequence[Column], device: str) -> str:
-    """Return 32 hex digits of all that decides a training's scores."""
-    one, task = job.variant, job.variant.task
-    facts: list[Any] = [_code(), torch.__version__, device, job.seed, job.shots]
-    facts += [
-        one.model.model_dump(mode="json"),
-        one.train.model_dump(mode="json", exclude={"seed"}),
-    ]
-    facts += [task.backbone.logit_scale, _of(task.labels), _of(task.entities), _clips(task.clips)]
-    facts += [[_of(test.labelling.text), _clips(test.clips)] for test in one.tests or tests]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+def _digests(jobs: Sequence[Job], tests: Sequence[Column], device: str) -> Iterator[str]:
+    """Yield of each job 32 hex digits of all that decides its scores."""
+    known: dict[int, Any] = {}  # jobs share tasks and tests, each as large as its data set
+
+    def once(facts_of: Callable[[Any], list[Any]], thing: Any) -> list[Any]:
+        if id(thing) not in known:
+            known[id(thing)] = facts_of(thing)
+        return known[id(thing)]
+
+    for job in jobs:
+        one = job.variant
+        facts: list[Any] = [_code(), torch.__version__, device, job.seed, job.shots]
+        facts += [
+            one.model.model_dump(mode="json"),
+            one.train.model_dump(mode="json", exclude={"seed"}),
+            once(_task, one.task),
+            *(once(_test, test) for test in one.tests or tests),
+        ]
+        yield hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _task(task: Task) -> list[Any]:
+    words = [_of(task.labels), _of(task.entities)]
+    return [task.backbone.logit_scale, *words, _clips(task.clips)]
+
+
+def _test(test: Column) -> list[Any]:
+    return [_of(test.labelling.text), _clips(test.clips)]
 
 
 def _clips(clips: ClipSet) -> list[Any]:
