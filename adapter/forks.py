@@ -15,6 +15,7 @@ import torch
 
 from adapter.compare import Column, Engine, Job, Report, Score, one_by_one, train_and_score
 from adapter.nearest import as_read
+from corpus.command import end_with_caller
 from corpus.errors import RunFailed
 
 _shared: tuple[Sequence[Job], Sequence[Column]] = ((), ())  # what forks find when they start
@@ -70,6 +71,7 @@ def _start() -> None:
     torch.set_num_threads(1)
     for wish in (signal.SIGINT, signal.SIGTERM):  # end a fork, and not its job alone
         signal.signal(wish, signal.SIG_DFL)
+    end_with_caller()
 
 
 def _learns() -> bool:

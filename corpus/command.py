@@ -2,8 +2,10 @@
 
 import errno
 import json
+import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -63,7 +65,7 @@ def run(app: typer.Typer) -> NoReturn:
         if end.code == _INTERRUPTED and asked:
             for wish in _WISHES:  # the interpreter is closing down
                 signal.signal(wish, signal.SIG_IGN)
-            notes.print("stopped; run the same command again, with --resume if it has one")
+            notes.print(f"stopped; run the same command again{_with_resume(app)}")
             sys.exit(128 + asked[0])
         raise
     except RunFailed as error:
@@ -103,6 +105,28 @@ def accuse(word: str, message: object) -> None:
 def leave_to_caller() -> None:
     """Ignore Ctrl-C in a worker process: all of its group get it, and the caller alone decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_caller()
+
+
+def end_with_caller() -> None:
+    """End this worker process soon after its caller, also where that is killed and tells nobody."""
+    caller = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == caller:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _with_resume(app: typer.Typer) -> str:
+    """Return what the command that was called needs beside to go on, which most do without."""
+    called: Any = typer.main.get_command(app)
+    for word in sys.argv[1:]:
+        called = getattr(called, "commands", {}).get(word, called)
+    has = any("--resume" in parameter.opts for parameter in called.params)
+    return " with --resume" if has and "--resume" not in sys.argv else ""
 
 
 def _no_room(error: Exception) -> bool:

@@ -105,10 +105,10 @@ app = application("x")
 
 @app.command()
 def rest() -> None:
-    pass
+    work()
 
 @app.command()
-def work() -> None:
+def work(resume: bool = typer.Option(False, "--resume")) -> None:
     try:
         print("working", flush=True)
         time.sleep(60)
@@ -135,6 +135,40 @@ def test_ctrl_c_twice_is_one_clear_line_and_the_cleaning_up_is_not_cut_off(wish)
         time.sleep(0.1)
     out, err = process.communicate(timeout=30)
     assert out == "cleaned up\n"
-    assert err.startswith("stopped; ")
-    assert err.count("\n") == 1
+    assert err == "stopped; run the same command again with --resume\n"
     assert process.returncode == 128 + wish
+
+
+@pytest.mark.parametrize("words", [("rest",), ("work", "--resume")])
+def test_ctrl_c_names_no_option_that_a_command_lacks_or_was_given(words) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKING, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == "stopped; run the same command again\n"
+
+
+POOL = """
+import time
+from concurrent.futures import ProcessPoolExecutor
+from corpus.command import leave_to_caller
+
+pool = ProcessPoolExecutor(2, initializer=leave_to_caller)
+for rest in [pool.submit(time.sleep, 0.2) for _ in range(2)]:
+    rest.result()
+print(len(pool._processes), "workers", flush=True)
+time.sleep(60)
+"""
+
+
+def test_workers_of_a_process_that_is_killed_end_too() -> None:
+    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"2 workers\n"
+        process.kill()
+        process.communicate(timeout=30)  # workers have the other end of this pipe, while they live
