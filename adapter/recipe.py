@@ -68,7 +68,8 @@ class Recipe(BaseModel):
         title: what it reproduces.
         protocol: of adapter.protocols_trained; "zero-shot" trains a run and scores it elsewhere.
         model, pretrained, merge: the encoder.
-        settings: NAME=VALUE, of the adapter.
+        settings: NAME=VALUE, of the adapter and of what it is compared with. Without a learning
+            rate each method has its own (`Recogniser.lr`): at one for all, baselines look worse.
         seeds: runs of each method.
         methods: ALT, last, and what it is compared with.
         train, test: caches.

@@ -36,7 +36,7 @@ def test_the_papers_settings_are_there() -> None:
     ]
     for name in names():
         recipe = load(name)
-        configs(recipe.settings)
+        assert configs(recipe.settings)[1].lr is None, "each method has a rate of its own"
         assert len(list(extract_commands(recipe))) == 1 + len(recipe.test)
         assert list(adapter_commands(recipe, Path("runs/x")))
 
