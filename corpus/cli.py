@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus import reporting
-from corpus.command import application, notes, out, print_json, run
+from corpus.command import application, notes, out, print_json, run, warn
 
 app = application(
     "From action names to a text corpus of visual entities: build it, look into it, search it."
@@ -113,11 +113,14 @@ def build(
     manifest = None if force else manifests.up_to_date(folder, inputs)
     if manifest is None:
         manifests.check_target(folder)
+        gone = len(manifests.dropped(folder, sets))
         corpus = _build(sets, model, pretrained, corrections, given)
         corpus.manifest.inputs = inputs
         corpus.save(folder)
         manifest = corpus.manifest
         state = "built"
+        if gone:
+            warn(f"{folder}: {gone} labels of the corpus that was there are not in this; use --out")
     else:
         state = "up to date"
     if json:

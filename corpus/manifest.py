@@ -200,6 +200,15 @@ def up_to_date(folder: Path, inputs: str) -> Manifest | None:
     return manifest if manifest.inputs == inputs else None
 
 
+def dropped(folder: Path, sets: Sequence[LabelSet]) -> set[str]:
+    """Labels of the corpus in a folder, if one can be read, that are in none of these sets."""
+    try:
+        held = read_manifest(folder).labels
+    except BadInput:
+        return set()
+    return held - {label for group in sets for label in group.labels}
+
+
 def damaged(folder: Path, what: str) -> BadInput:
     """Make the error for a corpus that is not as it was saved."""
     return BadInput(folder, what, "build it again with `alt-corpus build`")

@@ -79,6 +79,19 @@ def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path
     assert (forced["state"], forced["id"]) == ("built", facts[1]["id"])
 
 
+def test_labels_that_a_new_corpus_drops_are_told_of(built: Path, tmp_path: Path) -> None:
+    folder, others = tmp_path / "c", tmp_path / "few.txt"
+    shutil.copytree(built, folder)
+    others.write_text("ironing\nopening door\n")
+    done = alt_corpus("build", "--labels", str(others), "--out", str(folder), *MINI)
+    assert done.returncode == 0
+    said = " ".join(done.stderr.split())
+    assert f"{folder}: 4 labels of the corpus that was there are not in this; use --out" in said
+    others.write_text("ironing\nopening door\nopening window\n")
+    again = alt_corpus("build", "--labels", str(others), "--out", str(folder), *MINI)
+    assert (again.returncode, "that was there" in again.stderr) == (0, False)
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [
