@@ -24,7 +24,7 @@ class Expected(BaseModel):
         sense: unit → the synset, or one of several.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     label: str
     set: str | None = None
@@ -83,7 +83,8 @@ def read(path: Path) -> list[Expected]:
         try:
             expected = Expected.model_validate(json.loads(line))
         except (ValueError, RecursionError) as error:
-            raise BadInput(where, "is no expectation", "see corpus.gold") from error
+            mend = f"write JSON, of {', '.join(Expected.model_fields)}"
+            raise BadInput(where, "is no expectation", mend) from error
         if expected.set not in (None, *sets):
             cause = f"its set {expected.set!r} is not bundled"
             raise BadInput(where, cause, f"name one of {', '.join(sets)}, or leave it out")

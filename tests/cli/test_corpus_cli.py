@@ -206,6 +206,7 @@ def test_measure_compares_with_expectations(tmp_path: Path) -> None:
         ("", "gold.jsonl: holds no expectation"),
         ('{"label": "archery", "set": "mine"}', "gold.jsonl line 1: its set 'mine' is not bundled"),
         ('{"set": "k400"}', "gold.jsonl line 1: is no expectation"),
+        ('{"label": "a", "mustnot": ["b"]}', "must, must_any, must_not, sense"),
     ],
 )
 def test_measure_refuses_what_it_could_not_measure(tmp_path: Path, line: str, says: str) -> None:
