@@ -47,8 +47,8 @@ def train_run(
         What metrics.json holds.
 
     Raises:
-        BadInput: `out` holds a run already; nothing to resume; started with other settings;
-            patience without validation clips.
+        BadInput: `out` holds a run already, or something else; nothing to resume; started with
+            other settings; patience without validation clips.
         RunFailed: training diverged.
     """
     from torch.utils.tensorboard import SummaryWriter
@@ -118,14 +118,22 @@ def _config(task: Task, model: ModelConfig, train: TrainConfig) -> RunConfig:
 
 
 def _refuse_taken(out: Path) -> None:
-    """Refuse a folder that holds a run."""
-    if (out / "config.json").exists():
+    """Refuse a folder that holds a run, or anything else that a run would lie among."""
+    if (out / "config.json").exists() and (out / "videos.json").exists():
         more = unfinished(out)
         raise BadInput(
             out,
             f"holds {'an unfinished' if more else 'a'} run already",
             "use --resume, or another --out" if more else "use another --out",
         )
+    if out.exists() and not out.is_dir():
+        raise BadInput(out, "is a file", "use another --out")
+    held = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    held = {name for name in held if not name.startswith(".")}
+    # A run that was killed before it had its config leaves the first or both of these.
+    if held not in (set(), {"entities.jsonl"}, {"entities.jsonl", "videos.json"}):
+        cause = f"holds something that is no run ({', '.join(sorted(held)[:3])})"
+        raise BadInput(out, cause, "use another --out")
 
 
 def _start(out: Path, config: RunConfig, task: Task) -> None:

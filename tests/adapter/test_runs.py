@@ -144,6 +144,25 @@ def test_a_finished_run_is_not_overwritten(task, tmp_path: Path) -> None:
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_a_folder_of_something_else_is_left_as_it_is(task, tmp_path: Path) -> None:
+    for name in ("README.md", "config.json", "videos.json"):
+        folder = tmp_path / name.split(".")[0]
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(BadInput, match=f"holds something that is no run .{name}.; use another"):
+            train_run(task, ModelConfig(method="linear"), QUICK, folder)
+        assert [path.read_text() for path in folder.iterdir()] == ["mine"]
+
+
+def test_a_run_killed_before_it_had_its_settings_is_begun_anew(task, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training._start(run, training._config(task, ModelConfig(method="linear"), QUICK), task)
+    (run / "config.json").unlink()
+    (run / ".config.x.json").write_text("{")
+    train_run(task, ModelConfig(method="linear"), QUICK, run)
+    assert Run.load(run).config.model.method == "linear"
+
+
 def test_a_damaged_checkpoint_is_refused_and_never_unpickled(task, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self):
