@@ -1,5 +1,7 @@
 """Clips to learn from: feature caches as one data set, in memory when they fit, else streamed."""
 
+import hashlib
+import json
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,6 +50,7 @@ class ClipSet:
         left_out: rows not used, counted by reason.
         sources: the caches.
         contents: their content hashes.
+        stored: digest of which rows of which cache the store has.
     """
 
     store: Store
@@ -61,6 +64,7 @@ class ClipSet:
     left_out: Counter[str]
     sources: tuple[Path, ...]
     contents: tuple[str, ...]
+    stored: str
 
     @property
     def views(self) -> int:
@@ -201,6 +205,7 @@ def open_clips(
     splits: list[str] = []
     left_out: Counter[str] = Counter()
     for number, cache in enumerate(caches):
+        _warn_of_alike(cache)
         own = [
             classes.setdefault(readable(name), (len(classes), name))[0]
             for name in cache.manifest.classes
@@ -247,7 +252,21 @@ def open_clips(
         left_out=left_out,
         sources=tuple(paths),
         contents=tuple(cache.manifest.content_hash for cache in caches),
+        stored=hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
     )
+
+
+def _warn_of_alike(cache: FeatureCache) -> None:
+    """Warn of classes of one cache that are taken as one, as their names read the same."""
+    names: dict[str, str] = {}
+    for name in cache.manifest.classes:
+        first = names.setdefault(readable(name), name)
+        if first != name:
+            warnings.warn(
+                f"{cache.path}: its classes {first!r} and {name!r} read the same, and are taken as "
+                "one; rename one of them, and extract again, if they are two",
+                stacklevel=3,
+            )
 
 
 def part_of(split: str) -> Part:
@@ -274,12 +293,28 @@ def warn_of_trained(clips: ClipSet, videos: Iterable[str], source: object) -> No
         )
 
 
+def warn_of_choice(clips: ClipSet, videos: Iterable[str], source: object) -> None:
+    """Warn of clips to score that may be those a run's best epoch was chosen by.
+
+    Args:
+        clips: to score.
+        videos: that the run was validated with.
+        source: of the clips.
+    """
+    if again := clips.named_as(videos):
+        warnings.warn(
+            f"{again} of {len(clips)} videos of {source} are called as videos that the epoch was "
+            "chosen by: if they are the same, their scores flatter the run",
+            stacklevel=3,
+        )
+
+
 def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipSet, ClipSet | None]:
     """Set a part of the training clips aside, to choose the best epoch by.
 
     Args:
         clips: to divide. Those of one video, of several caches, stay together.
-        share: of the videos of each class, rounded down.
+        share: of the videos of each class, rounded down: by default none of fewer than ten.
         least: clips that a choice can be based on.
 
     Returns:

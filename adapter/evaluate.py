@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
-from adapter.data import SCORED, ClipSet, open_clips, warn_of_trained
+from adapter.data import SCORED, ClipSet, open_clips, warn_of_choice, warn_of_trained
 from adapter.model import Recogniser
 from adapter.processes import gathered, processes
 from adapter.statistics import paired
@@ -165,6 +165,7 @@ def evaluate_run(
     clips = open_clips(features, scored=True, parts=SCORED)
     same_features(clips.facts, run.config.features, features[0])
     warn_of_trained(clips, run.videos, features[0])
+    warn_of_choice(clips, run.val_videos, features[0])
     chosen = run.vocabulary.choose(labels, clips)
     clips = clips.relabelled(chosen.names, chosen.source)
     chances = probabilities(run.model, clips, chosen.text, batch_size)
@@ -176,6 +177,7 @@ def evaluate_run(
         "views": clips.facts.views,
         "left_out": dict(clips.left_out),
         "named_as_in_training": clips.named_as(run.videos),
+        "named_as_in_validation": clips.named_as(run.val_videos),
     }
     if baselines:
         clip = MeanPooled(run.config.scale).to(chosen.text.device)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from adapter.baselines import MeanPooled
 from adapter.compare import Cell, Column, Score, Spread, cell, scored, spread
-from adapter.data import ClipSet, open_clips, warn_of_trained
+from adapter.data import ClipSet, open_clips, warn_of_choice, warn_of_trained
 from adapter.evaluate import probabilities
 from adapter.labelling import Vocabulary
 from adapter.runs import Run
@@ -126,6 +126,7 @@ def zero_shot(
     for clips, path in zip(sets, features, strict=False):
         same_features(clips.facts, first.config.features, path)
         warn_of_trained(clips, {video for run in runs for video in run.videos}, path)
+        warn_of_choice(clips, {video for run in runs for video in run.val_videos}, path)
     clip = MeanPooled(first.config.scale).to(first.labels.device)
     columns = list(_parts(first.vocabulary, protocol, sets, features, lists))
     cells, parts = [], []

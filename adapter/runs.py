@@ -5,6 +5,7 @@ adapter.safetensors  weights of the best epoch, and the text embeddings of the l
 last.safetensors     the same of the last epoch
 entities.jsonl       what each row of the corpus in the weights is called
 videos.json          what was trained on
+val_videos.json      what the best epoch was chosen by, if anything
 metrics.json         scores and history
 README.md            the model card
 events/              TensorBoard
@@ -92,7 +93,8 @@ class Run:
         model: in eval mode.
         labels: (C, 2, D) unit rows, texts of `config.labels` (`adapter.text`).
         entities: names of the K rows of the corpus.
-        videos: that it was trained on; none in a run that did not note them.
+        videos, val_videos: that it was trained on, and that its epoch was chosen by; none in a run
+            that did not note them.
     """
 
     folder: Path
@@ -101,6 +103,7 @@ class Run:
     labels: Tensor
     entities: tuple[Named, ...]
     videos: tuple[str, ...]
+    val_videos: tuple[str, ...]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -122,10 +125,12 @@ class Run:
         folder = Path(folder)
         config = read_config(folder)
         try:
-            lines = (folder / "entities.jsonl").read_text(encoding="utf-8").splitlines()
-            entities = tuple(Named.model_validate_json(line) for line in lines)
-            noted = folder / "videos.json"
-            videos = _VIDEOS.validate_json(noted.read_bytes()) if noted.is_file() else ()
+            lines = (folder / "entities.jsonl").read_text(encoding="utf-8").split("\n")
+            entities = tuple(Named.model_validate_json(line) for line in lines if line)
+            videos, val_videos = (
+                _VIDEOS.validate_json(noted.read_bytes()) if noted.is_file() else ()
+                for noted in (folder / "videos.json", folder / "val_videos.json")
+            )
             with safe_open(folder / "adapter.safetensors", framework="pt") as file:
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             labels = weights.pop(LABELS)
@@ -145,7 +150,7 @@ class Run:
             reason = str(error).splitlines()[0]
             raise BadInput(folder, f"the run is damaged ({reason})", "train again") from error
         model = model.to(device).eval()
-        return cls(folder, config, model, labels.to(device), entities, videos)
+        return cls(folder, config, model, labels.to(device), entities, videos, val_videos)
 
 
 def unfinished(folder: Path) -> bool:

@@ -23,6 +23,9 @@ from corpus.atomic import atomic_file, write_json
 from corpus.errors import BadInput
 from extract.shards import differs
 
+# In this order before the config: a run that was killed until then leaves the first of these.
+_FIRST = ("entities.jsonl", "videos.json", "val_videos.json")
+
 
 def train_run(
     task: Task,
@@ -130,8 +133,7 @@ def _refuse_taken(out: Path) -> None:
         raise BadInput(out, "is a file", "use another --out")
     held = {path.name for path in out.iterdir()} if out.is_dir() else set()
     held = {name for name in held if not name.startswith(".")}
-    # A run that was killed before it had its config leaves the first or both of these.
-    if held not in (set(), {"entities.jsonl"}, {"entities.jsonl", "videos.json"}):
+    if held not in [set(_FIRST[:count]) for count in range(len(_FIRST) + 1)]:
         cause = f"holds something that is no run ({', '.join(sorted(held)[:3])})"
         raise BadInput(out, cause, "use another --out")
 
@@ -144,6 +146,7 @@ def _start(out: Path, config: RunConfig, task: Task) -> None:
         names = [Named.model_validate(vars(entity)) for entity in task.corpus.entities]
         draft.write_text("".join(f"{name.model_dump_json()}\n" for name in names), "utf-8")
     write_json(out / "videos.json", task.clips.videos)
+    write_json(out / "val_videos.json", task.val.videos if task.val is not None else ())
     write_json(out / "config.json", config.model_dump(mode="json"))
 
 

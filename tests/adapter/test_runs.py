@@ -11,6 +11,7 @@ from adapter import runs, training
 from adapter.data import open_clips
 from adapter.evaluate import evaluate, evaluate_run
 from adapter.model import ModelConfig
+from adapter.protocols import zero_shot
 from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import free_name, train_run
@@ -232,6 +233,23 @@ def test_evaluation_scores_the_test_split_and_tells_of_clips_trained_on(
         assert evaluate_run(run, [path])["named_as_in_training"] == 16
     (tmp_path / "run" / "videos.json").unlink()  # as in a run of before there was one
     assert evaluate_run(Run.load(tmp_path / "run"), [path])["named_as_in_training"] == 0
+
+
+def test_scoring_the_clips_that_chose_the_epoch_is_told_of(
+    task, tmp_path: Path, write_cache, mini
+) -> None:
+    val = write_cache("val.h5", noise=6, backbone=mini, seed=1, split="val", folder="val")
+    chosen = replace(task, val=open_clips([val], scored=True))
+    train_run(chosen, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    assert run.val_videos == chosen.val.videos
+    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*val\.h5 .* chosen by: if they are"):
+        result = evaluate_run(run, [val])
+    assert (result["named_as_in_training"], result["named_as_in_validation"]) == (0, 16)
+    with pytest.warns(UserWarning, match="the epoch was chosen by"):
+        zero_shot([run], "ep2", [val])
+    train_run(replace(task, val=None), ModelConfig(method="linear"), QUICK, tmp_path / "last")
+    assert evaluate_run(Run.load(tmp_path / "last"), [val])["named_as_in_validation"] == 0
 
 
 def test_a_run_is_asked_about_labels_it_never_saw(
