@@ -84,7 +84,7 @@ def with_nearest(
     Args:
         clips: the file is kept beside the first of their caches, or is a temporary one.
         entities: (K, D) unit rows.
-        corpus: its id; with the caches' content and k it decides what the file is called.
+        corpus: its id; with the caches' content, rows and k it decides what the file is called.
         top_k: k.
         device: to compare on.
 
@@ -95,7 +95,7 @@ def with_nearest(
         BadInput: the folder cannot be written, and there is no room for a temporary file.
     """
     count, top_k = int(clips.rows.max()) + 1, min(top_k, len(entities))
-    key = " ".join([*clips.contents, corpus, str(top_k), str(count)])
+    key = " ".join([*clips.contents, clips.stored, corpus, str(top_k), str(count)])
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     path = clips.sources[0].with_name(f"{clips.sources[0].stem}.nearest-{digest}.npy")
     facts = clips.facts

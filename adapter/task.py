@@ -1,6 +1,7 @@
 """What a run works on: clips, labels and corpus, checked against one backbone."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,10 +65,12 @@ class Task:
 
     def describe(self) -> list[str]:
         """Say in a few lines what will be trained on, and what will not."""
+        classes = len(self.clips.seen_classes())
+        covered = len(self.val.seen_classes()) if self.val is not None else 0
         chosen_by = {
             "given": "validation clips as given",
             "split": "clips of the validation split",
-            "held out": "clips held out, a tenth of each class",
+            "held out": f"clips held out of {covered} of {classes} classes, a tenth of each",
             "none": "no clip to validate with: the last epoch is the best",
         }[self.validation]
         count, lost = "", ""
@@ -76,11 +79,15 @@ class Task:
             failed = int((~self.val.seen).sum())
             lost = f", of which {failed} could not be decoded and count as wrong" if failed else ""
         lines = [
-            f"{len(self.clips)} clips of {len(self.clips.seen_classes())} classes, "
+            f"{len(self.clips)} clips of {classes} classes, "
             f"{self.clips.facts.views} views, features of {self.backbone.name}",
             count + chosen_by + lost,
             f"{len(self.corpus.entities)} entities (corpus {self.corpus.id[:8]})",
         ]
+        if without := len(self.clips.classes) - classes:
+            lines.append(
+                f"{without} classes more have no clip here, and are to choose from as well"
+            )
         lines += [f"{n} rows left out: {reason}" for reason, n in self.clips.left_out.items()]
         return lines + [
             f"{n} rows of --val left out: {why}" for why, n in self.val_left_out.items()
@@ -102,14 +109,15 @@ def open_task(
     Args:
         features: caches to train on. Rows of a validation or test split are not trained on.
         val: caches to choose the best epoch by; of one that has other splits too, its validation
-            split. Without any: the features' own validation split, else a tenth of each class,
-            else nothing (`adapter.data.hold_out`).
+            split. Without any: the features' own validation split, else a tenth of each class
+            that has ten clips, else nothing (`adapter.data.hold_out`).
         corpus: folder of a corpus. Without it, one in `corpora` that covers the classes for this
             backbone, else one built for them and saved there.
         prompts: for labels.
         device: for the text tower.
         corpora: where corpora are kept.
-        spare: hold clips out where there is no validation split; else train on all of them.
+        spare: validate, with clips held out where there is no validation split; else train on all
+            but the rows of such a split.
         say: told of each step that takes a while.
 
     Raises:
@@ -118,6 +126,9 @@ def open_task(
     """
     everything = open_clips(features, scored=True)
     clips, held = _training_part(everything, features[0])
+    if held is not None and (val or not spare):  # nothing is to be validated with it
+        left_out = clips.left_out + Counter({"of a validation split": len(held)})
+        clips, held = replace(clips, left_out=left_out), None
     validation: Validation = "split" if held is not None else "none"
     if val:
         held = open_clips(val, scored=True, parts=("validation",))

@@ -1,3 +1,4 @@
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -203,6 +204,17 @@ def test_a_video_in_two_caches_is_held_out_of_both_or_of_none(write_cache) -> No
     assert torch.bincount(held.labels).tolist() == [12, 12, 12, 12]
     assert set(Counter(held.videos).values()) == set(Counter(kept.videos).values()) == {2}
     assert not set(kept.videos) & set(held.videos)
+
+
+def test_classes_of_a_cache_that_read_the_same_are_one_and_told_of(write_cache) -> None:
+    names = ("Bouncing_Ball", "hugging", "bouncing ball")
+    with pytest.warns(UserWarning, match="'Bouncing_Ball' and 'bouncing ball' read the same"):
+        clips = open_clips([write_cache(classes=names)])
+    assert clips.classes == names[:2]
+    assert torch.bincount(clips.labels).tolist() == [8, 4]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of two caches, whose authors may write as they like
+        open_clips([write_cache("a.h5", classes=names[:2]), write_cache("b.h5", classes=names[1:])])
 
 
 def test_the_same_features_given_twice_are_refused(write_cache) -> None:

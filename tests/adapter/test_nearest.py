@@ -99,6 +99,16 @@ def refused(monkeypatch):
     return refuse
 
 
+def test_other_rows_of_the_same_cache_are_looked_up_for_themselves(task, write_cache, mini) -> None:
+    path = write_cache("mixed.h5", backbone=mini, noise=6, splits=("val", "train"), failed=1)
+    first, val = open_clips([path]), open_clips([path], scored=True, parts=["validation"])
+    for some in (first.subset(range(len(val))), val):
+        read = as_read(replace(task, clips=some), FROZEN)
+        batch, _ = read.fetch(torch.arange(8))
+        whole, _ = some.fetch(torch.arange(8))
+        assert torch.equal(batch.nearest, nearest(whole.regions, task.entities, 4)[1])
+
+
 def test_features_in_a_folder_that_cannot_be_written_are_looked_up_once_a_command(
     task, tmp_path, refused
 ) -> None:

@@ -98,6 +98,12 @@ def test_validation_clips_are_given_or_split_or_held_out_or_none(
     assert parts(many) == ("held out", 216, 24)
     assert parts(many, spare=False) == ("none", 240, 0)
     assert parts(few) == ("none", 16, 0)
+    assert parts(few, val, spare=False) == ("none", 16, 0)
+    for unused in (
+        open_task([few, val], [val], corpus),
+        open_task([few, val], (), corpus, spare=False),
+    ):
+        assert unused.clips.left_out == {"of a validation split": 16}
     task = open_task([few, test], corpus=corpus)
     assert len(task.clips) == 16  # clips of a test split are never trained on
     assert task.clips.left_out == {"of a test split": 16}
