@@ -74,7 +74,7 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
     label = labelling.text[labelling.names.index(prediction.labels[0].label)]
     with torch.inference_mode():
         spoken = model.spoken(reading, label)
-    colours = dict(zip((seen.entity for seen in prediction.entities), COLOURS, strict=False))
+    colours = dict(zip((seen.row for seen in prediction.entities), COLOURS, strict=False))
     names = [named.unit for named in predictor.run.entities]
     shots = _shots(
         reading.aligned.entity.flatten(0, 1).cpu().numpy(),
@@ -111,7 +111,7 @@ def _shots(
     patch_region: NDArray[np.integer],
     timestamps: NDArray[np.float32],
     names: list[str],
-    colours: dict[str, str],
+    colours: dict[int, str],  # by row of the corpus
     grid: tuple[int, int],
 ) -> list[Shot]:
     regions = entity.shape[1]
@@ -126,8 +126,8 @@ def _shots(
         for patch, region in enumerate(patch_region[frame]):
             if region >= regions:  # its region was cut, and nothing was read from it
                 continue
-            unit = names[entity[frame, region]]
-            if unit in colours:
+            named = int(entity[frame, region])
+            if named in colours:
                 row, column = divmod(patch, columns)
                 share = each[frame, region] / peak
                 patches.append(
@@ -136,9 +136,9 @@ def _shots(
                         top=100 * row / rows,
                         width=100 / columns,
                         height=100 / rows,
-                        colour=colours[unit],
+                        colour=colours[named],
                         opacity=round(0.15 + 0.55 * float(share), 3),
-                        title=f"{unit}: {100 * weight[frame, region]:.1f} %",
+                        title=f"{names[named]}: {100 * weight[frame, region]:.1f} %",
                     )
                 )
         shots.append(

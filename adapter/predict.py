@@ -1,5 +1,6 @@
 """From a video file to its action, and to the entities it was recognised by."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,11 +29,19 @@ class Scored(BaseModel):
 
 
 class Seen(BaseModel):
-    """An entity and the share of the clip's pooling weight that its regions have."""
+    """An entity and the share of the clip's pooling weight that its regions have.
+
+    Attributes:
+        row: of the corpus; two senses of a word are two rows.
+        entity, kind, synset, description: what it is called, and in which sense.
+        weight: the share.
+    """
 
     model_config = ConfigDict(frozen=True)
+    row: int
     entity: str
     kind: str
+    synset: str | None
     description: str
     weight: float
 
@@ -59,7 +68,12 @@ class Prediction(BaseModel):
             return f"{self.video}: {self.error}"
         lines = [f"  {100 * scored.score:5.1f} %  {scored.label}" for scored in self.labels]
         if self.entities:
-            lines.append("  through " + ", ".join(seen.entity for seen in self.entities))
+            often = Counter(seen.entity for seen in self.entities)
+            names = (
+                seen.entity + f" ({seen.synset or seen.kind})" * (often[seen.entity] > 1)
+                for seen in self.entities
+            )
+            lines.append("  through " + ", ".join(names))
         return "\n".join([self.video, *lines])
 
 
@@ -152,8 +166,10 @@ def counted(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple
     total = torch.zeros(len(names), device=weight.device).index_add_(0, entity, weight).cpu()
     return tuple(
         Seen(
+            row=i,
             entity=names[i].unit,
             kind=names[i].kind,
+            synset=names[i].synset,
             description=names[i].description,
             weight=float(total[i]),
         )

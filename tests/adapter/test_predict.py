@@ -12,7 +12,7 @@ from adapter.data import open_clips
 from adapter.evaluate import probabilities
 from adapter.explain import explain
 from adapter.model import ModelConfig
-from adapter.predict import Predictor, counted
+from adapter.predict import Prediction, Predictor, Seen, counted
 from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import train_run
@@ -117,6 +117,16 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     assert [one.weight for one in seen] == sorted((one.weight for one in seen), reverse=True)
 
 
+def test_two_senses_of_a_word_are_told_apart() -> None:
+    senses = [("head", "head.n.01"), ("hand", "hand.n.01"), ("head", "head.n.08")]
+    seen = [
+        Seen(row=row, entity=unit, kind="object", synset=synset, description="", weight=0.1)
+        for row, (unit, synset) in enumerate(senses)
+    ]
+    lines = Prediction(video="a.mp4", entities=tuple(seen)).describe()
+    assert lines.endswith("through head (head.n.01), hand, head (head.n.08)")
+
+
 def test_a_patch_is_drawn_where_it_is_in_the_frame() -> None:
     entity = np.array([[0, 1, 2]])  # of the class token and two regions
     weight = np.array([[0.0, 0.2, 0.4]], np.float32)
@@ -126,8 +136,8 @@ def test_a_patch_is_drawn_where_it_is_in_the_frame() -> None:
         np.zeros((1, 20, 30, 3), np.uint8),
         np.array([[1, 1, 2, 1, 1, 1]]),  # the second region is the last patch of the first row
         np.zeros(1, np.float32),
-        ["nothing", "man", "ball"],
-        {"ball": "red"},
+        ["nothing", "ball", "ball"],  # a dance, and what is thrown
+        {2: "red"},
         (2, 3),
     )
     (ball,) = shot.patches
