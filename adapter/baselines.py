@@ -23,6 +23,17 @@ TITLES: dict[Method, str] = {
 }
 
 
+_ALIGNING = {"align", "top_k", "project", "explore", "temperature", "temperature_end"}
+_SHAPE = ({*ModelConfig.model_fields} | _ALIGNING) - {"method"}
+# Settings of what is trained, and of how its words are chosen, that have no effect on a method.
+UNREAD: dict[Method, set[str]] = {
+    "clip": _SHAPE,
+    "linear": _SHAPE,
+    "temporal": _SHAPE - {"layers", "mlp_ratio", "dropout"},
+    "alt-learned": _ALIGNING,
+}
+
+
 class Pooled(Recogniser):
     """A clip becomes a point in the joint space, near its label."""
 
@@ -94,9 +105,9 @@ def peak_lr(method: str, config: TrainConfig) -> float:
     return config.lr or kinds.get(method, Adapter).lr
 
 
-def settled(config: TrainConfig, method: str) -> TrainConfig:
-    """Return a method's training with nothing left to defaults that a later version may change."""
-    return config.model_copy(update={"lr": peak_lr(method, config)})
+def settled(config: TrainConfig, method: str, clips: int) -> TrainConfig:
+    """Return a method's training on so many clips with no number left to a later version."""
+    return config.model_copy(update={"lr": peak_lr(method, config), "epochs": config.passes(clips)})
 
 
 def build(

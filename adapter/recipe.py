@@ -275,7 +275,7 @@ def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
     there = read_config(run)
     features = FeatureCache(Path(recipe.train.cache)).manifest.content_hash
     model, train = configs(recipe.settings, method=method, seed=seed)
-    wanted = (model, settled(train, method), features)
+    wanted = (model, settled(train, method, there.clips), features)
     if (there.model, there.train, there.features.content_hash) != wanted:
         cause = "is finished, with other settings or features than the recipe's"
         raise BadInput(run, cause, "use another --out")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from adapter.baselines import TITLES
+from adapter.baselines import TITLES, UNREAD
 from adapter.model import Method, ModelConfig
 from adapter.protocols import Protocol
 from adapter.protocols_trained import TrainedProtocol
@@ -54,6 +54,10 @@ def configs(
             names = ", ".join(sorted(known - closed.keys()))
             raise BadInput(f"--set {name}", "no such setting", f"settings are {names}")
     model, train = _made(ModelConfig, values), _made(TrainConfig, values)
+    for name in values if "method" in given else ():
+        if name in UNREAD.get(model.method, ()):
+            cause = f"has no effect on {model.method}"
+            raise BadInput(f"--set {name}", cause, "leave it out, or train another --method")
     # A choice of words as they are is made by noise alone (`Align`): it has no softmax.
     if model.align != "soft" and not (model.align == "hard" and model.project):
         for name in ("temperature", "temperature_end"):

@@ -57,7 +57,7 @@ def train_run(
     from torch.utils.tensorboard import SummaryWriter
 
     train.check(task.val is not None)
-    train = settled(train, model.method)
+    train = settled(train, model.method, len(task.clips))
     config, progress = _config(task, model, train), Progress()
     if resume:
         progress = _resumed(out, config)

@@ -54,6 +54,28 @@ def test_a_temperature_is_refused_where_nothing_is_chosen_by_it(name: str) -> No
         assert getattr(configs([f"{name}=0.1", *shape])[1], name) == 0.1
 
 
+@pytest.mark.parametrize(
+    ("method", "setting", "reads"),
+    [
+        ("linear", "layers=2", ()),
+        ("temporal", "tracks=8", ("layers=2", "dropout=0.2")),
+        ("alt-learned", "top_k=2", ("tracks=8", "pool=true")),
+        ("alt-learned", "temperature=0.1", ()),
+        ("clip", "width=64", ()),
+    ],
+)
+def test_a_setting_that_a_method_does_not_read_is_refused(
+    method: str, setting: str, reads: tuple[str, ...]
+) -> None:
+    name = setting.split("=")[0]
+    with pytest.raises(BadInput, match=f"--set {name}: has no effect on {method}"):
+        configs([setting, "align=soft"] if name == "temperature" else [setting], method=method)
+    with pytest.raises(BadInput, match="has no effect on"):
+        grid([f"{setting},1"], method=method)
+    configs([*reads, "lr=1e-3", "frame_dropout=0.2"], method=method)
+    configs([setting] if name != "temperature" else [setting, "align=soft"])
+
+
 def test_a_sweep_has_each_combination_once_under_its_own_name() -> None:
     found = grid(["lr=1e-3,1e-4,1e-3", "mixup=0", "mlp-ratio=2,4"])
     assert list(found) == [f"lr={lr} mlp_ratio={r}" for lr in ("1e-3", "1e-4") for r in (2, 4)]
