@@ -28,7 +28,9 @@ class Paired(NamedTuple):
         difference: mean of first minus second.
         interval: of the difference, by bootstrap over clips and seeds.
         p: over clips, two-sided: how often differences with random signs are as large.
-        p_seeds: over seeds, two-sided: of a paired t-test; None for a single seed.
+        p_seeds: over seeds, two-sided: of a paired t-test; None for a single seed. Scores are whole
+            clips, so that seeds may agree by chance: their spread counts as that of rounding at
+            least, a clip over the root of 12.
     """
 
     difference: float
@@ -75,7 +77,7 @@ def paired(first: NDArray[np.floating], second: NDArray[np.floating], seed: int 
         seed's mean over clips.
     """
     each = np.atleast_2d(first).astype(np.float64) - np.atleast_2d(second)
-    difference = each.mean(axis=0)
+    difference, count = each.mean(axis=0), each.shape[1]
     differing = difference[np.abs(difference) > 1e-12]
     generator = np.random.default_rng(seed)
     observed, as_large = abs(differing.sum()), 0
@@ -86,11 +88,11 @@ def paired(first: NDArray[np.floating], second: NDArray[np.floating], seed: int 
         float(each.mean()),
         bootstrap(each, seed),
         (as_large + 1) / (DRAWS + 1),
-        t_test(each.mean(axis=1)) if len(each) > 1 else None,
+        t_test(each.mean(axis=1), 1 / count / math.sqrt(12)) if len(each) > 1 else None,
     )
 
 
-def t_test(values: NDArray[np.floating]) -> float:
+def t_test(values: NDArray[np.floating], least: float = 0.0) -> float:
     """Two-sided p of a t-test that a mean is zero.
 
     The distribution's closed form for whole degrees of freedom is Abramowitz and Stegun, Handbook
@@ -98,9 +100,11 @@ def t_test(values: NDArray[np.floating]) -> float:
 
     Args:
         values: two at least.
+        least: standard deviation that they are taken to have at least.
     """
     free = len(values) - 1
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    spread = max(float(np.std(values, ddof=1)), least)
+    mean, error = float(np.mean(values)), spread / math.sqrt(len(values))
     if abs(mean) < 1e-12:
         return 1.0
     angle = math.atan2(abs(mean), error * math.sqrt(free))

@@ -4,6 +4,18 @@ import pytest
 from adapter.statistics import bootstrap, paired, t_test
 
 
+def test_seeds_that_agree_by_rounding_alone_are_no_proof() -> None:
+    """Two seeds, each five clips of ten ahead: with so few clips they might well have differed."""
+    ahead, behind = np.ones((2, 10)), np.tile([1.0, 0.0], (2, 5))
+    few = paired(ahead, behind)
+    assert few.difference == 0.5
+    assert few.p_seeds is not None
+    assert few.p_seeds > 0.01
+    many = paired(np.ones((2, 1000)), np.tile([1.0, 0.0], (2, 500)))
+    assert many.p_seeds is not None
+    assert many.p_seeds < 0.001
+
+
 def test_the_bootstrap_interval_of_a_share_is_that_of_the_normal_approximation() -> None:
     right = np.arange(400) < 100
     low, high = bootstrap(right.astype(float))
