@@ -56,7 +56,8 @@ class ModelConfig(BaseModel):
             the alignment is the backbone's own, and is looked up once for all of training.
         explore: let Gumbel noise have a say in the choice during training (paper), so that no
             clip has the same tracks twice.
-        waves: cosines of time that a path is described by; with 1 the order of frames is lost.
+        waves: cosines of time that a path is described by; with 1 all that is left of time is how
+            far it went in all, the sum of its changes.
         convolution: let a depthwise convolution over time change paths before that.
         place: whether paths know where in the frame an entity is.
         content: let tracks read one another's looks beside their paths.
