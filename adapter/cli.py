@@ -50,7 +50,9 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the clips; by default 60, of few more.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Clips to a step.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Clips to a step.")
+    ] = None,
     lr: Annotated[
         float | None, typer.Option(help="Peak learning rate; by default what suits the method.")
     ] = None,
@@ -120,7 +122,9 @@ def eval(
     baselines: Annotated[
         bool, typer.Option(help="Score mean-pooled CLIP on the same clips too, and the difference.")
     ] = True,
-    batch_size: Annotated[int, typer.Option(min=1, help="Views to a forward pass.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Views to a forward pass.")
+    ] = 32,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:

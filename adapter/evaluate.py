@@ -141,7 +141,7 @@ def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
 def evaluate_run(
     run: "Run",
     features: Sequence[Path],
-    labels: Path | None = None,
+    labels: Path | str | None = None,
     baselines: bool = True,
     batch_size: int = 32,
 ) -> dict[str, Any]:

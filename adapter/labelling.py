@@ -23,7 +23,7 @@ class Labelling:
         names: C of them.
         text: (C, 2, D) unit rows (`adapter.text`).
         source: "run", "features", or the file they were read from.
-        new: how many of them were not trained on.
+        new: how many of them are none of the classes of what was trained on.
     """
 
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Vocabulary:
     """The labels a recogniser was trained on, and the way to embed others like them.
 
     Attributes:
-        names: of the labels trained on.
+        names: of the labels trained with; some may have had no clip.
         text: (C, 2, D) unit rows (`adapter.text`).
         prompts: that they were put into, and others will be.
         backbone: opens the text tower; called only when a label is new.
@@ -53,7 +53,7 @@ class Vocabulary:
     prompts: tuple[str, ...]
     backbone: Callable[[], Backbone]
 
-    def choose(self, file: Path | None = None, clips: ClipSet | None = None) -> Labelling:
+    def choose(self, file: Path | str | None = None, clips: ClipSet | None = None) -> Labelling:
         """Decide on the labels.
 
         Args:

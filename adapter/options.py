@@ -11,7 +11,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Run folder of alt-adapter train.")]
 Labels = Annotated[
-    Path | None,
+    str | None,
     typer.Option(help="Choose from these labels: a file with a label a line, or a bundled set."),
 ]
 Corpus = Annotated[

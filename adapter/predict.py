@@ -89,7 +89,7 @@ class Predictor:
         BadInput: labels that cannot be used, or a backbone that cannot be had.
     """
 
-    def __init__(self, run: Run, labels: Path | None = None, device: str = "cpu") -> None:
+    def __init__(self, run: Run, labels: Path | str | None = None, device: str = "cpu") -> None:
         self.run, self.labelling = run, run.vocabulary.choose(labels)
         facts = run.config.features
         backbone = backbone_of(facts, run.folder, device)

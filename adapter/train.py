@@ -63,7 +63,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     epochs: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=1_000_000)
     lr: float | None = Field(default=None, gt=0, le=1000)
     fast: float = Field(default=30.0, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
@@ -75,8 +75,8 @@ class TrainConfig(BaseModel):
     mirror: bool = True
     reframe: float = Field(default=0.15, ge=0, lt=1)
     mixup: float = Field(default=0.4, ge=0)
-    temperature: float = Field(default=1.0, gt=0)
-    temperature_end: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=1e-4, le=1e4)
+    temperature_end: float = Field(default=1.0, ge=1e-4, le=1e4)
     accumulate: int = Field(default=1, ge=1)
     ema: float = Field(default=0.0, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)
