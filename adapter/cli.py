@@ -63,7 +63,8 @@ def train(
     ] = 0,
     device: Device = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run, exactly.")
+        bool,
+        typer.Option("--resume", help="Go on with an interrupted run, exactly; else begin one."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import platform
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -43,15 +44,16 @@ def train_run(
         model, train: the recogniser and its training.
         out: the run folder; new, or unfinished when `resume`.
         device: "cpu", "cuda" or "auto".
-        resume: go on from the last whole epoch. The result is what it would have been.
+        resume: go on from the last whole epoch, or begin where nothing was begun, with a warning.
+            The result is what it would have been.
         report: called with each epoch's record.
 
     Returns:
         What metrics.json holds.
 
     Raises:
-        BadInput: `out` holds a run already, or something else; nothing to resume; started with
-            other settings; patience without validation clips.
+        BadInput: `out` holds a run already, or something else; the one to resume is finished, or
+            was started with other settings; patience without validation clips.
         RunFailed: training diverged.
     """
     from torch.utils.tensorboard import SummaryWriter
@@ -59,6 +61,9 @@ def train_run(
     train.check(task.val is not None)
     train = settled(train, model.method, len(task.clips))
     config, progress = _config(task, model, train), Progress()
+    if resume and not (out / "config.json").exists():
+        warnings.warn(f"{out}: no run was begun there yet; this begins one", stacklevel=2)
+        resume = False
     if resume:
         progress = _resumed(out, config)
     elif main_process():
@@ -161,8 +166,6 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 
 def _resumed(out: Path, config: RunConfig) -> Progress:
     """Read the checkpoint of an unfinished run that was started with the same settings."""
-    if not (out / "config.json").exists():
-        raise BadInput(out, "no run was begun there yet", "leave out --resume")
     started = read_config(out)
     if not unfinished(out):
         raise BadInput(out, "is finished: nothing to resume", "use another --out")

@@ -90,10 +90,17 @@ def test_a_run_killed_between_epochs_resumes_to_the_same_files(task, tmp_path: P
         train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
 
 
-def test_where_no_run_was_begun_there_is_none_to_resume(task, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no run was begun there yet; leave out --resume"):
-        train_run(task, ModelConfig(), QUICK, tmp_path / "run", resume=True)
-    assert not (tmp_path / "run").exists()
+def test_resuming_where_no_run_was_begun_begins_one_and_says_so(task, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="run: no run was begun there yet; this begins one"):
+        made = train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run", resume=True)
+    assert made == train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "new")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with (
+        pytest.warns(UserWarning, match="no run was begun"),
+        pytest.raises(BadInput, match="holds something that is no run"),
+    ):
+        train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "mine", resume=True)
 
 
 def test_a_run_killed_before_its_first_checkpoint_resumes_with_its_own_settings_alone(
