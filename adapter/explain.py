@@ -13,7 +13,7 @@ from PIL import Image
 
 from adapter.model import Adapter
 from adapter.predict import Prediction, Predictor
-from corpus.atomic import atomic_file
+from corpus.atomic import atomic_file, check_kind
 from corpus.errors import BadInput
 from extract.run import encode_video
 
@@ -58,8 +58,10 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
         The prediction that is explained.
 
     Raises:
-        BadInput: the video cannot be read, or the run has no entities to explain with.
+        BadInput: the report is not to be *.html, the video cannot be read, or the run has no
+            entities to explain with.
     """
+    check_kind(out, ".html", ".htm")
     model = predictor.run.model
     if not isinstance(model, Adapter):
         raise BadInput(predictor.run.folder, "is a baseline without entities", "explain an ALT run")

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from corpus.errors import BadInput
+
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -97,6 +99,21 @@ def try_file(target: Path) -> None:
     if target.is_dir():
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     try_place(target)
+
+
+def check_kind(target: Path, *suffixes: str) -> None:
+    """Refuse to write a file that is not called as its kind is: it may be another, by mistake.
+
+    Args:
+        target: the file.
+        suffixes: of its kind, in lower case.
+
+    Raises:
+        BadInput: `target` is a folder, or has none of them.
+    """
+    cause = "is a folder" if target.is_dir() else f"is not called *{' or *'.join(suffixes)}"
+    if target.is_dir() or target.suffix.lower() not in suffixes:
+        raise BadInput(target, cause, f"name a file, as in {target.stem or 'new'}{suffixes[0]}")
 
 
 def _put(draft: Path, place: Path) -> None:

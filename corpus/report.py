@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from corpus.atomic import atomic_file
+from corpus.atomic import atomic_file, check_kind
 from corpus.build import Entity
 from corpus.expand import beyond_defaults
 from corpus.index import Corpus
@@ -158,7 +158,12 @@ def difference(before: Corpus, after: Corpus) -> Difference:
 
 
 def export_csv(corpus: Corpus, path: Path) -> None:
-    """Write the entities as a CSV table, lists joined by "; "."""
+    """Write the entities as a CSV table, lists joined by "; ".
+
+    Raises:
+        BadInput: `path` is a folder, or not *.csv.
+    """
+    check_kind(path, ".csv")
     fields = list(Entity.model_fields)
     with (
         atomic_file(path) as draft,

@@ -181,6 +181,18 @@ def test_a_report_stands_alone_and_escapes_what_it_was_given(
     assert set(titles) <= {seen.entity for seen in prediction.entities}
 
 
+def test_a_report_takes_the_place_of_no_other_kind_of_file(
+    predictor: Predictor, videos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.txt").write_text("mine")
+    for target in (tmp_path / "labels.txt", tmp_path):
+        with pytest.raises(
+            BadInput, match=r"is not called \*\.html or \*\.htm; name|is a folder; name"
+        ):
+            explain(predictor, videos / "<b>hugging/0.mp4", target)
+    assert (tmp_path / "labels.txt").read_text() == "mine"
+
+
 def test_a_report_lists_as_many_labels_and_entities_as_asked_for(
     predictor: Predictor, videos: Path, tmp_path: Path, monkeypatch
 ) -> None:
