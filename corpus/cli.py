@@ -49,7 +49,10 @@ Cap = Annotated[
     "alt-corpus build --labels ucf101,my-labels.txt --model alt-mini --out artifacts/corpus/mine"
 )
 def build(
-    labels: Annotated[str, typer.Option(help="Label sets: k400, ucf101, …, files, or folders.")],
+    labels: Annotated[
+        list[str],
+        typer.Option(help="Label sets: k400, ucf101, …, files, or folders; may be repeated."),
+    ],
     out_folder: Annotated[
         Path | None, typer.Option("--out", help=r"Folder to write \[artifacts/corpus/NAME].")
     ] = None,
@@ -85,7 +88,7 @@ def build(
     from corpus.labels import load_labels
     from corpus.overrides import Overrides
 
-    sets = load_labels(labels)
+    sets = load_labels(",".join(labels))
     given: dict[str, Any] = {
         "instruments": expand and instruments,
         "parts": expand and parts,
@@ -120,7 +123,7 @@ def build(
         manifest = corpus.manifest
         state = "built"
         if gone:
-            warn(f"{folder}: {gone} labels of the corpus that was there are not in this; use --out")
+            warn(f"{folder}: {gone} labels of the corpus it replaces are not in this one")
     else:
         state = "up to date"
     if json:

@@ -79,6 +79,25 @@ def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path
     assert (forced["state"], forced["id"]) == ("built", facts[1]["id"])
 
 
+def test_labels_may_be_given_repeatedly(labels: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("opening door\n")
+    given = ("--labels", str(labels), "--labels", str(tmp_path / "more.txt"))
+    done = alt_corpus("build", *given, "--no-expand", "--out", str(tmp_path / "c"), "--json", *MINI)
+    assert json.loads(done.stdout)["counts"]["labels"] == 6
+
+
+def test_a_table_takes_the_place_of_no_other_kind_of_file(labels: Path, built: Path) -> None:
+    before = labels.read_text()
+    for target, cause in (
+        (labels, "is not called *.csv; name a file, as in few.csv"),
+        (built, "is a folder"),
+    ):
+        done = alt_corpus("export", str(built), str(target))
+        assert done.returncode == 2
+        assert f"{target}: {cause}" in " ".join(done.stderr.split())
+    assert labels.read_text() == before
+
+
 def test_labels_that_a_new_corpus_drops_are_told_of(built: Path, tmp_path: Path) -> None:
     folder, others = tmp_path / "c", tmp_path / "few.txt"
     shutil.copytree(built, folder)
@@ -86,10 +105,10 @@ def test_labels_that_a_new_corpus_drops_are_told_of(built: Path, tmp_path: Path)
     done = alt_corpus("build", "--labels", str(others), "--out", str(folder), *MINI)
     assert done.returncode == 0
     said = " ".join(done.stderr.split())
-    assert f"{folder}: 4 labels of the corpus that was there are not in this; use --out" in said
+    assert f"{folder}: 4 labels of the corpus it replaces are not in this one" in said
     others.write_text("ironing\nopening door\nopening window\n")
     again = alt_corpus("build", "--labels", str(others), "--out", str(folder), *MINI)
-    assert (again.returncode, "that was there" in again.stderr) == (0, False)
+    assert (again.returncode, "it replaces" in again.stderr) == (0, False)
 
 
 @pytest.mark.parametrize(
