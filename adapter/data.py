@@ -206,6 +206,10 @@ def open_clips(
     left_out: Counter[str] = Counter()
     for number, cache in enumerate(caches):
         _warn_of_alike(cache)
+        _, _, whole = cache.manifest.part.partition("/")
+        if whole and len(caches) < int(whole):
+            cause = f"is part {cache.manifest.part}, and the others are not given"
+            warnings.warn(f"{cache.path}: {cause}; merge them with alt-features", stacklevel=2)
         own = [
             classes.setdefault(readable(name), (len(classes), name))[0]
             for name in cache.manifest.classes

@@ -217,6 +217,18 @@ def test_classes_of_a_cache_that_read_the_same_are_one_and_told_of(write_cache) 
         open_clips([write_cache("a.h5", classes=names[:2]), write_cache("b.h5", classes=names[1:])])
 
 
+def test_a_part_without_the_others_is_told_of(write_cache) -> None:
+    first, second = (
+        write_cache(f"{i}.h5", part=f"{i}/2", whole_clips=32, whole_hash="a", seed=i)
+        for i in (1, 2)
+    )
+    with pytest.warns(UserWarning, match="1.h5: is part 1/2, and the others are not given; merge"):
+        open_clips([first])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(open_clips([first, second])) == 32
+
+
 def test_the_same_features_given_twice_are_refused(write_cache) -> None:
     one = write_cache("one.h5")
     other = one.with_name("other.h5")
