@@ -71,11 +71,11 @@ def train(
     """Train an adapter on cached features, into a run folder."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from adapter.processes import processes
+    from adapter.processes import main_process, processes
     from adapter.settings import configs
     from adapter.task import open_task
     from adapter.text import DEFAULT_PROMPTS
-    from adapter.training import free_name, train_run
+    from adapter.training import check_target, free_name, train_run
 
     given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     given = {name: value for name, value in given.items() if value is not None}
@@ -86,6 +86,8 @@ def train(
         seed=seed,
     )
     to = to or free_name(Path("runs"), features[0].stem, resume)
+    if main_process() and not resume:
+        check_target(to)  # before the backbone is opened and a corpus perhaps built
     # A corpus that is missing is built by one process.
     with processes(where).main_process_first():
         task = open_task(features, val or (), corpus, prompt or DEFAULT_PROMPTS, where, say=say)

@@ -67,7 +67,7 @@ def train_run(
     if resume:
         progress = _resumed(out, config)
     elif main_process():
-        _refuse_taken(out)
+        check_target(out)
     recogniser = build(model, task.entities, task.clips.facts.regions, config.scale, train.seed)
     clips = as_read(task, model, device)
     if main_process() and not resume:
@@ -125,8 +125,12 @@ def _config(task: Task, model: ModelConfig, train: TrainConfig) -> RunConfig:
     )
 
 
-def _refuse_taken(out: Path) -> None:
-    """Refuse a folder that holds a run, or anything else that a run would lie among."""
+def check_target(out: Path) -> None:
+    """Refuse a folder that holds a run, or anything else that a run would lie among.
+
+    Raises:
+        BadInput: it does, or is a file.
+    """
     if (out / "config.json").exists() and (out / "videos.json").exists():
         more = unfinished(out)
         raise BadInput(
@@ -145,7 +149,7 @@ def _refuse_taken(out: Path) -> None:
 
 def _start(out: Path, config: RunConfig, task: Task) -> None:
     """Make a new run folder."""
-    _refuse_taken(out)  # once more: alignment may have been looked up for hours
+    check_target(out)  # once more: alignment may have been looked up for hours
     out.mkdir(parents=True, exist_ok=True)
     with atomic_file(out / "entities.jsonl") as draft:
         names = [Named.model_validate(vars(entity)) for entity in task.corpus.entities]

@@ -201,7 +201,7 @@ def visit(
     """
     path = path.absolute()  # FFmpeg takes a relative name with a colon in it for a URL
     if not path.is_file():
-        raise DecodeError("no such file")
+        raise DecodeError("is a folder" if path.is_dir() else "no such file")
     if path.stat().st_size == 0:
         raise DecodeError("the file is empty")
     reason = DecodeError("no decoder")

@@ -167,7 +167,9 @@ def encode_videos(
         clips = (((path, pixels), pixels) for path, pixels in answers)
         for (path, pixels), features in encoder.features(clips):
             if isinstance(pixels, str):
-                yield BadInput(path, pixels, "check that it plays, or convert it with ffmpeg")
+                there = path.is_file() and path.stat().st_size
+                mend = "check that it plays, or convert it with ffmpeg" if there else "give a video"
+                yield BadInput(path, pixels, mend)
             elif isinstance(features, str):
                 yield BadInput(path, features, "use --precision float32")
             else:

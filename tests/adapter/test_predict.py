@@ -70,7 +70,12 @@ def test_a_video_that_cannot_be_read_is_a_prediction_with_its_error(
     predictor: Predictor, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"not a video")
-    for name, cause in (("broken.mp4", "not a video"), ("absent.mp4", "no such file")):
+    (tmp_path / "folder").mkdir()
+    for name, cause in (
+        ("broken.mp4", "convert it with ffmpeg"),
+        ("absent.mp4", "no such file; give a video"),
+        ("folder", "is a folder; give a video"),
+    ):
         prediction = predictor.predict(tmp_path / name)
         assert prediction.labels == ()
         assert cause in prediction.error.lower()

@@ -326,6 +326,7 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
         (["train", "--features", "cut.h5"], "cut.h5: truncated"),
         (["train", "--features", "feats.h5", "--set", "x=1"], "--set x: no such setting"),
         (["train", "--features", "feats.h5", "--out", "runs/feats"], "holds a run already"),
+        (["train", "--features", "absent.h5", "--out", "feats.h5"], "feats.h5: is a file"),
         (["train", "--features", "feats.h5", "--set", "patience=3"], "patience: needs validation"),
         (["train", "--features", "feats.h5", "--corpus", "runs"], "runs: is no corpus"),
         (["train", "--features", "feats.h5", "--prompt", "x"], "has not exactly one {}"),

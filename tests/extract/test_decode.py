@@ -174,7 +174,7 @@ def no_frames(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b""), "empty"),
         (lambda path: path.write_text("hello"), "not a video that can be opened"),
-        (lambda path: path.mkdir(), "no such file"),
+        (lambda path: path.mkdir(), "is a folder"),
         (lambda path: None, "no such file"),
         (sound_only, "no video stream"),
         (no_frames, "no frame|cannot be opened|no video"),
