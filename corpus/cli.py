@@ -126,12 +126,13 @@ def build(
             warn(f"{folder}: {gone} labels of the corpus it replaces are not in this one")
     else:
         state = "up to date"
+    # As they come from a file they are in the alphabet's order.
+    first = {name: manifest.counts[name] for name in ("labels", "entities")}
+    told = first | dict(sorted(manifest.counts.items()))
     if json:
-        print_json(
-            {"corpus": str(folder), "id": manifest.id, "state": state, "counts": manifest.counts}
-        )
+        print_json({"corpus": str(folder), "id": manifest.id, "state": state, "counts": told})
         return
-    counts = ", ".join(f"{value} {name}" for name, value in manifest.counts.items())
+    counts = ", ".join(f"{value} {name}" for name, value in told.items())
     out.print(f"{folder}: {state}, id {manifest.id}")
     out.print(counts)
     if manifest.thin:

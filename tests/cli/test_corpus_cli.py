@@ -73,6 +73,8 @@ def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path
     facts = [json.loads(alt_corpus(*args, *given).stdout) for given in ((), ("--no-expand",))]
     assert [one["state"] for one in facts] == ["up to date", "built"]
     assert facts[0]["id"] != facts[1]["id"]
+    for names in ([*one["counts"]] for one in facts):  # in one order, however they came about
+        assert names == ["labels", "entities", *sorted(names[2:])]
     assert facts[1]["counts"]["entities"] < 10
     assert json.loads(alt_corpus(*args, "--no-expand").stdout)["state"] == "up to date"
     forced = json.loads(alt_corpus(*args, "--no-expand", "--force").stdout)
