@@ -291,7 +291,7 @@ def warn_of_trained(clips: ClipSet, videos: Iterable[str], source: object) -> No
     """
     if again := clips.named_as(videos):
         warnings.warn(
-            f"{again} of {len(clips)} videos of {source} are called as videos to train on are: "
+            f"{again} of {len(clips)} videos of {source} have the names of videos trained on: "
             "if they are the same, this is no test",
             stacklevel=3,
         )
@@ -307,8 +307,8 @@ def warn_of_choice(clips: ClipSet, videos: Iterable[str], source: object) -> Non
     """
     if again := clips.named_as(videos):
         warnings.warn(
-            f"{again} of {len(clips)} videos of {source} are called as videos that the epoch was "
-            "chosen by: if they are the same, their scores flatter the run",
+            f"{again} of {len(clips)} videos of {source} have the names of videos that the epoch "
+            "was chosen by: if they are the same, their scores flatter the run",
             stacklevel=3,
         )
 

@@ -65,7 +65,9 @@ def test_ep2_is_all_classes_at_once(run: Run, novel: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["ep1", "ep2", "ep3"])
 def test_a_protocol_tells_of_clips_that_were_trained_on(run: Run, tmp_path: Path, protocol) -> None:
-    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*feats\.h5 are called as videos to"):
+    with pytest.warns(
+        UserWarning, match=r"16 of 16 videos of .*feats\.h5 have the names of videos trained"
+    ):
         zero_shot([run], protocol, [tmp_path / "feats.h5"])
 
 

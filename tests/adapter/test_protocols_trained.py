@@ -125,7 +125,9 @@ def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
 
 
 def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:
-    with pytest.warns(UserWarning, match="16 of 16 videos of same are called as videos to train"):
+    with pytest.warns(
+        UserWarning, match="16 of 16 videos of same have the names of videos trained on"
+    ):
         tests = open_tests({"same": write_cache("test.h5", backbone=mini)}, task)
     _, record = conduct("supervised", task, tests, ["clip"], 1, ModelConfig(), QUICK)
     assert record["tests"]["same"]["named_as_in_training"] == 16

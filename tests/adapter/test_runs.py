@@ -236,7 +236,9 @@ def test_evaluation_scores_the_test_split_and_tells_of_clips_trained_on(
     assert (result["clips"], result["named_as_in_training"]) == (4, 0)
     assert result["left_out"] == {"of split train": 8, "of split val": 4}
     path = task.clips.sources[0]
-    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*feats\.h5 are called as videos to"):
+    with pytest.warns(
+        UserWarning, match=r"16 of 16 videos of .*feats\.h5 have the names of videos trained"
+    ):
         assert evaluate_run(run, [path])["named_as_in_training"] == 16
     (tmp_path / "run" / "videos.json").unlink()  # as in a run of before there was one
     assert evaluate_run(Run.load(tmp_path / "run"), [path])["named_as_in_training"] == 0

@@ -126,7 +126,9 @@ def test_validating_with_what_is_trained_on_is_done_and_told_of(
     write_cache, mini, corpus: Path
 ) -> None:
     train = write_cache("train.h5", backbone=mini)
-    with pytest.warns(UserWarning, match=r"16 of 16 videos of .*train\.h5 are called as videos to"):
+    with pytest.warns(
+        UserWarning, match=r"16 of 16 videos of .*train\.h5 have the names of videos trained"
+    ):
         assert len(open_task([train], [train], corpus).val) == 16
 
 
@@ -135,7 +137,7 @@ def test_videos_of_the_validation_split_that_are_trained_on_are_told_of(
 ) -> None:
     train = write_cache("train.h5", backbone=mini, folder="all")
     val = write_cache("val.h5", backbone=mini, split="val", seed=1, folder="all", per_class=2)
-    with pytest.warns(UserWarning, match="8 of 8 videos of .* are called as videos to train on"):
+    with pytest.warns(UserWarning, match="8 of 8 videos of .* have the names of videos trained on"):
         assert open_task([train, val], corpus=corpus).validation == "split"
 
 
