@@ -125,7 +125,7 @@ def as_read(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:
     """
     clips, meets_entities = task.clips, model.method in ("alt", "alt-shuffled")
     if meets_entities and model.align != "none" and not model.project:
-        where = processes("cpu" if device == "auto" else device)
+        where = processes(device)
         with where.main_process_first():
             clips = with_nearest(
                 clips, task.entities, task.corpus.id, model.top_k, str(where.device)

@@ -14,13 +14,20 @@ def main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def on_cpu(device: torch.device | str) -> bool:
+    """Tell whether work is done on a CPU; for "auto", whether there is nothing else."""
+    named = device != "auto" and torch.device(device).type == "cpu"
+    return named or not torch.cuda.is_available()
+
+
 def processes(device: torch.device | str) -> PartialState:
     """Join the other processes, if there are any.
 
     Args:
-        device: that all work is done on.
+        device: that all work is done on, or "auto". The first that is asked for decides for the
+            whole process, as accelerate has it.
     """
-    return PartialState(cpu=torch.device(device).type == "cpu")
+    return PartialState(cpu=on_cpu(device))
 
 
 def gathered(own: Tensor, count: int, state: PartialState) -> Tensor:

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from adapter.processes import on_cpu
 
 SCRIPT = """
 import json, os, sys
@@ -31,6 +34,14 @@ chances = probabilities(model, clips, labels, 4)
 result = {"history": history, "chances": chances.tolist(), "clips": len(clips)}
 Path(sys.argv[2], os.environ.get("RANK", "alone")).write_text(json.dumps(result))
 """
+
+
+def test_where_a_gpu_is_there_it_is_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = ("auto", "cuda", torch.device("cuda", 1), "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [on_cpu(device) for device in devices] == [False, False, False, True]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert all(on_cpu(device) for device in devices)
 
 
 def test_two_processes_train_and_score_as_one_does(write_cache, tmp_path: Path) -> None:
