@@ -192,11 +192,18 @@ def compare(
     Returns:
         A cell for each shots, test and method.
     """
-    variants = [
+    rows = method_rows(task, methods, model, config)
+    return compare_variants(rows, tests, seeds, shots, device, report, engine)
+
+
+def method_rows(
+    task: Task, methods: Sequence[Method], model: ModelConfig, config: TrainConfig
+) -> list[Variant]:
+    """Return a row for each method, all of one shape and training."""
+    return [
         Variant(method, model.model_copy(update={"method": method}), config, task)
         for method in methods
     ]
-    return compare_variants(variants, tests, seeds, shots, device, report, engine)
 
 
 def compare_variants(

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import torch
 
-from adapter.compare import Cell, Column, Engine, Spread, compare, spread
+from adapter.compare import Cell, Column, Engine, Spread, compare, method_rows, spread
 from adapter.data import ClipSet
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
-from adapter.tables import comparison_record
+from adapter.record import comparison_record
 from adapter.task import Task
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
@@ -64,7 +64,6 @@ def conduct(
     Raises:
         BadInput: a class with too few clips; for base-to-novel, fewer than two classes.
     """
-    whole = task
     if protocol == "base-to-novel":
         task, halves = base_and_novel(task, tests)
         tests = [column for pair in halves for column in pair]
@@ -72,12 +71,8 @@ def conduct(
     cells = compare(
         task, tests, methods, range(seeds), model, train, chosen, device, report, engine
     )
-    record = comparison_record(task, cells, model, train) | {
-        "protocol": protocol,
-        "seeds": list(range(seeds)),
-        "left_out": dict(whole.clips.left_out),
-        "tests": {test.name: _described(test, task) for test in tests},
-    }
+    rows = method_rows(task, methods, model, train)
+    record = comparison_record(cells, rows, tests, range(seeds), chosen) | {"protocol": protocol}
     if protocol == "base-to-novel":
         record["harmonic"] = [
             {"method": base.method, "shots": base.shots, "test": name}
@@ -157,21 +152,3 @@ def _pairs(cells: Sequence[Cell]) -> list[tuple[tuple[str, str], tuple[Cell, Cel
             name = cell.test.removesuffix(": base")
             pairs.append(((name, cell.method), (cell, novel[cell.method, cell.shots, name])))
     return pairs
-
-
-def _described(test: Column, task: Task) -> dict[str, Any]:
-    return {
-        "clips": len(test.clips),
-        "failed": int((~test.clips.seen).sum()),
-        "named_as_in_training": test.clips.named_as(task.clips.videos),
-        "views": test.clips.views,
-        "left_out": dict(test.clips.left_out),
-        "features": test.clips.facts.content_hash,
-        "labels": len(test.labelling.names),
-        "label_set": {
-            "source": test.labelling.source,
-            "names": list(test.labelling.names),
-            "hash": test.labelling.hash,
-            "new": test.labelling.new,
-        },
-    }

@@ -68,9 +68,9 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Train ALT and its baselines alike, and score them side by side."""
-    from adapter.compare import compare
+    from adapter.compare import compare, method_rows
+    from adapter.record import comparison_record
     from adapter.settings import STUDY, configs, counts, method_names
-    from adapter.tables import comparison_record
 
     chosen, draws = method_names(methods), counts(shots)
     model, train = configs(setting or [], STUDY)
@@ -79,7 +79,9 @@ def compare(
     with _progress(len(chosen) * seeds * len(draws)) as report:
         crew = _engine("local", where, to)
         cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report, crew)
-    _finish(cells, comparison_record(task, cells, model, train), to, "comparison", as_json)
+    rows = method_rows(task, chosen, model, train)
+    record = comparison_record(cells, rows, tests, range(seeds), draws)
+    _finish(cells, record, to, "comparison", as_json)
 
 
 def protocol(
@@ -170,17 +172,18 @@ def sweep(
 ) -> None:
     """Train with every combination of settings, on this machine or on a Ray cluster."""
     from adapter.compare import Variant, compare_variants
+    from adapter.record import comparison_record
     from adapter.settings import STUDY, grid
 
     combinations, where = grid(setting, STUDY, method=method), on_device(device)
     crew = _engine(engine, where, to)
     task, tests = _opened(features, test, corpus, prompt, where, to)
-    variants = [Variant(name, *both, task) for name, both in combinations.items()]
-    with _progress(len(variants) * seeds) as report:
+    rows = [Variant(name, *both, task) for name, both in combinations.items()]
+    with _progress(len(rows) * seeds) as report:
         cells = compare_variants(
-            variants, tests, range(seeds), device=where, report=report, engine=crew
+            rows, tests, range(seeds), device=where, report=report, engine=crew
         )
-    record = {"settings": setting, "method": method, **_record(cells, task, seeds)}
+    record = {"settings": setting, **comparison_record(cells, rows, tests, range(seeds))}
     _finish(cells, record, to, "sweep", as_json)
 
 
@@ -202,6 +205,7 @@ def ablate(
     """Change one part of ALT at a time; the last row is ALT as it is."""
     from adapter.ablation import variants
     from adapter.compare import compare_variants
+    from adapter.record import comparison_record
     from adapter.settings import STUDY, configs
 
     where, corpora = on_device(device), corpus or []
@@ -213,7 +217,8 @@ def ablate(
         cells = compare_variants(
             rows, tests, range(seeds), device=where, report=report, engine=crew
         )
-    _finish(cells, _record(cells, task, seeds), to, "ablation", as_json)
+    record = comparison_record(cells, rows, tests, range(seeds))
+    _finish(cells, record, to, "ablation", as_json)
 
 
 def _refuse(context: typer.Context, unread: Collection[str], where: str) -> None:
@@ -303,17 +308,6 @@ def _zero_shot(
     out.print(figures_table(result))
     if result.left_out:
         out.print(f"{result.left_out} rows left out: unlabelled")
-
-
-def _record(cells: Sequence["Cell"], task: "Task", seeds: int) -> dict[str, Any]:
-    return {
-        "cells": [cell.model_dump(mode="json") for cell in cells],
-        "seeds": list(range(seeds)),
-        "labels": list(task.clips.classes),
-        "prompts": list(task.prompts),
-        "corpus": task.corpus.id,
-        "features": task.clips.facts.content_hash,
-    }
 
 
 def _finish(

@@ -1,18 +1,13 @@
-"""A comparison as a table, a picture and a record."""
+"""A comparison as a table and as a picture."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
-from adapter.baselines import TITLES, peak_lr
+from adapter.baselines import TITLES
 from adapter.compare import Cell
-from adapter.model import ModelConfig
 from adapter.protocols import Result
-from adapter.task import Task
-from adapter.train import TrainConfig
 from corpus.atomic import atomic_file
 
 _TITLES: dict[str, str] = dict(TITLES.items())  # rows that are no method are called by their names
@@ -114,25 +109,6 @@ def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     with atomic_file(path) as draft:
         figure.savefig(draft, dpi=150)
-
-
-def comparison_record(
-    task: Task, cells: Sequence[Cell], model: ModelConfig, config: TrainConfig
-) -> dict[str, Any]:
-    """Return all of a comparison as JSON-like data, with what decided it."""
-    return {
-        "cells": [cell.model_dump(mode="json") for cell in cells],
-        "titles": {cell.method: _TITLES.get(cell.method, cell.method) for cell in cells},
-        "model": model.model_dump(mode="json", exclude={"method"}),
-        "train": config.model_dump(mode="json", exclude={"seed", "lr"}),
-        "lr": {m: peak_lr(m, config) for m in _methods(cells) if m != "clip"},
-        "labels": list(task.clips.classes),
-        "prompts": list(task.prompts),
-        "corpus": {"id": task.corpus.id, "entities": len(task.corpus.entities)},
-        "features": task.clips.facts.model_dump(mode="json"),
-        "clips": len(task.clips),
-        "version": version("alt-video"),
-    }
 
 
 def _methods(cells: Sequence[Cell]) -> list[str]:

@@ -11,8 +11,9 @@ from adapter.ablation import variants
 from adapter.compare import Cell, Column, Variant, compare_variants, open_tests
 from adapter.forks import forked
 from adapter.kept import kept
+from adapter.record import comparison_record
 from adapter.settings import STUDY, configs
-from adapter.tables import comparison_record, comparison_table
+from adapter.tables import comparison_table
 from adapter.task import open_task
 from corpus.atomic import atomic_file, write_json
 from corpus.backbone import MINI, Backbone, load
@@ -88,7 +89,7 @@ def ablate(
     step = stage("adapters", len(rows) * seeds)
     engine = kept(forked(workers), here / "trainings")
     cells = compare_variants(rows, tests, range(seeds), report=lambda _: step(), engine=engine)
-    record = comparison_record(task, cells, model, training) | {"commit": commit()}
+    record = comparison_record(cells, rows, tests, range(seeds)) | {"commit": commit()}
     write_json(here / "ablation.json", record)
     with atomic_file(here / "table.txt") as draft:
         draft.write_text(

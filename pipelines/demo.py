@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from adapter.baselines import TITLES
-from adapter.compare import Cell, Column, compare, open_tests
+from adapter.compare import Cell, Column, compare, method_rows, open_tests
 from adapter.forks import forked
 from adapter.kept import kept
 from adapter.model import Method, ModelConfig
+from adapter.record import comparison_record
 from adapter.settings import STUDY, configs
-from adapter.tables import comparison_record, draw_comparison, fitting_tables
+from adapter.tables import draw_comparison, fitting_tables
 from adapter.task import Task, open_task
 from adapter.train import TrainConfig
 from corpus.atomic import atomic_file, write_json
@@ -262,7 +263,8 @@ def _compare(
             )
     last = {column.name for column in of_all}
     cells.sort(key=lambda cell: cell.test in last)
-    return cells, comparison_record(task, cells, model, config)
+    rows = method_rows(task, METHODS, model, config)
+    return cells, comparison_record(cells, rows, [*tests, *of_all], seeds, (None, *setting.shots))
 
 
 def _of_all(task: Task, tests: Sequence[Column]) -> list[Column]:

@@ -7,12 +7,14 @@ from adapter.compare import (
     compare,
     compare_variants,
     few_shot,
+    method_rows,
     open_tests,
     spread,
 )
 from adapter.data import open_clips
 from adapter.model import Method, ModelConfig
-from adapter.tables import comparison_record, comparison_table, draw_comparison, fitting_tables
+from adapter.record import comparison_record
+from adapter.tables import comparison_table, draw_comparison, fitting_tables
 from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
@@ -51,8 +53,9 @@ def test_each_method_is_trained_at_the_rate_that_suits_it(task, write_cache, min
 
     def scores(config: TrainConfig, *methods: Method) -> list[float]:
         cells = compare(task, tests, methods, [0], ModelConfig(), config)
-        record = comparison_record(task, cells, ModelConfig(), config)
-        rates.append(record["lr"])
+        rows = method_rows(task, methods, ModelConfig(), config)
+        record = comparison_record(cells, rows, tests, [0])["rows"]
+        rates.append({name: row["train"]["lr"] for name, row in record.items()})
         return [cell.seeds[0].model_dump()["calibration_error"] for cell in cells]
 
     rates: list[dict[str, float]] = []
@@ -111,9 +114,6 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
         assert headings == [str(c.header) for c in comparison_table(cells).columns[1:]]
     assert len(fitting_tables(cells, 40)) == len(headings)
     assert len(fitting_tables(cells, 200)) == 1
-    record = comparison_record(task, cells, ModelConfig(), config)
-    assert len(record["cells"]) == len(cells)
-    assert record["features"]["content_hash"] == task.clips.facts.content_hash
 
 
 def test_two_rows_of_one_name_are_refused_and_not_taken_for_seeds_of_one(task) -> None:

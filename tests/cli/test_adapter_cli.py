@@ -272,9 +272,27 @@ def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -
         *("--set", "lr=1e-4,4e-4", "--set", "epochs=1", "--seeds", 2, "--json"),
     )
     assert code == 0
-    cells = json.loads(printed)["cells"]
-    assert [cell["method"] for cell in cells] == ["lr=1e-4", "lr=4e-4"]
-    assert len(cells[0]["seeds"]) == 2
+    record = json.loads(printed)
+    assert [cell["method"] for cell in record["cells"]] == ["lr=1e-4", "lr=4e-4"]
+    assert len(record["cells"][0]["seeds"]) == 2
+    assert {row["model"]["method"] for row in record["rows"].values()} == {"linear"}
+    assert [row["train"]["lr"] for row in record["rows"].values()] == [1e-4, 4e-4]
+
+
+def test_an_ablation_records_the_settings_that_it_was_given(work, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    monkeypatch.setattr("adapter.ablation.CHANGES", {"layers: 0": {"layers": 0}})
+    (corpus,) = Path("artifacts/corpus").iterdir()
+    code, printed, _ = here(
+        *("ablate", "--features", "feats.h5", "--test", "seen=feats.h5", "--corpus", corpus),
+        *("--corpus", corpus, "--set", "epochs=1", "--set", "lr=2e-3", "--seeds", 1, "--json"),
+    )
+    assert code == 0
+    layers, words, alt = json.loads(printed)["rows"].values()
+    for row in (layers, words, alt):
+        assert (row["train"]["epochs"], row["train"]["lr"]) == ({"all": 1}, 2e-3)
+        assert row["corpus"]["id"] == json.loads((corpus / "corpus.json").read_text())["id"]
+    assert [row["model"]["layers"] for row in (layers, words, alt)] == [0, 1, 1]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray")
