@@ -30,7 +30,8 @@ def card(config: RunConfig, metrics: dict[str, Any]) -> str:
         "",
         f"- data set `{_plain(facts.dataset)}`: {config.clips} clips, {facts.views} views of "
         f"{facts.frames} frames, r = {facts.merge}, {facts.regions} regions a frame",
-        f"- features `{facts.content_hash}`; backbone weights `{facts.fingerprint}`"
+        f"- features {', '.join(f'`{digest}`' for digest in config.contents)}; "
+        f"backbone weights `{facts.fingerprint}`"
         + (" (RANDOM: the figures mean nothing)" if facts.random_weights else ""),
         f"- text corpus `{config.corpus}`",
         f"- {len(config.labels)} labels in the prompts "

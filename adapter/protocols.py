@@ -76,7 +76,7 @@ class Result(BaseModel):
         parts: what each evaluation chose from, and on which clips.
         cells: each method on each part, with its intervals and significance.
         prompts: that the labels were put into.
-        features: content hashes of the caches.
+        contents: content hashes of the caches.
         runs: the folders.
         left_out: rows of the caches that have no label, in all.
     """
@@ -87,7 +87,7 @@ class Result(BaseModel):
     parts: list[Part]
     cells: list[Cell]
     prompts: tuple[str, ...]
-    features: tuple[str, ...]
+    contents: tuple[str, ...]
     runs: tuple[str, ...]
     left_out: int
 
@@ -163,7 +163,7 @@ def zero_shot(
         parts=parts,
         cells=cells,
         prompts=first.config.prompts,
-        features=tuple(clips.facts.content_hash for clips in sets),
+        contents=tuple(digest for clips in sets for digest in clips.contents),
         runs=tuple(str(run.folder) for run in runs),
         left_out=sum(sum(clips.left_out.values()) for clips in sets),
     )

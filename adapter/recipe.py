@@ -275,8 +275,9 @@ def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
     there = read_config(run)
     features = FeatureCache(Path(recipe.train.cache)).manifest.content_hash
     model, train = configs(recipe.settings, method=method, seed=seed)
-    wanted = (model, settled(train, method, there.clips), features)
-    if (there.model, there.train, there.features.content_hash) != wanted:
+    wanted = (model, settled(train, method, there.clips), (features,))
+    contents = there.contents or (there.features.content_hash,)  # an old run noted the first alone
+    if (there.model, there.train, contents) != wanted:
         cause = "is finished, with other settings or features than the recipe's"
         raise BadInput(run, cause, "use another --out")
     return True

@@ -97,3 +97,14 @@ def test_an_adapter_is_loaded_from_its_run_folder_in_one_line(task, tmp_path: Pa
     train_run(task, ModelConfig(method="linear"), TrainConfig(epochs=1), tmp_path / "other")
     with pytest.raises(BadInput, match="is a run of linear"):
         Adapter.from_run(tmp_path / "other")
+
+
+def test_a_card_names_every_cache_that_was_trained_on(
+    write_cache, make_task, mini, tmp_path: Path
+) -> None:
+    caches = [write_cache(f"{seed}.h5", seed=seed, backbone=mini) for seed in range(2)]
+    task = make_task(open_clips(caches))
+    train_run(task, ModelConfig(method="linear"), TrainConfig(epochs=1), tmp_path / "run")
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert len(set(task.clips.contents)) == 2
+    assert all(f"`{digest}`" in card for digest in task.clips.contents)

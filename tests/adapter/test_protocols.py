@@ -12,6 +12,7 @@ from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import train_run
 from corpus.errors import BadInput
+from extract.store import FeatureCache
 
 NOVEL = ("yoga", "zumba", "welding", "archery", "bowling")
 
@@ -61,6 +62,15 @@ def test_ep2_is_all_classes_at_once(run: Run, novel: Path) -> None:
     clip, ours = result.cells
     assert clip.behind == pytest.approx(ours.mean - clip.mean)
     assert clip.seeds[0].list_hash == ours.seeds[0].list_hash == part.list_hash
+
+
+@pytest.mark.parametrize("protocol", ["ep2", "ep3"])
+def test_a_protocol_records_every_cache_that_was_scored(
+    run: Run, novel: Path, write_cache, mini, protocol
+) -> None:
+    other = write_cache("other.h5", NOVEL, per_class=2, folder="other", backbone=mini, seed=4)
+    expected = [FeatureCache(path).manifest.content_hash for path in (novel, other)]
+    assert zero_shot([run], protocol, [novel, other]).contents == tuple(expected)
 
 
 @pytest.mark.parametrize("protocol", ["ep1", "ep2", "ep3"])

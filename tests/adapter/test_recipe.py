@@ -223,3 +223,15 @@ def test_a_recipe_goes_on_where_it_was_left(
     other = recipe.model_copy(update={"settings": ("epochs=3",)})
     with pytest.raises(BadInput, match="out/linear-0: is finished, with other settings"):
         list(adapter_commands(other, Path("out"), go_on=True))
+
+
+def test_a_finished_run_on_further_features_is_not_taken_for_the_recipes(
+    write_cache, make_task, mini, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caches = [write_cache(backbone=mini), write_cache("more.h5", seed=1, backbone=mini)]
+    task = make_task(tasks.open_clips(caches))
+    train_run(task, ModelConfig(method="linear"), TrainConfig(epochs=2), Path("out/linear-0"))
+    Path("z.toml").write_text(ZERO_SHOT)
+    with pytest.raises(BadInput, match=r"out/linear-0: is finished, with other .* features"):
+        list(adapter_commands(load("z.toml"), Path("out"), go_on=True))
