@@ -116,13 +116,19 @@ def zero_shot(
 
     Raises:
         BadInput: features of another backbone, fewer classes than a protocol needs, lists missing
-            or naming a class that has no clip; runs that cannot be compared.
+            or naming a class that has no clip; two caches of the same features; runs that cannot
+            be compared.
     """
     first, methods = runs[0], _by_method(runs)
     alone = protocol == "ep3"
     sets = [
         open_clips(some, scored=True) for some in ([[p] for p in features] if alone else [features])
     ]
+    for number, clips in enumerate(sets):
+        for other in sets[:number]:  # within a set, open_clips tells
+            if clips.contents == other.contents:
+                cause = f"holds the same features as {other.sources[0]}"
+                raise BadInput(clips.sources[0], cause, "give it once")
     for clips, path in zip(sets, features, strict=False):
         same_features(clips.facts, first.config.features, path)
         warn_of_trained(clips, {video for run in runs for video in run.videos}, path)

@@ -73,6 +73,13 @@ def test_a_protocol_records_every_cache_that_was_scored(
     assert zero_shot([run], protocol, [novel, other]).contents == tuple(expected)
 
 
+def test_one_cache_is_not_counted_as_two_test_lists(run: Run, novel: Path) -> None:
+    again = novel.with_name("again.h5")
+    again.write_bytes(novel.read_bytes())
+    with pytest.raises(BadInput, match=r"again\.h5: holds the same features as .*novel\.h5;"):
+        zero_shot([run], "ep3", [novel, again])
+
+
 @pytest.mark.parametrize("protocol", ["ep1", "ep2", "ep3"])
 def test_a_protocol_tells_of_clips_that_were_trained_on(run: Run, tmp_path: Path, protocol) -> None:
     with pytest.warns(
