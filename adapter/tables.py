@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from rich.table import Table
 
@@ -13,6 +14,9 @@ from corpus.atomic import atomic_file
 _TITLES: dict[str, str] = dict(TITLES.items())  # rows that are no method are called by their names
 
 _ROW_NAME = 22  # characters that the name of a row has at the least
+_ACROSS = 4  # panels of a picture beside one another
+_LINE, _PANEL_LINE = 60, 24  # characters, in a picture, of a row's name and of a column's
+_ROWS, _LAST = "#a3b4cc", "#26547c"
 
 
 def comparison_table(
@@ -30,7 +34,7 @@ def comparison_table(
     )
     table.add_column("", min_width=_ROW_NAME)
     for shots, test in columns:
-        table.add_column(f"{_heading(shots, test)}\nN = {clips[shots, test]}", justify="right")
+        table.add_column(f"{heading(shots, test)}\nN = {clips[shots, test]}", justify="right")
     for method in _methods(cells):
         row: list[str] = []
         for column in columns:
@@ -52,7 +56,7 @@ def fitting_tables(cells: Sequence[Cell], width: int) -> list[Table]:
     groups: list[list[tuple[int | None, str]]] = []
     left = 0
     for column in _columns(cells):
-        wide = 3 + max(len(_heading(*column)), len("100.0 ± 10.0*"))
+        wide = 3 + max(len(heading(*column)), len("100.0 ± 10.0*"))
         if not groups or wide > left:
             groups.append([])
             left = width - _ROW_NAME - 4
@@ -85,29 +89,40 @@ def figures_table(result: Result) -> Table:
 
 
 def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
-    """Draw cells as bars with their 95 % intervals, as PNG, SVG or PDF by the path's suffix."""
+    """Draw cells as bars with their 95 % intervals, as PNG, SVG or PDF by the path's suffix.
+
+    A panel for each column and in it a bar for each row, the last in a colour of its own: a dashed
+    line carries its mean past the others.
+    """
+    import matplotlib
     from matplotlib.figure import Figure
 
     columns, methods = _columns(cells), _methods(cells)
-    figure = Figure(figsize=(2 + 1.8 * len(columns), 4), layout="constrained")
-    axes = figure.subplots()
-    width = 0.8 / len(methods)
-    for number, method in enumerate(methods):
-        own = [
-            next(c for c in cells if c.method == method and (c.shots, c.test) == column)
-            for column in columns
-        ]
-        means = [100 * cell.mean for cell in own]
-        low = [max(0.0, mean - 100 * c.interval.low) for mean, c in zip(means, own, strict=True)]
-        high = [max(0.0, 100 * c.interval.high - mean) for mean, c in zip(means, own, strict=True)]
-        places = [at + (number - (len(methods) - 1) / 2) * width for at in range(len(columns))]
-        axes.bar(
-            places, means, width, label=_TITLES.get(method, method), yerr=[low, high], capsize=2
-        )
-    axes.set_xticks(range(len(columns)), [_heading(*column) for column in columns])
-    axes.set_ylabel("top-1, %")
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    with atomic_file(path) as draft:
+    names = [fill(_TITLES.get(method, method), _LINE) for method in methods]
+    places, colours = range(len(methods)), [_ROWS] * (len(methods) - 1) + [_LAST]
+    across = min(len(columns), _ACROSS)
+    down = -(-len(columns) // across)
+    left = 0.08 * max(len(line) for name in names for line in name.splitlines())
+    size = (left + 2.4 * across, down * (1 + 0.28 * len(methods)))
+    # The names are the user's: no dollar in them begins a formula.
+    with matplotlib.rc_context({"text.parse_math": False}), atomic_file(path) as draft:
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
+        for axes, column in zip(panels, columns, strict=False):
+            there = {c.method: c for c in cells if (c.shots, c.test) == column}
+            own = [there[method] for method in methods]
+            means = [100 * cell.mean for cell in own]
+            low = [max(0.0, m - 100 * c.interval.low) for m, c in zip(means, own, strict=True)]
+            high = [max(0.0, 100 * c.interval.high - m) for m, c in zip(means, own, strict=True)]
+            axes.barh(places, means, 0.7, xerr=[low, high], capsize=2, color=colours)
+            axes.axvline(means[-1], color="0.4", linewidth=0.8, linestyle="--")
+            axes.set_title(fill(heading(*column), _PANEL_LINE), fontsize="medium")
+            axes.set_xlabel("top-1, %")
+            axes.tick_params(labelbottom=True)
+        panels[0].set_yticks(places, names)
+        panels[0].set_ylim(len(methods) - 0.5, -0.5)  # the first row on top, as in the table
+        for spare in panels[len(columns) :]:
+            spare.set_axis_off()
         figure.savefig(draft, dpi=150)
 
 
@@ -125,5 +140,6 @@ def _count(cell: Cell) -> str:
     return f"{clips} ({failed} failed)" if failed else str(clips)
 
 
-def _heading(shots: int | None, test: str) -> str:
+def heading(shots: int | None, test: str) -> str:
+    """Return what a column is called."""
     return test if shots is None else f"{test}, {shots} shots"
