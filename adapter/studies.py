@@ -313,23 +313,25 @@ def _zero_shot(
 def _finish(
     cells: Sequence["Cell"], record: dict[str, Any], to: Path | None, name: str, as_json: bool
 ) -> None:
-    """Write the record and its picture, and print it or its table."""
+    """Write the record, print it or its table, and draw its picture."""
     from adapter.tables import draw_comparison, fitting_tables
     from corpus.atomic import write_json
 
     if to is not None:
         write_json(to / f"{name}.json", record)
-        draw_comparison(cells, to / f"{name}.png")
     if as_json:
         print_json(record)
-        return
-    for table in fitting_tables(cells, out.width):
-        out.print(table)
-    for harmonic in record.get("harmonic", ()):
-        out.print(
-            f"{harmonic['test']}, {harmonic['method']}: harmonic mean of base and novel "
-            f"{100 * harmonic['mean']:.1f} ± {100 * harmonic['std']:.1f}",
-        )
+    else:
+        for table in fitting_tables(cells, out.width):
+            out.print(table)
+        for harmonic in record.get("harmonic", ()):
+            out.print(
+                f"{harmonic['test']}, {harmonic['method']}: "
+                f"harmonic mean of base and novel "
+                f"{100 * harmonic['mean']:.1f} ± {100 * harmonic['std']:.1f}"
+            )
+    if to is not None:  # last: no picture is worth the table
+        draw_comparison(cells, to / f"{name}.png")
 
 
 @contextmanager

@@ -177,6 +177,22 @@ def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> 
     assert (work / "comparison" / "comparison.png").stat().st_size > 1000
 
 
+def test_a_picture_that_cannot_be_drawn_costs_no_table(work: Path, here, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device", "comparison.png")
+
+    monkeypatch.chdir(work)
+    monkeypatch.setattr("adapter.tables.draw_comparison", fail)
+    compared = ("compare", "--features", "feats.h5", "--test", "seen=feats.h5", "--seeds", 1)
+    compared += ("--methods", "clip", "--out", "undrawn")
+    code, printed, said = here(*compared)
+    assert code == 1
+    assert "mean-pooled CLIP" in printed
+    assert "error: comparison.png: No space left" in said
+    _, printed, _ = here(*compared, "--json")
+    assert json.loads(printed) == json.loads(Path("undrawn/comparison.json").read_text())
+
+
 def test_a_killed_comparison_goes_on_from_the_trainings_it_had_done(work: Path) -> None:
     command = ("compare", "--features", "feats.h5", "--test", "seen=feats.h5", "--json")
     command += ("--methods", "linear,temporal,alt", "--seeds", 2, "--set", "epochs=20")
