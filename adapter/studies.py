@@ -314,7 +314,7 @@ def _finish(
     cells: Sequence["Cell"], record: dict[str, Any], to: Path | None, name: str, as_json: bool
 ) -> None:
     """Write the record, print it or its table, and draw its picture."""
-    from adapter.tables import draw_comparison, fitting_tables
+    from adapter.tables import draw_comparison, fitting_tables, heading
     from corpus.atomic import write_json
 
     if to is not None:
@@ -326,7 +326,7 @@ def _finish(
             out.print(table)
         for harmonic in record.get("harmonic", ()):
             out.print(
-                f"{harmonic['test']}, {harmonic['method']}: "
+                f"{heading(harmonic['shots'], harmonic['test'])}, {harmonic['method']}: "
                 f"harmonic mean of base and novel "
                 f"{100 * harmonic['mean']:.1f} ± {100 * harmonic['std']:.1f}"
             )

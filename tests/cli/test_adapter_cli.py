@@ -249,11 +249,12 @@ def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch
     monkeypatch.chdir(work)
     code, printed, _ = here(
         *("protocol", "base-to-novel", "--features", "feats.h5", "--test", "list1=feats.h5"),
-        *("--shots", 1, "--seeds", 1, "--methods", "clip,linear", "--set", "epochs=1"),
+        *("--shots", "1,2", "--seeds", 1, "--methods", "clip,linear", "--set", "epochs=1"),
         *("--out", "measured"),
     )
     assert code == 0
-    assert "harmonic mean of base and novel" in " ".join(printed.split())
+    for shots in (1, 2):
+        assert f"list1, {shots} shots, linear: harmonic mean of base and novel " in printed
     record = json.loads((work / "measured" / "metrics.json").read_text())
     assert record["protocol"] == "base-to-novel"
     assert sum(test["clips"] for test in record["tests"].values()) == 7
