@@ -6,12 +6,21 @@ longer than the encoder, is not in it.
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from adapter.baselines import TITLES, settled
 from adapter.flops import Cost, cost
@@ -72,7 +81,8 @@ class Recipe(BaseModel):
             rate each method has its own (`Recogniser.lr`): at one for all, baselines look worse.
         seeds: runs of each method.
         methods: ALT, last, and what it is compared with.
-        train, test: caches.
+        train, test: caches. Zero-shot tests that follow one another with the same name, protocol
+            and lists are of one data set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,9 +93,30 @@ class Recipe(BaseModel):
     merge: int
     settings: tuple[str, ...]
     seeds: PositiveInt
-    methods: tuple[Method, ...] = tuple(TITLES)
+    methods: tuple[Method, ...] = Field(tuple(TITLES), min_length=1)
     train: Cache
     test: tuple[Cache, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_carried_out(self) -> Self:
+        # Each is a column of a table, or has a folder for its results.
+        for name, count in Counter(tests[0].name for tests in self.scored).items():
+            if not name:
+                raise ValueError("test: one has no name")
+            if count > 1:
+                mend = "give each a name of its own, and keep the tests of one together"
+                raise ValueError(f"test: {count} data sets are called {name!r}: {mend}")
+        if self.protocol == "zero-shot" and set(self.methods) == {"clip"}:
+            raise ValueError("methods: clip alone has nothing to train")
+        return self
+
+    @property
+    def scored(self) -> list[tuple[Cache, ...]]:
+        """The tests, in each part those that are scored together."""
+        if self.protocol != "zero-shot":
+            return [(test,) for test in self.test]
+        groups = groupby(self.test, lambda test: (test.name, test.protocol, test.lists))
+        return [tuple(tests) for _, tests in groups]
 
 
 class Expected(BaseModel):
@@ -142,7 +173,9 @@ def load(name: str) -> Recipe:
         reason = str(error)
         if isinstance(error, ValidationError):
             first = error.errors()[0]
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            where = ".".join(map(str, first["loc"]))
+            cause = first["msg"].removeprefix("Value error, ")  # ours, which say where themselves
+            reason = f"{where}: {cause}" if where else cause
         raise BadInput(path, f"is no recipe ({reason})", "see adapter/recipes") from error
 
 
@@ -257,11 +290,11 @@ def adapter_commands(recipe: Recipe, out: Path, go_on: bool = False) -> Iterator
             *(*settings, "--out", run, *(["--resume"] if begun else [])),
         ]
     scored = [part for run in runs for part in ("--run", run)]
-    for (name, protocol), group in groupby(recipe.test, lambda test: (test.name, test.protocol)):
-        tests = list(group)
-        features = [part for test in tests for part in ("--features", test.cache)]
-        lists = [part for path in tests[0].lists for part in ("--list", str(label_list(path)))]
-        yield ["protocol", protocol, *scored, *features, *lists, "--out", str(out / name)]
+    for tests in recipe.scored:
+        first, features = tests[0], [part for test in tests for part in ("--features", test.cache)]
+        lists = [part for path in first.lists for part in ("--list", str(label_list(path)))]
+        to = str(out / first.name)
+        yield ["protocol", first.protocol, *scored, *features, *lists, "--out", to]
 
 
 def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:

@@ -162,6 +162,8 @@ frames = 4
 views = "1x1"
 """
 
+TEST = ZERO_SHOT[ZERO_SHOT.index("[[test]]") :]
+
 
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
@@ -169,7 +171,16 @@ views = "1x1"
         ('"1x1"}', '"foo"}', r"train\.views: String should match"),
         ("clips = 9, frames = 4", "clips = 9, frames = 0", r"train\.frames: .* greater than 0"),
         ("seeds = 2", "seeds = 0", "seeds: .* greater than 0"),
-        (ZERO_SHOT.partition("[[")[1] + ZERO_SHOT.partition("[[")[2], "test = []", "test: Tuple"),
+        (TEST, "test = []", "test: Tuple"),
+        ('"clip", "linear"', "", "methods: Tuple should have at least 1"),
+        ('"clip", "linear"', '"clip"', r"methods: clip alone has nothing to train\)"),
+        ('name = "new"', "", r"test: one has no name\)"),
+        (
+            TEST,
+            TEST + TEST.replace('"new"', '"new"\nprotocol = "ep1"'),
+            "test: 2 data sets are .*'new'",
+        ),
+        (TEST, TEST + TEST.replace('"new"', '"old"') + TEST, "test: 2 data sets are called 'new'"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_by_the_name_of_what_is_wrong(
@@ -178,6 +189,19 @@ def test_a_recipe_that_cannot_be_is_refused_by_the_name_of_what_is_wrong(
     (tmp_path / "x.toml").write_text(ZERO_SHOT.replace(good, bad))
     with pytest.raises(BadInput, match=rf"x\.toml: is no recipe \({message}"):
         load(str(tmp_path / "x.toml"))
+
+
+def test_tests_of_a_recipe_that_trains_are_columns_with_names_of_their_own(tmp_path: Path) -> None:
+    recipe = tmp_path / "x.toml"
+    trains = ZERO_SHOT.replace('"zero-shot"', '"supervised"')
+    recipe.write_text(trains + TEST.replace('"new"', '"old"'))
+    assert "new=feats.h5" in next(adapter_commands(load(str(recipe)), tmp_path))
+    recipe.write_text(trains + TEST)
+    with pytest.raises(BadInput, match="test: 2 data sets are called 'new'"):
+        load(str(recipe))
+    recipe.write_text(trains.replace('name = "new"', ""))
+    with pytest.raises(BadInput, match="test: one has no name"):
+        load(str(recipe))
 
 
 def test_a_model_may_be_named_as_flops_takes_it(tmp_path: Path) -> None:
