@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import corpus.backbone  # noqa: F401  (registers alt-mini with open_clip)
 from adapter.baselines import build
 from adapter.clips import PLACE, Clips
 from adapter.model import ModelConfig

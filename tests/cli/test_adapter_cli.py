@@ -344,6 +344,12 @@ def test_a_run_is_exported_and_a_recipe_shown(work: Path, here, tmp_path: Path) 
     assert json.loads(printed)["paper"] == 4947
 
 
+def test_the_bundled_backbone_is_counted_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = alt_adapter("flops", "--model", "alt-mini", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["total"] > 0
+
+
 def test_flops_are_printed_beside_the_papers(here) -> None:
     code, printed, _ = here(
         "flops", "--model", "ViT-L/14", "--frames", 32, "--views", 3, "--merge", 8, "--json"
