@@ -276,8 +276,17 @@ def recipe(
     from adapter.recipe import adapter_commands, expect, extract_commands, load, names
     from corpus.errors import BadInput, RunFailed
 
+    if go and as_json:
+        cause = "has no effect with --run, which prints what its commands print"
+        raise BadInput("--json", cause, "leave one of them out")
     if name is None:
-        out.print("\n".join(f"{known}: {load(known).title}" for known in names()))
+        if go:
+            mend = f"name one of {', '.join(names())}, or a file"
+            raise BadInput("--run", "is given without a recipe", mend)
+        if as_json:
+            print_json(names())
+        else:
+            out.print("\n".join(f"{known}: {load(known).title}" for known in names()))
         return
     chosen = load(name)
     to = to or Path("runs") / Path(name).stem

@@ -344,6 +344,14 @@ def test_a_run_is_exported_and_a_recipe_shown(work: Path, here, tmp_path: Path) 
     assert json.loads(printed)["paper"] == 4947
 
 
+def test_recipes_are_listed_as_json_too(here) -> None:
+    code, printed, _ = here("recipe")
+    assert code == 0
+    code, listed, _ = here("recipe", "--json")
+    assert code == 0
+    assert json.loads(listed) == [line.partition(":")[0] for line in printed.splitlines()]
+
+
 def test_the_bundled_backbone_is_counted_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = alt_adapter("flops", "--model", "alt-mini", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -383,6 +391,9 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
         (["predict", "x.mp4", "--run", "runs/feats", "--device", "tpu"], "no such device"),
         (["recipe", "k4000"], "k4000: no such recipe"),
         (["recipe", "k400-l14", "--run"], "k400-l14-train.h5: no such feature cache"),
+        (["recipe", "--run"], "--run: is given without a recipe; name one of hmdb51-few-shot,"),
+        (["recipe", "k400-l14", "--run", "--json"], "--json: has no effect with --run, which"),
+        (["recipe", "--run", "--json"], "--json: has no effect with --run, which"),
         (
             ["sweep", "--features", "feats.h5", "--test", "a=feats.h5", "--set", "lr=1"],
             "nothing that varies",
