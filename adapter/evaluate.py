@@ -156,8 +156,8 @@ def evaluate_run(
         batch_size: views to a forward pass.
 
     Returns:
-        `Metrics`, which labels were chosen from, rows left out and, for each baseline, its
-        `Metrics` and the paired difference in top-1 (`adapter.statistics.paired`).
+        `Metrics`, which labels were chosen from, content hashes, rows left out and, for each
+        baseline, its `Metrics` and the paired difference in top-1 (`adapter.statistics.paired`).
 
     Raises:
         BadInput: features of another backbone, classes that the labels lack.
@@ -175,6 +175,7 @@ def evaluate_run(
         "label_set": {"source": chosen.source, "hash": chosen.hash, "new": chosen.new},
         "prompts": list(run.config.prompts),
         "views": clips.facts.views,
+        "contents": list(clips.contents),
         "left_out": dict(clips.left_out),
         "named_as_in_training": clips.named_as(run.videos),
         "named_as_in_validation": clips.named_as(run.val_videos),

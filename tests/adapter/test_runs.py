@@ -16,6 +16,7 @@ from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import free_name, train_run
 from corpus.errors import BadInput
+from extract.store import FeatureCache
 
 QUICK = TrainConfig(epochs=4, batch_size=8, lr=1e-3)
 
@@ -220,6 +221,7 @@ def test_evaluation_of_a_run_says_what_was_scored_against_what(
     result = evaluate_run(Run.load(tmp_path / "run"), [path])
     assert (result["clips"], result["failed"], result["left_out"]) == (18, 2, {})
     assert result["label_set"]["source"] == "run"
+    assert result["contents"] == [FeatureCache(path).manifest.content_hash]
     clip = result["baselines"]["clip"]
     assert clip["list_hash"] == result["list_hash"]
     assert clip["difference"] == pytest.approx(result["top1"] - clip["top1"])
