@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from corpus.atomic import atomic_folder
 from corpus.errors import BadInput
 from extract.drafts import writing
 from extract.manifest import tensors
-from extract.rows import Features
+from extract.rows import Entry, Features
 from extract.store import FeatureCache
 
 FORMATS = ("npy", "parquet", "webdataset")
@@ -43,7 +44,7 @@ def export(cache: FeatureCache, out: Path, form: str) -> int:
         How many clips with features were written.
 
     Raises:
-        BadInput: an unknown form, "parquet" without pyarrow, or `out` exists.
+        BadInput: an unknown form, "parquet" without pyarrow, `out` exists, or the cache is damaged.
         RunFailed: `out` cannot be written.
     """
     if form not in FORMATS:
@@ -70,14 +71,12 @@ def _npy(cache: FeatureCache, folder: Path) -> None:
             blank[name] = np.zeros(shape, dtype)
             head = {"descr": dtype.str, "fortran_order": False, "shape": (len(cache), *shape)}
             np.lib.format.write_array_header_1_0(arrays[name], head)
-        for index in range(len(cache)):
-            features = cache.features(index)
+        words = files.enter_context((folder / "clips.jsonl").open("w", encoding="utf-8"))
+        for index, (entry, features, _) in enumerate(cache.rows()):
             for name, value in (blank if features is None else _tensors(features)).items():
                 arrays[name].write(np.ascontiguousarray(value).data)
+            words.write(json.dumps(_words(cache, index, entry), ensure_ascii=False) + "\n")
     np.save(folder / "label.npy", cache.labels)
-    with (folder / "clips.jsonl").open("w", encoding="utf-8") as file:
-        for index in range(len(cache)):
-            file.write(json.dumps(_words(cache, index), ensure_ascii=False) + "\n")
 
 
 def _parquet(cache: FeatureCache, folder: Path) -> None:
@@ -91,13 +90,14 @@ def _parquet(cache: FeatureCache, folder: Path) -> None:
     words = {"row": pa.int64(), "video": pa.string(), "label": pa.int64(), "split": pa.string()}
     words |= {"status": pa.string(), "error": pa.string(), "class": pa.string()}
     schema = pa.schema([*words.items(), *kinds.items()])
+    stored = enumerate(cache.rows())
     for start in range(0, len(cache), _CLIPS_PER_FILE):
         stop = min(start + _CLIPS_PER_FILE, len(cache))
         path = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.parquet"
         with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
             for first in range(start, stop, _CLIPS_PER_ROW_GROUP):
-                indices = range(first, min(first + _CLIPS_PER_ROW_GROUP, stop))
-                rows = [(_words(cache, index), cache.features(index)) for index in indices]
+                some = islice(stored, min(_CLIPS_PER_ROW_GROUP, stop - first))
+                rows = [(_words(cache, index, row[0]), row[1]) for index, row in some]
                 columns = {
                     name: pa.array([row[name] for row, _ in rows], kind)
                     for name, kind in words.items()
@@ -113,15 +113,15 @@ def _parquet(cache: FeatureCache, folder: Path) -> None:
 
 
 def _webdataset(cache: FeatureCache, folder: Path) -> None:
+    stored = enumerate(cache.rows())
     for start in range(0, len(cache), _CLIPS_PER_FILE):
         name = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.tar"
         with tarfile.open(name, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for index in range(start, min(start + _CLIPS_PER_FILE, len(cache))):
+            for index, (entry, features, _) in islice(stored, _CLIPS_PER_FILE):
                 key = f"{index:08d}"
-                words = json.dumps(_words(cache, index), ensure_ascii=False).encode()
+                words = json.dumps(_words(cache, index, entry), ensure_ascii=False).encode()
                 _add(tar, f"{key}.json", words)
-                row = cache.features(index)
-                for kind, value in _tensors(row).items() if row is not None else ():
+                for kind, value in _tensors(features).items() if features is not None else ():
                     buffer = io.BytesIO()
                     np.save(buffer, value)
                     _add(tar, f"{key}.{kind}.npy", buffer.getvalue())
@@ -137,7 +137,6 @@ def _tensors(features: Features) -> dict[str, NDArray[Any]]:
     return {name: value for name, value in vars(features).items() if value is not None}
 
 
-def _words(cache: FeatureCache, index: int) -> dict[str, Any]:
-    entry = cache.entry(index)
+def _words(cache: FeatureCache, index: int, entry: Entry) -> dict[str, Any]:
     label = cache.manifest.classes[entry.label] if entry.label >= 0 else None
     return {"row": index, **vars(entry), "class": label}

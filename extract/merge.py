@@ -1,14 +1,13 @@
 """Feature caches joined into one: parts of a dataset, or datasets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
-from extract.drafts import writing
+from extract.drafts import Row, writing
 from extract.manifest import OF_PART, CacheManifest
-from extract.rows import Entry, Features
 from extract.shards import differs
 from extract.store import FeatureCache
 from extract.writer import CacheWriter
@@ -35,7 +34,7 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
 
     Raises:
         BadInput: options differ, a part is missing or there twice, parts are not of one list or
-            leave out clips of it, a video is there twice, or `out` exists.
+            leave out clips of it, a video is there twice, a cache is damaged, or `out` exists.
         RunFailed: `out` cannot be written.
     """
     if len(paths) < 2:
@@ -67,17 +66,11 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
         }
     )
     _check_videos(caches, several=len(names) > 1)
-    rows = (
-        (_renamed(cache, index, classes, several=len(names) > 1), cache.features(index))
-        for cache in caches
-        for index in range(len(cache))
-    )
+    rows = (row for cache in caches for row in _renamed(cache, classes, several=len(names) > 1))
     return write(out, manifest, rows)
 
 
-def write(
-    out: Path, manifest: CacheManifest, rows: Iterable[tuple[Entry, Features | None]]
-) -> CacheManifest:
+def write(out: Path, manifest: CacheManifest, rows: Iterable[Row]) -> CacheManifest:
     """Write a cache from rows that others had.
 
     Args:
@@ -94,8 +87,8 @@ def write(
     with writing(out), atomic_file(out) as draft:
         writer = CacheWriter(draft, manifest)
         try:
-            for entry, features in rows:
-                writer.append(entry, features)
+            for row in rows:
+                writer.append(*row)
             return writer.close()
         except BaseException:
             writer.abandon()
@@ -141,10 +134,16 @@ def _check_whole(parts: list[FeatureCache]) -> None:
         raise BadInput(parts[-1].path, cause, mend)
 
 
-def _renamed(cache: FeatureCache, index: int, classes: tuple[str, ...], several: bool) -> Entry:
-    entry = cache.entry(index)
-    label = classes.index(cache.manifest.classes[entry.label]) if entry.label >= 0 else -1
-    return replace(entry, label=label, video=_name(cache, entry.video, several))
+def _renamed(cache: FeatureCache, classes: tuple[str, ...], several: bool) -> Iterator[Row]:
+    """A cache's rows as they are called in the joined one, which has these classes."""
+    labels = [classes.index(name) for name in cache.manifest.classes]
+    for entry, features, digest in cache.rows():
+        if not -1 <= entry.label < len(labels):
+            cause = f"is damaged ({entry.video} has label {entry.label} of {len(labels)} classes)"
+            raise BadInput(cache.path, cause, "make it again with alt-extract")
+        label = labels[entry.label] if entry.label >= 0 else -1
+        renamed = replace(entry, label=label, video=_name(cache, entry.video, several))
+        yield (entry, features, digest) if renamed == entry else (renamed, features)
 
 
 def _datasets(cache: FeatureCache) -> list[str]:

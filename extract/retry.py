@@ -8,10 +8,10 @@ from pathlib import Path
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.datasets import Dataset
+from extract.drafts import Row
 from extract.merge import write
 from extract.options import Options
 from extract.pieces import Engine, Watch
-from extract.rows import Entry, Features
 from extract.run import Report, extract, report_of
 from extract.store import FeatureCache
 
@@ -40,7 +40,8 @@ def retry(
 
     Raises:
         BadInput, RunFailed: as `extract`; and BadInput where another process makes the cache anew
-            meanwhile, or `out`.again, which is made for the while, is a file of another kind.
+            meanwhile, a row of it is not what was written, or `out`.again, which is made for the
+            while, is a file of another kind.
     """
     began = time.monotonic()
     before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
@@ -66,14 +67,20 @@ def retry(
     tried = extract(some, backbone, beside, options, overwrite=True, watch=watch, engine=engine)
     new = FeatureCache(beside)
 
-    def rows() -> Iterator[tuple[Entry, Features | None]]:
-        place = {index: number for number, index in enumerate(again)}
-        for index in range(len(cache)):
-            source, at = (new, place[index]) if index in place else (cache, index)
-            yield source.entry(at), source.features(at)
+    def check_same() -> None:
         if FeatureCache(out).manifest.content_hash != was:
             cause = "was made anew by another process while failed videos were tried again"
             raise BadInput(out, cause, "run the same command again")
+
+    def rows() -> Iterator[Row]:
+        old, tried_again, places = cache.rows(), new.rows(), set(again)
+        try:
+            for index, row in enumerate(old):
+                yield next(tried_again) if index in places else row
+        except BadInput:  # damaged, or another cache by now, which is the better reason
+            check_same()
+            raise
+        check_same()
 
     write(out, cache.manifest, rows())
     beside.unlink()

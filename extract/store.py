@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from corpus.errors import BadInput
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
 from extract.raw import RawRows
-from extract.rows import Entry, Features
+from extract.rows import Entry, Features, finished, row_digest
 from extract.writer import NESTED, CacheWriter, load_filters
 
 __all__ = [
@@ -157,6 +157,28 @@ class FeatureCache:
             status="ok" if self.status[index] == "ok" else "failed",
             error=self.errors[index],
         )
+
+    def rows(self) -> Iterator[tuple[Entry, Features | None, bytes]]:
+        """Read every row, with its `row_digest`; for copies, which must not make damage sound.
+
+        The last row comes only when all of them are what was written, by `content_hash`; a cache
+        of another writer need not have one.
+
+        Raises:
+            BadInput: a row cannot be read, or is not what was written.
+        """
+        entries, digests, told = [], [], self.manifest.content_hash
+        for index in range(len(self)):
+            entries.append(self.entry(index))
+            features = self.features(index)
+            digests.append(row_digest(entries[-1], features))
+            if index + 1 == len(self) and told not in (
+                "",
+                finished(self.manifest, entries, digests).content_hash,
+            ):
+                cause = "is damaged (its rows are not those that were written)"
+                raise BadInput(self.path, cause, _REMAKE)
+            yield entries[-1], features, digests[-1]
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

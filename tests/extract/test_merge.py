@@ -8,6 +8,7 @@ import tarfile
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -176,6 +177,61 @@ def test_what_was_made_otherwise_is_not_merged(
     with pytest.raises(BadInput, match="give two"):
         merge([whole], tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
+
+
+def flip(path: Path, what: bytes) -> None:
+    """Change a bit in the first of these bytes, where they are in the file."""
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(what)] ^= 1
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("facts", [{}, {"compression": "lz4"}, {"compression": "zstd"}])
+@pytest.mark.parametrize("row", [0, 2])
+def test_a_damaged_cache_is_neither_merged_nor_exported(
+    write_cache, manifest: CacheManifest, tmp_path: Path, facts: dict, row: int
+):
+    for name in ("a", "b"):
+        write_cache(tmp_path / f"{name}.h5", manifest.model_copy(update={"dataset": name, **facts}))
+    damaged = tmp_path / "b.h5"
+    with h5py.File(damaged) as file:
+        chunk = file["regions"].id.read_direct_chunk((row, 0, 0, 0))[1]
+    flip(damaged, chunk[20:])
+    assert verify(damaged).faults
+    with pytest.raises(BadInput, match=r"b\.h5: is damaged .*; make it again with alt-extract"):
+        merge([tmp_path / "a.h5", damaged], tmp_path / "out.h5")
+    for form in ("npy", "webdataset"):
+        with pytest.raises(BadInput, match=r"b\.h5: is damaged"):
+            export(FeatureCache(damaged), tmp_path / "out", form)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
+
+
+def test_damaged_words_are_neither_merged_nor_exported(
+    write_cache, manifest: CacheManifest, tmp_path: Path
+):
+    pytest.importorskip("pyarrow", reason="needs pyarrow (the extra parquet)")
+    for name in ("a", "b", "c"):
+        write_cache(tmp_path / f"{name}.h5", manifest.model_copy(update={"dataset": name}))
+    flip(tmp_path / "b.h5", b"/2.mp4")
+    with h5py.File(tmp_path / "c.h5", "r+") as file:
+        file["label"][0] = 7
+    for name in ("b", "c"):
+        with pytest.raises(BadInput, match=rf"{name}\.h5: is damaged"):
+            merge([tmp_path / "a.h5", tmp_path / f"{name}.h5"], tmp_path / "out.h5")
+    with pytest.raises(BadInput, match=r"b\.h5: is damaged"):
+        export(FeatureCache(tmp_path / "b.h5"), tmp_path / "out", "parquet")
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_cache_of_another_writer_that_has_no_hash_is_merged(
+    write_cache, manifest: CacheManifest, tmp_path: Path
+):
+    for name in ("a", "b"):
+        write_cache(tmp_path / f"{name}.h5", manifest.model_copy(update={"dataset": name}))
+    with h5py.File(tmp_path / "b.h5", "r+") as file:
+        del file.attrs["content_hash"]
+    assert merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5").clips == 6
+    assert FeatureCache(tmp_path / "out.h5").videos[3] == "b/a/0.mp4"
 
 
 def test_export_to_npy_is_the_cache_as_arrays(whole: Path, tmp_path: Path):

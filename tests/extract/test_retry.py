@@ -133,6 +133,22 @@ def test_a_cache_that_another_process_makes_anew_meanwhile_is_not_mixed_with_wha
     assert verify(out).faults == ()
 
 
+def test_a_damaged_cache_is_not_made_sound_by_another_try(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    retry(listed, mini, out, RUN)
+    back(listed, 1)
+    kept = FeatureCache(out).features(0)
+    assert kept is not None
+    raw = bytearray(out.read_bytes())
+    raw[raw.index(kept.regions.tobytes())] ^= 1
+    out.write_bytes(raw)
+    with pytest.raises(BadInput, match=r"feats\.h5: is damaged"):
+        retry(listed, mini, out, RUN)
+    assert out.read_bytes() == raw
+
+
 def test_what_a_kill_leaves_beside_goes_and_what_is_another_s_stays(
     listed: Dataset, mini: Backbone, tmp_path: Path
 ):
