@@ -98,7 +98,7 @@ def extract(
         str | None, typer.Option(help="Only part i of n, as in 3/8; join them with merge.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a cache, or drop unfinished work.")
+        bool, typer.Option("--overwrite", help="Replace a feature cache, or drop unfinished work.")
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Of a finished cache, try failed videos again.")

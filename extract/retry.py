@@ -13,7 +13,7 @@ from extract.merge import write
 from extract.options import Options
 from extract.pieces import Engine, Watch
 from extract.run import Report, extract, report_of
-from extract.store import FeatureCache
+from extract.store import FeatureCache, is_cache
 
 
 def retry(
@@ -55,10 +55,10 @@ def retry(
         if cache.status[index] == "failed" and dataset.has(clip)
     ]
     if before.resumed < len(cache) or not again:
-        if _is_cache(beside):  # left by a kill
+        if is_cache(beside):  # left by a kill
             beside.unlink()
         return before
-    if beside.exists() and not _is_cache(beside):
+    if beside.exists() and not is_cache(beside):
         raise BadInput(beside, "is in the way of what is tried again", "move it elsewhere")
     if watch:
         for index in sorted(set(range(len(cache))) - set(again)):
@@ -85,10 +85,3 @@ def retry(
     write(out, cache.manifest, rows())
     beside.unlink()
     return report_of(out, FeatureCache(out), len(cache) - len(again), began, tried.spent)
-
-
-def _is_cache(path: Path) -> bool:
-    try:
-        return path.is_file() and bool(FeatureCache(path).manifest)
-    except BadInput:
-        return False

@@ -95,7 +95,7 @@ def extract(
 
     Raises:
         BadInput: no file of the dataset is there, the options do not fit, the target is something
-            else, or another process works on it.
+            else than a feature cache or damaged, or another process works on it.
         RunFailed: the target cannot be written.
     """
     began = time.monotonic()
@@ -228,13 +228,17 @@ def _finished(out: Path, wanted: CacheManifest) -> FeatureCache | None:
     """The cache at `out`, if there is one and it is what is asked for."""
     if not out.exists():
         return None
-    cache = FeatureCache(out)
+    mend = "choose another --out, or --overwrite it"
+    try:
+        cache = FeatureCache(out)
+    except BadInput as error:
+        raise BadInput(out, error.cause, mend) from error
     late = {"failed", "content_hash"}
     theirs, ours = (m.model_dump(mode="json", exclude=late) for m in (cache.manifest, wanted))
     ours = {name: ours[name] for name in ours if name in theirs}  # an older part has fewer facts
     if theirs != ours:
         cause = f"exists and was made with other options ({differs(theirs, ours)})"
-        raise BadInput(out, cause, "choose another --out, or --overwrite it")
+        raise BadInput(out, cause, mend)
     return cache
 
 

@@ -22,6 +22,7 @@ from extract.drafts import GOES_ON, Draft, writing
 from extract.joining import Join, Joiner
 from extract.manifest import CacheManifest
 from extract.shard import Shard, ShardWriter
+from extract.store import is_cache
 
 _LONGEST = 255  # bytes of a file's name, on the usual file systems
 _HALF_DONE = ("draft-", ".job.")  # how names begin that a kill can leave
@@ -31,7 +32,8 @@ def check_target(target: Path) -> None:
     """Look whether there could be such a file, before there is work to lose.
 
     Raises:
-        BadInput: it is no file but a folder, a device or a pipe, or its name is too long.
+        BadInput: it is no file but a folder, a device or a pipe, its name is too long, or there is
+            a file that is no feature cache, which is never replaced.
         RunFailed: its folder cannot be looked into.
     """
     with writing(target):
@@ -40,6 +42,8 @@ def check_target(target: Path) -> None:
         if target.exists() and not target.is_file():
             what = "a folder" if target.is_dir() else "a device or a pipe"
             raise BadInput(target, f"is {what}", "give a file such as feats.h5 as --out")
+        if target.exists() and not is_cache(target):
+            raise BadInput(target, "exists, and is no feature cache", "choose another --out")
 
 
 class Shards:

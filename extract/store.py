@@ -16,7 +16,7 @@ from corpus.errors import BadInput
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
 from extract.raw import RawRows
 from extract.rows import Entry, Features, finished, row_digest
-from extract.writer import NESTED, CacheWriter, load_filters
+from extract.writer import MARK, NESTED, CacheWriter, load_filters
 
 __all__ = [
     "CacheManifest",
@@ -25,10 +25,28 @@ __all__ = [
     "FeatureCache",
     "Features",
     "PreprocessFacts",
+    "is_cache",
 ]
 
 _REMAKE = "make it again with alt-extract"
 _COLUMNS = ("video", "label", "split", "status", "error")
+
+
+def is_cache(path: Path) -> bool:
+    """Whether there is a feature cache, also a damaged one of ours: what may be replaced by one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        if file.read(len(MARK)) == MARK.encode():
+            return True
+    try:
+        return bool(FeatureCache(path).manifest)
+    except BadInput:
+        return False
 
 
 class FeatureCache:

@@ -20,6 +20,7 @@ from extract.seal import Seal
 from extract.sink import Sink
 
 USER_BLOCK = 512
+MARK = "ALT feature cache, "  # how every such file begins, whatever its schema
 # Attributes that hold more than one value, as JSON text.
 NESTED = ("classes", "preprocess", "grid")
 # The format that HDF5 1.10 reads; fixed, so that a newer library writes the same bytes.
@@ -154,7 +155,7 @@ def load_filters(compression: str) -> None:
 def user_block(digest: str) -> bytes:
     """The first 512 bytes of a cache file whose other bytes have this digest."""
     what = "sha256 of the sha256s of every MiB of what follows"
-    line = f"ALT feature cache, schema {SCHEMA_VERSION}; {what}: {digest}\n"
+    line = f"{MARK}schema {SCHEMA_VERSION}; {what}: {digest}\n"
     return line.encode().ljust(USER_BLOCK, b"\0")
 
 

@@ -189,6 +189,7 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--device", "hpu"], "--device hpu: cannot be used"),
         (["--device", "meta"], "--device meta: cannot be used"),
         (["--out", "{tmp}"], "{tmp}: is a folder;"),
+        (["--out", "{tmp}/one.txt"], "{tmp}/one.txt: exists, and is no feature cache; choose"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

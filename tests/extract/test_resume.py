@@ -7,6 +7,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -182,10 +183,46 @@ def test_a_finished_cache_is_left_and_another_is_not_overwritten(
     assert (report.resumed, report.spent.frames, report.untouched) == (7, 0, True)
     with pytest.raises(BadInput, match=r"other options \(merge 8, now 2.*--overwrite"):
         extract(dataset, mini, out, dataclasses.replace(OPTIONS, merge=2))
-    out.write_text("my thesis")
-    with pytest.raises(BadInput, match="not an HDF5 file"):
-        extract(dataset, mini, out, OPTIONS)
-    assert out.read_text() == "my thesis"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_is_no_cache_is_never_replaced(
+    dataset: Dataset, mini: Backbone, tmp_path: Path, overwrite: bool
+):
+    (tmp_path / "list.csv").write_text("archery/0.mp4,archery\n")
+    (tmp_path / "empty.h5").touch()
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = [1]
+    for path in sorted(tmp_path.iterdir()):
+        before = path.read_bytes()
+        cause = "exists, and is no feature cache; choose another --out"
+        with pytest.raises(BadInput, match=f"{path.name}: {cause}$"):
+            extract(dataset, mini, path, OPTIONS, overwrite=overwrite)
+        assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("kind", ["cut", "damaged", "older", "of another writer"])
+def test_any_cache_is_replaced_when_asked_also_one_that_cannot_be_read(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, kind: str
+):
+    out, good = tmp_path / "feats.h5", whole.read_bytes()
+    at = good.index(b"schema_version")
+    out.write_bytes(
+        {
+            "cut": good[: len(good) // 2],
+            "damaged": good[:at] + b"\xff" + good[at + 1 :],
+            "older": b"ALT feature cache, schema 0; of a kind that is no HDF5",
+            "of another writer": good[512:],  # without our first line
+        }[kind]
+    )
+    if kind != "of another writer":
+        with pytest.raises(
+            BadInput, match=r"feats\.h5: .*; choose another --out, or --overwrite it"
+        ):
+            extract(dataset, mini, out, OPTIONS)
+    extract(dataset, mini, out, OPTIONS, overwrite=True)
+    assert out.read_bytes() == good
 
 
 def test_two_runs_on_one_target_do_not_meet(dataset: Dataset, mini: Backbone, tmp_path: Path):
@@ -267,7 +304,7 @@ def test_an_interrupted_overwrite_goes_on_and_the_old_cache_stays_till_its_end(
     whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, old: str, again: bool
 ):
     out = tmp_path / "feats.h5"
-    before = whole.read_bytes() if old == "same" else b"another cache"
+    before = whole.read_bytes() if old == "same" else b"ALT feature cache, but another"
     out.write_bytes(before)
     for after in (5, 4):  # in the second shard; there again, after the three of the first
         with pytest.raises(Stop):
