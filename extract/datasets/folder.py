@@ -14,6 +14,9 @@ from extract.datasets.base import (
     walk,
 )
 
+# What the folders of splits are called, in any case.
+_SPLITS = ("train", "training", "val", "valid", "validation", "validate", "test", "testing")
+
 
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     """List a folder whose subfolders are named for their classes.
@@ -28,7 +31,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
 
     Raises:
         BadInput: no such folder, one that cannot be read or is not in the root, no video in it,
-            or a subfolder that `labels` does not name.
+            subfolders that are splits rather than classes, or one that `labels` does not name.
     """
     existing_folder(root, "videos")
     base = root
@@ -40,6 +43,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         cause = "empty folder" if not files else f"no video among its {len(files)} files"
         raise BadInput(base, cause, "give a folder with a subfolder of videos for each class")
     names = sorted({_class_name(path, base) for path in videos} - {""})
+    _check_classes(base, names, videos, labels or ())
     classes = Classes(labels if labels is not None else names, "--labels")
     clips = []
     for path in videos:
@@ -52,6 +56,22 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         if path.suffix.lower() not in VIDEO_SUFFIXES
     )
     return Dataset("folder", root, split, classes.names, tuple(clips), ignored)
+
+
+def _check_classes(
+    base: Path, names: list[str], videos: list[Path], labels: tuple[str, ...]
+) -> None:
+    """Refuse classes that are called as splits are and hold folders of videos, as splits do.
+
+    Raises:
+        BadInput: they are all the classes there are, or several, and `labels` has none of them.
+    """
+    flat = {path.parent.name for path in videos if path.parent.parent == base}
+    splits = [name for name in names if name.lower() in _SPLITS and name not in (*flat, *labels)]
+    if splits and (len(splits) > 1 or splits == names):
+        cause = f"its folders {', '.join(splits)} look like splits, with a folder for each class"
+        mend = f"give one of them, as in --split {splits[0]}, or name classes with --labels"
+        raise BadInput(base, cause, mend)
 
 
 def _class_name(path: Path, base: Path) -> str:

@@ -37,6 +37,35 @@ def test_a_split_of_a_folder_is_a_subfolder(tmp_path: Path):
     assert dataset.classes == ("x",)
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        "train/x/a.mp4 | val/x/b.mp4 | test/y/c.mp4",
+        "Train/x/a.mp4 | validation/x/deep/b.mp4 | more/d.mp4",
+        "train/x/a.mp4",
+    ],
+)
+def test_splits_of_a_folder_are_not_taken_for_its_classes(tmp_path: Path, files: str):
+    fill(tmp_path, files)
+    with pytest.raises(
+        BadInput, match=r"look like splits.*; give one of them, as in --split \S+, or name"
+    ):
+        open_dataset("folder", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "files", ["train/a.mp4 | plane/b.mp4 | test/c.mp4", "train/x/a.mp4 | b/c.mp4"]
+)
+def test_classes_that_are_called_as_splits_are_can_be(tmp_path: Path, files: str):
+    fill(tmp_path, files)
+    assert "train" in open_dataset("folder", tmp_path).classes
+
+
+def test_labels_say_that_what_looks_like_splits_are_classes(tmp_path: Path):
+    fill(tmp_path, "train/old/a.mp4 | test/new/b.mp4")
+    assert open_dataset("folder", tmp_path, labels=("test", "train")).classes == ("test", "train")
+
+
 def test_labels_give_the_order_and_must_name_every_folder(tmp_path: Path):
     fill(tmp_path, "a/1.mp4 | b/2.mp4")
     dataset = open_dataset("folder", tmp_path, labels=("b", "z", "a"))
