@@ -128,8 +128,8 @@ def extract(
     if labels is not None:
         names = tuple(name for group in load_labels(labels) for name in group.labels)
     data = open_dataset(dataset, root, split, names)
-    if data.ignored:
-        notes.print(f"{len(data.ignored)} files are no videos: {_some(data.ignored)}")
+    for note in data.notes:
+        notes.print(note)
 
     from corpus.backbone import load
     from extract import run as work
@@ -231,11 +231,6 @@ def pick_device(device: str) -> str:
         cause = str(error).splitlines()[0][:120]
         raise BadInput(f"--device {device}", f"cannot be used ({cause})", "use auto") from error
     return device
-
-
-def _some(items: tuple[str, ...], most: int = 5) -> str:
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + rest
 
 
 def _tell(report: Any, retried: bool) -> None:

@@ -40,7 +40,7 @@ class Dataset:
         split: as asked for.
         classes: class names; a clip's label is an index into them.
         clips: the videos; a file that is missing stays in the list and becomes a failed row.
-        ignored: files under the root that are no videos, as paths relative to it.
+        notes: a line each of what was left out of the list, or is odd about it.
         part: "i/n" when the clips are the i-th of n parts of the dataset, else "".
         start, whole_clips, whole_hash: of a part: see `CacheManifest`.
     """
@@ -50,7 +50,7 @@ class Dataset:
     split: str
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
-    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     part: str = ""
     start: int = 0
     whole_clips: int = 0
@@ -240,7 +240,7 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
     above |= {os.path.realpath(folder)}
     try:
         with os.scandir(folder) as entries:
-            seen = [entry for entry in entries if not _is_aside(entry.name)]
+            seen = [entry for entry in entries if not is_aside(entry.name)]
             found = sorted((entry.name, entry.is_dir()) for entry in seen)
     except OSError as error:
         cause = f"cannot be read ({error.strerror})"
@@ -253,7 +253,21 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
             yield from walk(path, above)
 
 
-def _is_aside(name: str) -> bool:
+def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
+    """Count things and name the first: "2 files are no videos: a, b".
+
+    Args:
+        items: their names, at least one.
+        one, more: what they are: "file is no video", "files are no videos".
+        most: so many are named.
+    """
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    named = ", ".join(items[:most])
+    shown = named.encode(errors="backslashreplace").decode()  # a disk's names need not be UTF-8
+    return f"{len(items)} {one if len(items) == 1 else more}: {shown}{rest}"
+
+
+def is_aside(name: str) -> bool:
     """Tell whether an entry is hidden, or the file system's own where a disk is the root."""
     return name.startswith(".") or name == "lost+found"
 

@@ -10,6 +10,8 @@ from extract.datasets.base import (
     Dataset,
     existing_folder,
     inside,
+    is_aside,
+    some,
     utf8,
     walk,
 )
@@ -50,12 +52,28 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         name = _class_name(path, base)
         label = classes.label(name, path.parent) if name else -1
         clips.append(Clip(utf8(path.relative_to(root).as_posix(), root), label, split))
-    ignored = tuple(
-        path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
-        for path in files
-        if path.suffix.lower() not in VIDEO_SUFFIXES
+    filled = {_class_name(path, base) for path in videos}
+    folders = sorted(path.name for path in base.iterdir() if path.is_dir())
+    others = [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES]
+    told = (
+        (_names(root, others), "file is no video", "files are no videos"),
+        (
+            [name for name in folders if name not in filled and not is_aside(name)],
+            "folder holds no video, and is no class",
+            "folders hold no video, and are no classes",
+        ),
+        (
+            _names(root, [path for path in videos if path.parent == base]),
+            "video lies in no class's folder, and gets no label",
+            "videos lie in no class's folder, and get no label",
+        ),
     )
-    return Dataset("folder", root, split, classes.names, tuple(clips), ignored)
+    notes = tuple(some(*what) for what in told if what[0])
+    return Dataset("folder", root, split, classes.names, tuple(clips), notes)
+
+
+def _names(root: Path, paths: list[Path]) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in paths]
 
 
 def _check_classes(

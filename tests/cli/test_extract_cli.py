@@ -68,7 +68,7 @@ def test_alt_extract_makes_a_sound_cache_and_reports(whole):
     assert report["failed"][0]["video"] == "a/04.mp4"
     assert "not a video that can be opened" in report["failed"][0]["reason"]
     assert "RANDOM weights" in done.stderr
-    assert "1 files are no videos: a/notes[b].txt" in done.stderr
+    assert "1 file is no video: a/notes[b].txt" in done.stderr
     assert "Traceback" not in done.stderr
     assert verify(out).faults == ()
 

@@ -22,12 +22,30 @@ def test_a_folder_s_subfolders_are_its_classes(tmp_path: Path):
         ("singing/A.AVI", 1, "all"),
         ("singing/b.mp4", 1, "all"),
     ]
-    assert dataset.ignored == ("notes.txt",)
+    assert dataset.notes == ("1 file is no video: notes.txt",)
 
 
 def test_videos_in_the_root_have_no_class(tmp_path: Path):
     fill(tmp_path, "a.mp4 | x/b.mp4")
-    assert rows(open_dataset("folder", tmp_path)) == [("a.mp4", -1, "all"), ("x/b.mp4", 0, "all")]
+    dataset = open_dataset("folder", tmp_path)
+    assert rows(dataset) == [("a.mp4", -1, "all"), ("x/b.mp4", 0, "all")]
+    assert dataset.notes == ("1 video lies in no class's folder, and gets no label: a.mp4",)
+
+
+def test_what_of_a_folder_is_no_class_or_no_video_is_told(tmp_path: Path):
+    fill(tmp_path, "train/x/a.mp4 | train/notes/b.txt | train/c.txt")
+    (tmp_path / "train/empty").mkdir()
+    (tmp_path / "train/.hidden").mkdir()
+    assert open_dataset("folder", tmp_path, "train").notes == (
+        "2 files are no videos: train/c.txt, train/notes/b.txt",
+        "2 folders hold no video, and are no classes: empty, notes",
+    )
+
+
+def test_of_many_files_that_are_no_videos_the_first_are_named(tmp_path: Path):
+    fill(tmp_path, "x/a.mp4 | x/1.txt | x/2.txt | x/3.txt | x/4.txt | x/5.txt | x/6.txt | x/7.txt")
+    (note,) = open_dataset("folder", tmp_path).notes
+    assert note == "7 files are no videos: x/1.txt, x/2.txt, x/3.txt, x/4.txt, x/5.txt and 2 more"
 
 
 def test_a_split_of_a_folder_is_a_subfolder(tmp_path: Path):
