@@ -253,20 +253,6 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
             yield from walk(path, above)
 
 
-def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
-    """Count things and name the first: "2 files are no videos: a, b".
-
-    Args:
-        items: their names, at least one.
-        one, more: what they are: "file is no video", "files are no videos".
-        most: so many are named.
-    """
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    named = ", ".join(items[:most])
-    shown = named.encode(errors="backslashreplace").decode()  # a disk's names need not be UTF-8
-    return f"{len(items)} {one if len(items) == 1 else more}: {shown}{rest}"
-
-
 def is_aside(name: str) -> bool:
     """Tell whether an entry is hidden, or the file system's own where a disk is the root."""
     return name.startswith(".") or name == "lost+found"

@@ -11,10 +11,10 @@ from extract.datasets.base import (
     existing_folder,
     inside,
     is_aside,
-    some,
     utf8,
     walk,
 )
+from extract.datasets.told import some
 
 # What the folders of splits are called, in any case.
 _SPLITS = ("train", "training", "val", "valid", "validation", "validate", "test", "testing")

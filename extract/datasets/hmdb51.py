@@ -12,6 +12,7 @@ from extract.datasets.base import (
     official,
     read_lines,
 )
+from extract.datasets.told import once
 from extract.datasets.ucf101 import parts
 
 _LISTS = "testTrainMulti_7030_splits"
@@ -37,7 +38,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     videos = first_folder(root, "videos", "hmdb51_org", "hmdb51")
     ((wanted, number), *_) = parts(split, "hmdb51")
     ending = f"_test_split{number}.txt"
-    found: dict[int, list[Clip]] = {}
+    found: dict[int, list[tuple[Clip, str]]] = {}
     for source in sorted(lists.glob(f"*{ending}")):
         name = source.name.removesuffix(ending)
         label = classes.label(name, source)
@@ -51,10 +52,10 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
                 raise BadInput(where, "not `video 0|1|2`", "take the official lists")
             video = videos / name / inside(root / videos / name, path, where)
             if split == "all" or _MARKS[mark] == wanted:
-                found[label].append(Clip(video.as_posix(), label, _MARKS[mark]))
+                found[label].append((Clip(video.as_posix(), label, _MARKS[mark]), where))
     missing = [name for label, name in enumerate(classes.names) if label not in found]
     if missing:
         cause = f"has no list {number} of {len(missing)} classes ({missing[0]!r} the first)"
         raise BadInput(lists, cause, "take the official lists")
-    clips = tuple(clip for label in sorted(found) for clip in found[label])
-    return Dataset("hmdb51", root, split, classes.names, clips)
+    clips, notes = once(row for label in sorted(found) for row in found[label])
+    return Dataset("hmdb51", root, split, classes.names, clips, notes)

@@ -15,6 +15,7 @@ from extract.datasets.base import (
     utf8,
     walk,
 )
+from extract.datasets.told import once
 
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
 
@@ -49,7 +50,8 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
         labels: the classes that are expected, in their order, if any are.
 
     Raises:
-        BadInput: no annotations, or damaged ones, or a class that is not Kinetics'.
+        BadInput: no annotations, or damaged ones, a class that is not Kinetics', or two classes of
+            one video.
     """
     name = f"k{number}"
     existing_folder(root, name)
@@ -58,7 +60,7 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     classes = official(name, labels)
     sources = {part: _annotations(root, number, part) for part in _PARTS}
     parts = [part for part in _PARTS if split == part or (split == "all" and sources[part])]
-    clips = []
+    listed = []
     for part in parts or ["train"]:
         source = sources[part]
         if source is None:
@@ -78,8 +80,9 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
             expected = folder / f"{stem}.mp4"
             video = known.get(stem) or known.get(video_id) or expected
             index = classes.label(label, where) if label else -1
-            clips.append(Clip(utf8(video.as_posix(), root), index, part))
-    return Dataset(name, root, split, classes.names, tuple(clips))
+            listed.append((Clip(utf8(video.as_posix(), root), index, part), where))
+    clips, notes = once(listed)
+    return Dataset(name, root, split, classes.names, clips, notes)
 
 
 def _annotations(root: Path, number: str, part: str) -> Path | None:

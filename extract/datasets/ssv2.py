@@ -15,6 +15,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
+from extract.datasets.told import once
 
 _FILES = {
     "train": ("train", "something-something-v2-train"),
@@ -34,7 +35,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         labels: the classes that are expected, in their order, if any are.
 
     Raises:
-        BadInput: a file is missing or damaged, or its classes are not the official ones.
+        BadInput: a file is missing or damaged, its classes are not the official ones, or a video
+            is of two of them.
     """
     existing_folder(root, "ssv2")
     wanted = {"all": ["train", "val"], "validation": ["val"]}.get(split, [split])
@@ -49,7 +51,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         raise BadInput(order, "its values are not class numbers", _MEND) from error
     same_order(order, names, classes.names, "ssv2's")
     videos = first_folder(root, "20bn-something-something-v2", "videos")
-    clips = []
+    listed = []
     for part in wanted:
         source = _find(root, *_FILES[part])
         for number, row in enumerate(_json(source, list), 1):
@@ -59,8 +61,9 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             video = videos / inside(root / videos, f"{row['id']}.webm", where)
             template = str(row.get("template", "")).replace("[", "").replace("]", "")
             label = classes.label(template, where) if template else -1
-            clips.append(Clip(video.as_posix(), label, part))
-    return Dataset("ssv2", root, split, classes.names, tuple(clips))
+            listed.append((Clip(video.as_posix(), label, part), where))
+    clips, notes = once(listed)
+    return Dataset("ssv2", root, split, classes.names, clips, notes)
 
 
 def _find(root: Path, *stems: str) -> Path:

@@ -14,6 +14,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
+from extract.datasets.told import once
 
 
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
@@ -34,7 +35,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     classes = official("ucf101", labels)
     _check_order(lists / "classInd.txt", classes.names)
     videos = first_folder(root, "UCF-101", "UCF101", "videos")
-    clips = []
+    listed = []
     for part, number in parts(split, "ucf101"):
         source = lists / f"{part}list0{number}.txt"
         for line_number, line in enumerate(read_lines(source), 1):
@@ -48,8 +49,9 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             if told.strip() and told.strip() != str(label + 1):
                 cause = f"label {told.strip()} is not {classes.names[label]}'s, {label + 1}"
                 raise BadInput(where, cause, "take the official lists")
-            clips.append(Clip((videos / name).as_posix(), label, part))
-    return Dataset("ucf101", root, split, classes.names, tuple(clips))
+            listed.append((Clip((videos / name).as_posix(), label, part), where))
+    clips, notes = once(listed)
+    return Dataset("ucf101", root, split, classes.names, clips, notes)
 
 
 def parts(split: str, name: str) -> list[tuple[str, int]]:

@@ -213,3 +213,46 @@ def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
     (root / "labels.json").write_text('{"Approaching something": "0"}')
     with pytest.raises(BadInput, match=r"labels.json: class 1 is 'Approaching something', and"):
         open_dataset("ssv2", tmp_path)
+
+
+def test_what_an_official_list_says_twice_is_there_once_and_told(tmp_path: Path):
+    (tmp_path / "train.csv").write_text(
+        HEAD + "yoga,a,0,10,train\nabseiling,b,0,10,train\nyoga,a,0,10,train\n"
+    )
+    lists = ucf(tmp_path / "ucf") / "ucfTrainTestlist"
+    (lists / "testlist01.txt").write_text("Archery/v_3.avi\n" * 2)
+    marked = hmdb(tmp_path / "hmdb") / "testTrainMulti_7030_splits/wave_test_split1.txt"
+    marked.write_text("wave_a.avi 1 \nwave_a.avi 1 \n")
+    source = ssv2(tmp_path / "ssv2") / "test.json"
+    source.write_text('[{"id": "9"}, {"id": 9}]')
+    for name, root, split, count, said in (
+        ("k400", tmp_path, "train", 2, rf"{tmp_path}/train.csv:4 \(as {tmp_path}/train.csv:2\)"),
+        ("ucf101", tmp_path / "ucf", "test", 1, r".*/testlist01.txt:2 \(as .*/testlist01.txt:1\)"),
+        ("hmdb51", tmp_path / "hmdb", "train", 51, r".*/wave_test_split1.txt:2 \(as .*:1\)"),
+        ("ssv2", tmp_path / "ssv2", "test", 1, r".*/test.json, entry 2 \(as .*entry 1\)"),
+    ):
+        dataset = open_dataset(name, root, split)
+        (note,) = dataset.notes
+        assert len(dataset.clips) == len({clip.video for clip in dataset.clips}) == count
+        assert re.fullmatch(f"1 line repeats another: {said}", note)
+    assert open_dataset("ucf101", tmp_path / "ucf", "train").notes == ()
+
+
+def test_a_video_of_two_classes_is_refused_with_both_its_lines(tmp_path: Path):
+    rows_of = "yoga,a,0,10,train\nabseiling,a,0,10,train\n"
+    (tmp_path / "train.csv").write_text(HEAD + rows_of)
+    told = r"train.csv:3: gives a_000000_000010.mp4 another class than .*train.csv:2; mend one"
+    with pytest.raises(BadInput, match=told):
+        open_dataset("k400", tmp_path, "train")
+    root = ssv2(tmp_path / "ssv2")
+    held = {"id": "7", "template": "Holding [something] next to [something]"}
+    other = {"id": 7, "template": "Closing [something]"}
+    (root / "train.json").write_text(json.dumps([held, other]))
+    with pytest.raises(BadInput, match=r"entry 2: gives .*7.webm another class than .*entry 1"):
+        open_dataset("ssv2", root, "train")
+
+
+def test_a_video_of_two_splits_is_a_row_of_each(tmp_path: Path):
+    (tmp_path / "train.csv").write_text(HEAD + "yoga,a,0,10,train\n")
+    (tmp_path / "test.csv").write_text("youtube_id,time_start,time_end\na,0,10\n")
+    assert [clip.split for clip in open_dataset("k400", tmp_path).clips] == ["train", "test"]
