@@ -65,14 +65,17 @@ class Dataset:
         return os.path.isfile(self.path(clip))  # Path.is_file would raise
 
     def check_there(self) -> None:
-        """Refuse a dataset of which no file is there.
+        """Refuse a dataset that lists no video, or of which no file is there.
 
         Raises:
             BadInput: so it is.
         """
+        if not self.clips:
+            raise BadInput(self.root, f"lists no video of {self.split!r}", "mend it, or --split")
         if not any(self.has(clip) for clip in self.clips):
-            cause = f"none of the {len(self.clips)} files that the list names is there"
-            raise BadInput(self.root, cause, "check --root")
+            count, first = len(self.clips), self.clips[0].video
+            cause = f"none of the {count} files that the list names is there, such as {first}"
+            raise BadInput(self.root, cause, "mend the list, whose paths begin there, or --root")
 
     def shard(self, part: str, block: int) -> "Dataset":
         """The i-th of n parts, for many machines; `alt-features merge` joins their caches.

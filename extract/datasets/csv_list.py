@@ -35,9 +35,9 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         labels: class names in their order; by default the names in the list, sorted.
 
     Raises:
-        BadInput: no list, column names without one for the path or the label, a line that cannot
-            be read, a video listed twice, a class that `labels` does not name, or indices without
-            `labels`.
+        BadInput: no list, column names without one for the path or the label, or none that is
+            known, a line that cannot be read, a video listed twice, a class that `labels` does not
+            name, or indices without `labels`.
     """
     source = _find(root, split)
     folder = source.parent
@@ -91,6 +91,12 @@ def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
     if _is_heading(heads):
         columns = _columns(heads, where)
         filled = filled[1:]
+    elif not _has_video(heads) and any(
+        _has_video(_cells(line, separator, f"{source}:{number}")) for number, line in filled[1:]
+    ):
+        cause = f"has no video, as other lines have, and no column that is known: {heads}"
+        mend = f"call the columns {_known('path')}, {_known('label')}, split; or add such a line"
+        raise BadInput(where, cause, mend)
     rows = []
     for number, line in filled:
         where = f"{source}:{number}"
@@ -105,10 +111,17 @@ def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
     return rows
 
 
+def _has_video(cells: list[str]) -> bool:
+    return any(Path(cell).suffix.lower() in VIDEO_SUFFIXES for cell in cells)
+
+
 def _is_heading(cells: list[str]) -> bool:
     """Tell column names from a video whose class is called "split", say."""
-    videos = [cell for cell in cells if Path(cell).suffix in VIDEO_SUFFIXES]
-    return not videos and not set(cells).isdisjoint(_HEADS)
+    return not _has_video(cells) and not set(cells).isdisjoint(_HEADS)
+
+
+def _known(column: str) -> str:
+    return " or ".join(head for head in _HEADS if _HEADS[head] == column)
 
 
 def _columns(heads: list[str], where: str) -> list[str]:
@@ -116,8 +129,7 @@ def _columns(heads: list[str], where: str) -> list[str]:
     columns = [_HEADS.get(head, head) for head in heads]
     for column in ("path", "label"):
         if columns.count(column) != 1:
-            known = " or ".join(head for head in _HEADS if _HEADS[head] == column)
-            cause = f"{columns.count(column)} of its columns are called {known}"
+            cause = f"{columns.count(column)} of its columns are called {_known(column)}"
             mend = "call one so; if it is a video's line, put `path,label` above it"
             raise BadInput(where, cause, mend)
     return columns

@@ -241,6 +241,11 @@ def test_a_first_video_whose_class_is_a_column_s_name_is_a_video(tmp_path: Path)
     assert dataset.classes == ("label", "split")
 
 
+def test_a_list_of_videos_without_suffixes_needs_no_heads(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("first,x\nsecond,y\n")
+    assert [clip.video for clip in open_dataset("csv", tmp_path).clips] == ["first", "second"]
+
+
 def test_a_list_s_full_paths_are_found_from_a_root_with_dots(tmp_path: Path, monkeypatch):
     fill(tmp_path, "videos/list.csv | work/x")
     monkeypatch.chdir(tmp_path / "work")
@@ -273,6 +278,13 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
             "video_path,label\na.mp4,x\n",
             r"list.csv:1: 0 of its columns are called path or video or file or filename; call one",
         ),
+        (
+            "video_path,class_name\na.mp4,x\n",
+            r"list.csv:1: has no video, .*'video_path', 'class_name'.*; call the columns path or .*"
+            "filename, label or class, split;",
+        ),
+        ("video_path class_name\nb/a.mp4 x\n", "list.csv:1: has no video, as other lines have"),
+        ("id,name,file_path,fps\n1,x,a.MP4,25\n", "list.csv:1: has no video, as other lines"),
         ("path,name\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class; call"),
         ("path,label,class\na.mp4,0,x\n", r"list.csv:1: 2 of its columns are called label or"),
         (f"a.mp4,x\n{'b' * 140_000},x\n", r"list.csv:2: cannot be read \(field larger than"),

@@ -64,6 +64,14 @@ def test_ucf101_s_lists_and_labels_must_agree(tmp_path: Path):
         open_dataset("ucf101", tmp_path, "train")
 
 
+def test_a_list_without_videos_is_refused_before_any_work(tmp_path: Path):
+    (ucf(tmp_path) / "ucfTrainTestlist/testlist01.txt").write_text("\n")
+    with pytest.raises(
+        BadInput, match=f"{tmp_path}: lists no video of 'test'; mend it, or --split"
+    ):
+        open_dataset("ucf101", tmp_path, "test").check_there()
+
+
 def hmdb(root: Path) -> Path:
     lists = root / "testTrainMulti_7030_splits"
     lists.mkdir(parents=True)

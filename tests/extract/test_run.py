@@ -108,7 +108,7 @@ def test_a_missing_file_is_a_failed_row_and_only_missing_files_an_error(
     videos: Path, mini: Backbone, tmp_path: Path
 ):
     (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,x\n")
-    with pytest.raises(BadInput, match="none of the 2 files"):
+    with pytest.raises(BadInput, match=r"none of the 2 files .*such as a.mp4; mend the list"):
         extract(open_dataset("csv", tmp_path), mini, tmp_path / "a.h5", OPTIONS)
     (tmp_path / "a.mp4").write_bytes((videos / "singing/5.mp4").read_bytes())
     report = extract(open_dataset("csv", tmp_path), mini, tmp_path / "a.h5", OPTIONS)
