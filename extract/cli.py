@@ -184,17 +184,18 @@ def extract(
         data = data.shard(shard, checkpoint or usual_checkpoint("cuda"))
     if dry_run:
         from extract.estimate import estimate
+        from extract.retry import to_try
+        from extract.task import Task
 
-        cost = estimate(data, backbone, options, workers, timeout)
+        task = Task(data, backbone, target, options, overwrite)
+        todo, whole = task.left(), task.finished()
+        if retry_failed and whole is not None:
+            todo = tuple(data.clips[index] for index in to_try(data, whole))
+        cost = estimate(task, todo, workers, timeout)
         if json:
             print_json(asdict(cost))
         else:
-            out.print(
-                f"{cost.clips} videos ({cost.missing} missing), {cost.frames} frames, "
-                f"{cost.bytes / 1e6:.1f} MB and as much again until it is whole, "
-                f"about {cost.seconds / 60:.1f} minutes "
-                f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
-            )
+            _tell_cost(cost, target, complete=whole is not None)
         return
 
     from extract.progress import Progress
@@ -231,6 +232,19 @@ def pick_device(device: str) -> str:
         cause = str(error).splitlines()[0][:120]
         raise BadInput(f"--device {device}", f"cannot be used ({cause})", "use auto") from error
     return device
+
+
+def _tell_cost(cost: Any, target: Path, complete: bool) -> None:
+    if complete and not cost.left:
+        out.print(f"{target} is already complete: {cost.clips} videos; --overwrite makes it anew")
+        return
+    left = f"{cost.left} left of " if cost.left < cost.clips else ""
+    out.print(
+        f"{left}{cost.clips} videos ({cost.missing} missing), {cost.frames} frames, "
+        f"{cost.bytes / 1e6:.1f} MB and as much again until it is whole, "
+        f"about {cost.seconds / 60:.1f} minutes "
+        f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
+    )
 
 
 def _tell(report: Any, retried: bool) -> None:

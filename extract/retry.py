@@ -48,12 +48,7 @@ def retry(
     cache = FeatureCache(out)
     was = cache.manifest.content_hash
     beside = out.with_name(f"{out.name}.again")
-    # A file that is still missing would fail in the same way.
-    again = [
-        index
-        for index, clip in enumerate(dataset.clips)
-        if cache.status[index] == "failed" and dataset.has(clip)
-    ]
+    again = to_try(dataset, cache)
     if before.resumed < len(cache) or not again:
         if is_cache(beside):  # left by a kill
             beside.unlink()
@@ -85,3 +80,9 @@ def retry(
     write(out, cache.manifest, rows())
     beside.unlink()
     return report_of(out, FeatureCache(out), len(cache) - len(again), began, tried.spent)
+
+
+def to_try(dataset: Dataset, cache: FeatureCache) -> list[int]:
+    """Rows that failed and may not fail again: a file that is missing would, in the same way."""
+    failed = (index for index, status in enumerate(cache.status) if status == "failed")
+    return [index for index in failed if dataset.has(dataset.clips[index])]

@@ -13,14 +13,14 @@ from corpus.errors import BadInput, RunFailed
 from extract.clip import Pixels, Plan
 from extract.cores import cores
 from extract.datasets import Dataset
-from extract.encode import Encoder, lanes
-from extract.manifest import OF_PART, CacheManifest, PreprocessFacts, check_rows, list_hash
+from extract.encode import Encoder
+from extract.manifest import CacheManifest
 from extract.options import Options, plan_of
-from extract.pieces import Engine, Local, Piece, Spent, Watch, Work, tell
+from extract.pieces import Engine, Local, Spent, Watch, tell
 from extract.pool import Pool
 from extract.rows import Entry, Features
-from extract.shards import Shards, check_target, differs
 from extract.store import FeatureCache
+from extract.task import Task
 from extract.worker import Job
 
 __all__ = ["Options", "Report", "encode_video", "encode_videos", "extract", "facts", "plan_of"]
@@ -99,31 +99,17 @@ def extract(
         RunFailed: the target cannot be written.
     """
     began = time.monotonic()
-    options = options or Options()
-    check_target(out)
     if limit is not None:
         dataset = replace(dataset, clips=dataset.clips[:limit])
-    dataset.check_there()
-    encoder = options.encoder(backbone, lanes(backbone.device))
-    plan = plan_of(backbone, options, dataset.split)
-    manifest = _manifest(dataset, encoder, options, plan)
-    check_rows(manifest)
-    late = {"compression", "failed", "content_hash", *OF_PART}
-    job = manifest.model_dump(mode="json", exclude=late)
-    job |= {"batch": options.batch, "decoder": options.decoder, "checkpoint": options.checkpoint}
-    job |= {"compile": options.compile}
-    shards = Shards(out, job, fresh=overwrite)
-    finished = None if shards.replacing() or overwrite else _finished(out, manifest)
+    task = Task(dataset, backbone, out, options or Options(), overwrite)
+    shards, manifest = task.shards, task.manifest
+    finished = task.finished()
     if finished is not None:
         shards.sweep()
         found = report_of(out, finished, len(dataset.clips), began, Spent())
         return replace(found, untouched=True)
     with shards:
-        pieces = [
-            Piece(number, dataset, dataset.clips[start : start + options.checkpoint])
-            for number, start in enumerate(range(0, len(dataset.clips), options.checkpoint))
-        ]
-        work = Work(replace(dataset, clips=()), options, plan, manifest, shards)
+        pieces, work = task.pieces(), task.work()
         paths = [work.path(piece) for piece in pieces]
         todo = []
         with ThreadPoolExecutor(cores()) as crew:
@@ -142,7 +128,7 @@ def extract(
                 if watch:
                     watch(entry, frames)
 
-            spent = engine(work, todo, encoder, watched)
+            spent = engine(work, todo, task.encoder, watched)
         spent += Spent(writing=joiner.seconds)
     return report_of(out, FeatureCache(out), resumed, began, spent)
 
@@ -186,60 +172,6 @@ def encode_video(path: Path, encoder: Encoder, plan: Plan) -> tuple[Pixels, Feat
     if isinstance(seen, BadInput):
         raise seen
     return seen
-
-
-def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) -> CacheManifest:
-    backbone, facts = encoder.backbone, encoder.backbone.preprocess
-    model, _, pretrained = backbone.name.partition("/")
-    return CacheManifest(
-        dataset=dataset.name,
-        split=dataset.split,
-        classes=dataset.classes,
-        clips=len(dataset.clips),
-        list_hash=list_hash((c.video, c.label, c.split) for c in dataset.clips),
-        backbone=backbone.name,
-        model=model,
-        pretrained=pretrained,
-        fingerprint=backbone.fingerprint,
-        random_weights=backbone.random,
-        merge=options.merge,
-        keep_regions=options.keep_regions,
-        frames=options.frames,
-        views=options.views,
-        sampling=plan.sampling,
-        seed=options.seed,
-        augment=options.augment,
-        part=dataset.part,
-        start=dataset.start,
-        whole_clips=dataset.whole_clips,
-        whole_hash=dataset.whole_hash,
-        preprocess=PreprocessFacts(**vars(facts)),
-        precision=options.precision,
-        dtype=options.dtype,
-        compression=options.compression,
-        dim=encoder.tower.dim,
-        regions=encoder.regions,
-        patches=encoder.tower.patches,
-        grid=encoder.tower.grid,
-    )
-
-
-def _finished(out: Path, wanted: CacheManifest) -> FeatureCache | None:
-    """The cache at `out`, if there is one and it is what is asked for."""
-    if not out.exists():
-        return None
-    mend = "choose another --out, or --overwrite it"
-    try:
-        cache = FeatureCache(out)
-    except BadInput as error:
-        raise BadInput(out, error.cause, mend) from error
-    late = {"failed", "content_hash"}
-    theirs, ours = (m.model_dump(mode="json", exclude=late) for m in (cache.manifest, wanted))
-    ours = {name: ours[name] for name in ours if name in theirs}  # an older part has fewer facts
-    if theirs != ours:
-        cause = f"exists and was made with other options ({differs(theirs, ours)})"
-        raise BadInput(out, cause, mend)
-    return cache
 
 
 def report_of(

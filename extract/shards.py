@@ -93,6 +93,21 @@ class Shards:
         """Whether unfinished work of this job lies here that was begun fresh: it goes on."""
         return self._theirs() == (self.job, True)
 
+    def goes_on(self) -> bool:
+        """Whether unfinished work of this job lies here, which is not to be made anew.
+
+        Raises:
+            BadInput: that of another job lies here, and is not to be dropped, or nobody knows of
+                what it is.
+        """
+        theirs = self._theirs()
+        goes_on = theirs in ((self.job, True), (self.job, self._fresh))
+        if theirs is not None and not goes_on and not self._fresh:
+            mend = "finish it with its own options, or start anew with --overwrite"
+            cause = f"holds unfinished work with other options ({differs(theirs[0], self.job)})"
+            raise BadInput(self.folder, cause, mend)
+        return goes_on
+
     def holds(self, path: Path, manifest: CacheManifest) -> bool:
         """Whether a shard is finished and is what was written; one that is not is removed."""
         if not path.exists():
@@ -205,13 +220,7 @@ class Shards:
         raise BadInput(self.folder, cause, "remove it, or choose another --out")
 
     def _claim(self) -> None:
-        theirs = self._theirs()
-        goes_on = theirs in ((self.job, True), (self.job, self._fresh))
-        if theirs is not None and not goes_on and not self._fresh:
-            mend = "finish it with its own options, or start anew with --overwrite"
-            cause = f"holds unfinished work with other options ({differs(theirs[0], self.job)})"
-            raise BadInput(self.folder, cause, mend)
-        if not goes_on:
+        if not self.goes_on():
             self._empty()
             marked = {"overwrite": True} if self._fresh else {}
             write_json(self.folder / "job.json", self.job | marked)

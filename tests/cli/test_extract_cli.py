@@ -264,6 +264,15 @@ def test_a_dry_run_writes_nothing(videos: Path, tmp_path: Path, monkeypatch, cap
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_knows_what_is_done_already(whole, videos: Path, monkeypatch, capsys):
+    base = ["--dataset", "folder", "--root", str(videos), "--out", str(whole[0]), *MINI]
+    code, said, _ = here(monkeypatch, capsys, *base, "--dry-run")
+    assert (code, f"{whole[0]} is already complete: 14 videos;" in said) == (0, True)
+    again = ["--dry-run", "--workers", "1", "--retry-failed"]
+    code, said, _ = here(monkeypatch, capsys, *base, *again)  # one failed, whose file is there
+    assert (code, said.startswith("1 left of 14 videos (0 missing), 4 frames,")) == (0, True)
+
+
 def test_a_target_that_cannot_be_is_one_line(videos: Path, tmp_path: Path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     out = str(tmp_path / "file" / "feats.h5")

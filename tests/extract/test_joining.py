@@ -16,9 +16,9 @@ from extract.datasets import Dataset
 from extract.joining import Join, Joiner
 from extract.manifest import CacheManifest
 from extract.rows import Entry
-from extract.run import Shards
 from extract.run import extract as extract_by_many
 from extract.shard import ShardWriter
+from extract.shards import Shards
 from extract.store import FeatureCache
 from tests.extract.conftest import RUN as OPTIONS
 from tests.extract.conftest import random_features

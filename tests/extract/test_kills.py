@@ -20,6 +20,7 @@ DRIVER = textwrap.dedent("""
     from corpus.backbone import load
     from extract import clip, pieces, run as work
     from extract.datasets import open_dataset
+    from extract.shards import Shards
 
     root, out, kills, apart = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     backbone, dataset = load("alt-mini", "none"), open_dataset("folder", root)
@@ -48,8 +49,8 @@ DRIVER = textwrap.dedent("""
         def read(self, jobs, ahead): return (clip.read(j.path, j.name, j.plan) for j in jobs)
 
     pieces.Pool = Here
-    assembling = work.Shards.assembling
-    work.Shards.assembling = lambda *job: assembling(*job[:-1], apart == "apart")
+    assembling = Shards.assembling
+    Shards.assembling = lambda *job: assembling(*job[:-1], apart == "apart")
 
     def run(last):
         for name in ("writev", "pwritev", "replace", "fsync", "rmdir", "unlink", "open"):

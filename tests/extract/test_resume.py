@@ -13,11 +13,12 @@ import pytest
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput, RunFailed
-from extract.datasets import Dataset, open_dataset
+from extract.datasets import Clip, Dataset, open_dataset
 from extract.pieces import Local, Spent
 from extract.run import extract as extract_by_many
 from extract.shard import ShardWriter
 from extract.store import FeatureCache
+from extract.task import Task
 from extract.verify import verify
 from extract.writer import CacheWriter
 from tests.extract.conftest import RUN as OPTIONS
@@ -315,6 +316,31 @@ def test_an_interrupted_overwrite_goes_on_and_the_old_cache_stays_till_its_end(
     assert (report.resumed, report.spent.frames) == (3, 16)
     assert out.read_bytes() == whole.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["feats.h5"]
+
+
+def test_what_is_left_of_a_run_is_told_and_nothing_touched(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+
+    def left(overwrite: bool = False, **other: int) -> tuple[Clip, ...]:
+        options = dataclasses.replace(OPTIONS, **other)
+        return Task(dataset, mini, out, options, overwrite).left()
+
+    assert left() == dataset.clips
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(Stop):
+        extract(dataset, mini, out, OPTIONS, watch=stopping(5))  # in the second shard
+    shards = sorted((tmp_path / "feats.h5.shards").iterdir())
+    assert left() == dataset.clips[3:]
+    assert left(overwrite=True) == dataset.clips
+    with pytest.raises(BadInput, match="holds unfinished work with other options"):
+        left(frames=2)
+    assert sorted((tmp_path / "feats.h5.shards").iterdir()) == shards
+    extract(dataset, mini, out, OPTIONS)
+    assert left() == ()
+    assert left(overwrite=True) == dataset.clips
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_an_overwrite_drops_unfinished_work_that_was_to_overwrite_nothing(

@@ -12,11 +12,12 @@ from corpus.backbone import Backbone
 from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
-from extract.estimate import estimate
+from extract.estimate import Estimate, estimate
 from extract.run import encode_video, facts, plan_of
 from extract.run import extract as extract_by_many
 from extract.shards import check_target
 from extract.store import FeatureCache
+from extract.task import Task
 from extract.verify import verify
 from tests.extract.conftest import RUN as OPTIONS
 
@@ -214,13 +215,22 @@ def test_what_a_run_costs_is_told_before_it_is_begun(
 ):
     for dtype in ("float16", "int8"):
         options = dataclasses.replace(OPTIONS, dtype=dtype)
-        cost = estimate(dataset, mini, options, workers=1)
-        extract(dataset, mini, tmp_path / f"{dtype}.h5", options)
-        size = (tmp_path / f"{dtype}.h5").stat().st_size
+        out = tmp_path / f"{dtype}.h5"
+        task = Task(dataset, mini, out, options, overwrite=False)
+        cost = estimate(task, task.left(), workers=1)
+        assert not list(tmp_path.glob(f"{out.name}*"))
+        extract(dataset, mini, out, options)
+        size = out.stat().st_size
         # The broken file is there, so it is counted; and a file has its words besides.
         assert size * 0.8 < cost.bytes < size * 7 / 6
-        assert (cost.clips, cost.missing, cost.frames) == (7, 0, 28)
+        assert (cost.clips, cost.left, cost.missing, cost.frames) == (7, 7, 0, 28)
         assert cost.seconds == cost.decode_seconds + cost.encode_seconds > 0
+
+
+def test_videos_that_are_all_missing_cost_nothing(dataset: Dataset, mini: Backbone, tmp_path: Path):
+    task = Task(dataset, mini, tmp_path / "a.h5", OPTIONS, overwrite=False)
+    gone = [dataclasses.replace(clip, video=f"no/{clip.video}") for clip in dataset.clips[:2]]
+    assert estimate(task, gone, workers=1) == Estimate(clips=7, left=2, missing=2)
 
 
 def test_a_report_says_where_the_time_went(dataset: Dataset, mini: Backbone, tmp_path: Path):
@@ -277,4 +287,4 @@ def test_a_target_that_is_a_link_stays_one(
 def test_what_none_of_the_files_would_cost_is_not_told(dataset: Dataset, mini: Backbone, tmp_path):
     elsewhere = dataclasses.replace(dataset, root=tmp_path)
     with pytest.raises(BadInput, match="none of the 7 files that the list names is there"):
-        estimate(elsewhere, mini, OPTIONS, workers=1)
+        Task(elsewhere, mini, tmp_path / "a.h5", OPTIONS, overwrite=False)
