@@ -95,7 +95,9 @@ class Dataset:
         blocks = -(-len(self.clips) // block)
         if blocks < count:
             cause = f"{len(self.clips)} videos make {blocks} blocks of {block}, not {count} parts"
-            raise BadInput(f"--shard {part}", cause, "use fewer parts, or a smaller --checkpoint")
+            most = (len(self.clips) - 1) // max(count - 1, 1)
+            smaller = f", or for all of them at most --checkpoint {most}" if most > 0 else ""
+            raise BadInput(f"--shard {part}", cause, f"use fewer parts{smaller}")
         start, stop = (blocks * i // count * block for i in (index - 1, index))
         return replace(
             self,
@@ -164,10 +166,13 @@ class Classes:
     Args:
         names: the names.
         source: where they come from, for errors.
+        other: what to do about a name that is none of them but mend its spelling.
     """
 
-    def __init__(self, names: Iterable[str], source: str) -> None:
-        self.names, self.source = tuple(names), source
+    def __init__(
+        self, names: Iterable[str], source: str, other: str = "give --labels that have it"
+    ) -> None:
+        self.names, self.source, self._other = tuple(names), source, other
         # Folders spell "shoot bow" as "shoot_bow": the exact name first, then how it reads.
         self._index = {readable(name): number for number, name in enumerate(self.names)}
         self._index |= {name: number for number, name in enumerate(self.names)}
@@ -181,7 +186,7 @@ class Classes:
         index = self._index.get(name, self._index.get(readable(name)))
         if index is None:
             cause = f"the class {name!r} is not among the {len(self.names)} labels of {self.source}"
-            raise BadInput(where, cause, "add it there, or mend its spelling")
+            raise BadInput(where, cause, f"mend its spelling, or {self._other}")
         return index
 
 
@@ -198,7 +203,7 @@ def official(name: str, labels: tuple[str, ...] | None) -> Classes:
     (known,) = load_labels(name)
     if labels is not None:
         same_order("--labels", labels, known.labels, f"{name}'s")
-    return Classes(known.labels, name)
+    return Classes(known.labels, name, "take the official list")
 
 
 def same_order(where: object, told: Sequence[str], known: Sequence[str], whose: str) -> None:

@@ -127,11 +127,29 @@ def test_every_video_is_in_one_part(dataset: Dataset):
 
 @pytest.mark.parametrize(
     ("part", "cause"),
-    [("0/3", "not i/n"), ("4/3", "not i/n"), ("two", "not i/n"), ("1/5", "make 4 blocks of 2")],
+    [
+        ("0/3", "not i/n"),
+        ("4/3", "not i/n"),
+        ("two", "not i/n"),
+        ("1/5", "7 videos make 4 blocks of 2, not 5 parts; .*, or for all of them at most"),
+        ("1/8", "make 4 blocks of 2, not 8 parts; use fewer parts$"),
+    ],
 )
 def test_a_part_that_cannot_be_is_refused(dataset: Dataset, part: str, cause: str):
     with pytest.raises(BadInput, match=cause):
         dataset.shard(part, 2)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 7])
+def test_the_checkpoint_that_a_refused_part_is_told_of_is_the_largest_that_does(
+    dataset: Dataset, count: int
+):
+    with pytest.raises(BadInput) as caught:
+        dataset.shard(f"1/{count}", 256)
+    most = int(caught.value.mend.split()[-1])
+    assert dataset.shard(f"1/{count}", most).clips
+    with pytest.raises(BadInput, match=f"not {count} parts"):
+        dataset.shard(f"1/{count}", most + 1)
 
 
 def test_datasets_are_joined_with_their_classes_united(

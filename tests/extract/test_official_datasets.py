@@ -54,7 +54,10 @@ def test_ucf101_s_lists_and_labels_must_agree(tmp_path: Path):
     with pytest.raises(BadInput, match=r"trainlist01.txt:1: label 2 is not Archery's, 3"):
         open_dataset("ucf101", tmp_path, "train")
     (lists / "trainlist01.txt").write_text("Curling/v_1.avi 1\n")
-    with pytest.raises(BadInput, match="'Curling' is not among the 101 labels of ucf101"):
+    told = (
+        "'Curling' is not among the 101 labels of ucf101; mend its spelling, or take the official"
+    )
+    with pytest.raises(BadInput, match=told):
         open_dataset("ucf101", tmp_path, "train")
     (lists / "classInd.txt").write_text("1 ApplyEyeMakeup\n3 Archery\n")
     with pytest.raises(BadInput, match=r"classInd.txt:2: not `index name` in order"):
