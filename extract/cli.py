@@ -13,6 +13,7 @@ from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
 from extract.cores import MOST
 from extract.datasets import NAMES, open_dataset
+from extract.words import counted
 
 app = application("Encode videos once, into a feature cache (feats.h5).")
 
@@ -237,11 +238,12 @@ def pick_device(device: str) -> str:
 
 def _tell_cost(cost: Any, target: Path, complete: bool) -> None:
     if complete and not cost.left:
-        out.print(f"{target} is already complete: {cost.clips} videos; --overwrite makes it anew")
+        videos = counted(cost.clips, "video")
+        out.print(f"{target} is already complete: {videos}; --overwrite makes it anew")
         return
     left = f"{cost.left} left of " if cost.left < cost.clips else ""
     out.print(
-        f"{left}{cost.clips} videos ({cost.missing} missing), {cost.frames} frames, "
+        f"{left}{counted(cost.clips, 'video')} ({cost.missing} missing), {cost.frames} frames, "
         f"{cost.bytes / 1e6:.1f} MB and as much again until it is whole, "
         f"about {cost.seconds / 60:.1f} minutes "
         f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
@@ -260,7 +262,7 @@ def _tell(report: Any, retried: bool) -> None:
     resumed = f" ({report.resumed} from before)" if report.resumed else ""
     size = os.path.getsize(report.path) / 1e6
     out.print(
-        f"{report.path}: {manifest.clips - manifest.failed} videos{resumed}, "
+        f"{report.path}: {counted(manifest.clips - manifest.failed, 'video')}{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
     )
     for entry in report.failed:

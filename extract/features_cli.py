@@ -7,12 +7,14 @@ import typer
 
 from corpus.command import accuse, application, out, print_json, run
 from corpus.errors import BadInput
+from extract.words import counted
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
 
 Cache = Annotated[Path, typer.Argument(help="A feature cache, such as feats.h5.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
+_NAMED = 6  # classes that are named where --json has them all
 _SHOWN = 20  # faults of a cache that are printed; a damaged one may have as many as rows
 
 
@@ -36,7 +38,8 @@ def info(cache: Cache, json: Json = False) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         if name == "classes":
-            value = f"{len(manifest.classes)}: {', '.join(manifest.classes[:6])} …"
+            rest = " …" if len(manifest.classes) > _NAMED else ""
+            value = f"{len(manifest.classes)}: {', '.join(manifest.classes[:_NAMED])}{rest}"
         elif name == "preprocess":
             value = ", ".join(f"{key} {setting}" for key, setting in value.items())
         elif name == "failures":
@@ -68,7 +71,7 @@ def verify(
             accuse("fault", f"{path}: and {len(faults) - _SHOWN} more, which --json lists")
         if not faults and not json:
             clips, failed = verdict.manifest.clips, verdict.manifest.failed
-            out.print(f"{path}: sound, {clips} clips, {failed} failed")
+            out.print(f"{path}: sound, {counted(clips, 'clip')}, {failed} failed")
     if json:
         print_json(found)
     if not all(cache["sound"] for cache in found.values()):
@@ -88,8 +91,7 @@ def merge(
     if json:
         print_json(manifest.model_dump(mode="json"))
     else:
-        line = f"{target}: {manifest.clips} clips, {manifest.failed} failed"
-        out.print(line)
+        out.print(f"{target}: {counted(manifest.clips, 'clip')}, {manifest.failed} failed")
 
 
 @app.command(epilog="Example: alt-features export feats.h5 --out feats --format npy")
@@ -103,7 +105,7 @@ def export(
     from extract.store import FeatureCache
 
     count = write(FeatureCache(cache), target, form)
-    out.print(f"{target}: {count} clips as {form}")
+    out.print(f"{target}: {counted(count, 'clip')} as {form}")
 
 
 def main() -> None:

@@ -91,6 +91,9 @@ class Options:
         temporal, _, spatial = self.views.partition("x")
         if not (temporal.isdecimal() and spatial.isdecimal() and int(temporal) > 0):
             raise BadInput(f"--views {self.views}", "not temporal x spatial views", "as in 4x3")
+        if int(spatial) not in (1, 3):
+            mend = f"use {temporal}x1 or {temporal}x3"
+            raise BadInput(f"--views {self.views}", "there are 1 or 3 spatial views", mend)
         if self.augment and int(spatial) != 1:
             raise BadInput(f"--views {self.views}", "augmented views are one crop each", "use Tx1")
         return int(temporal), int(spatial)

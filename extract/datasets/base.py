@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
 from extract.manifest import list_hash
+from extract.words import counted
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
@@ -94,7 +95,8 @@ class Dataset:
         index, count = int(match[1]), int(match[2])
         blocks = -(-len(self.clips) // block)
         if blocks < count:
-            cause = f"{len(self.clips)} videos make {blocks} blocks of {block}, not {count} parts"
+            videos, cut = counted(len(self.clips), "video"), counted(blocks, "block")
+            cause = f"{videos} in blocks of {block} make {cut}, not {count} parts"
             most = (len(self.clips) - 1) // max(count - 1, 1)
             smaller = f", or for all of them at most --checkpoint {most}" if most > 0 else ""
             raise BadInput(f"--shard {part}", cause, f"use fewer parts{smaller}")

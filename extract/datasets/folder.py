@@ -14,7 +14,7 @@ from extract.datasets.base import (
     utf8,
     walk,
 )
-from extract.datasets.told import some
+from extract.words import some
 
 # What the folders of splits are called, in any case.
 _SPLITS = ("train", "training", "val", "valid", "validation", "validate", "test", "testing")

@@ -12,7 +12,7 @@ from extract.datasets.base import (
     official,
     read_lines,
 )
-from extract.datasets.told import once
+from extract.datasets.repeats import once
 from extract.datasets.ucf101 import parts
 
 _LISTS = "testTrainMulti_7030_splits"

@@ -15,7 +15,7 @@ from extract.datasets.base import (
     utf8,
     walk,
 )
-from extract.datasets.told import once
+from extract.datasets.repeats import once
 
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
 

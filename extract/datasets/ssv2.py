@@ -15,7 +15,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
-from extract.datasets.told import once
+from extract.datasets.repeats import once
 
 _FILES = {
     "train": ("train", "something-something-v2-train"),

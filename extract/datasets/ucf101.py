@@ -14,7 +14,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
-from extract.datasets.told import once
+from extract.datasets.repeats import once
 
 
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:

@@ -184,7 +184,7 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--timeout", "inf"], "--timeout inf: not above 0 and at most 86400; use 86400, a day"),
         (["--timeout", "1e12"], "--timeout 1e+12: not above 0 and at most 86400;"),
         (["--engine", "spark"], "--engine spark: unknown; use local or ray"),
-        (["--views", "2x2"], "--views Tx2: there are 1 or 3 spatial views;"),
+        (["--views", "2x2"], "--views 2x2: there are 1 or 3 spatial views; use 2x1 or 2x3"),
         (["--device", "cuda:7"], "--device cuda:7: cannot be used"),
         (["--device", "hpu"], "--device hpu: cannot be used"),
         (["--device", "meta"], "--device meta: cannot be used"),
@@ -226,7 +226,7 @@ def test_failed_videos_are_tried_again_when_asked(
     out = str(tmp_path / "feats.h5")
     base = ["--dataset", "folder", "--root", str(tmp_path), "--out", out, *MINI, "--workers", "1"]
     code, said, _ = here(monkeypatch, capsys, *base)
-    assert (code, "1 failed" in said) == (0, True)
+    assert (code, "feats.h5: 1 video, 1 failed" in said) == (0, True)
     (tmp_path / "a/02.mp4").write_bytes(whole)
     code, said, _ = here(monkeypatch, capsys, *base)
     assert (code, "--retry-failed tries failed videos again" in said) == (0, True)

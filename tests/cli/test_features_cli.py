@@ -9,10 +9,15 @@ from extract.features_cli import main
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
 
 
-def write(path: Path, clips: int, failed: list[tuple[str, str]]) -> Path:
+def write(
+    path: Path,
+    clips: int,
+    failed: list[tuple[str, str]],
+    classes: tuple[str, ...] = ("x", "[bold]y"),
+) -> Path:
     """A cache whose last rows failed: which, and why."""
     manifest = CacheManifest(
-        dataset="folder", split="all", classes=("x", "[bold]y"), clips=clips, backbone="m/p",
+        dataset="folder", split="all", classes=classes, clips=clips, backbone="m/p",
         model="m", pretrained="p", fingerprint="f", random_weights=False, merge=1, frames=1,
         views="1x1", sampling="centre", seed=0, precision="float32", dtype="float16",
         preprocess=PreprocessFacts(
@@ -62,8 +67,13 @@ def test_info_says_what_the_cache_holds_and_what_made_it(cache: Path, alt_featur
     assert len(facts["content_hash"]) == 64
     code, out, _ = alt_features("info", str(cache))
     assert code == 0
-    assert "[bold]y" in out
+    assert "classes        2: x, [bold]y\n" in out  # all of them, so with no dots behind
     assert "b.mp4: no video stream" in out
+
+
+def test_info_names_the_first_classes_of_many(tmp_path: Path, alt_features):
+    cache = write(tmp_path / "a.h5", 1, [], classes=tuple("abcdefgh"))
+    assert "8: a, b, c, d, e, f …\n" in alt_features("info", str(cache))[1]
 
 
 def test_verify_passes_a_sound_cache_and_fails_a_changed_one(cache: Path, alt_features):
@@ -130,8 +140,8 @@ def test_verify_says_how_many_faults_it_does_not_print(tmp_path: Path, alt_featu
 
 
 def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_features):
-    code, _, _ = alt_features("export", str(cache), "--out", str(tmp_path / "out"))
-    assert code == 0
+    code, out, _ = alt_features("export", str(cache), "--out", str(tmp_path / "out"))
+    assert (code, out) == (0, f"{tmp_path / 'out'}: 1 clip as npy\n")
     assert np.load(tmp_path / "out/regions.npy").shape == (2, 1, 2, 3)
     copy = tmp_path / "copy.h5"
     copy.write_bytes(cache.read_bytes())

@@ -131,8 +131,11 @@ def test_every_video_is_in_one_part(dataset: Dataset):
         ("0/3", "not i/n"),
         ("4/3", "not i/n"),
         ("two", "not i/n"),
-        ("1/5", "7 videos make 4 blocks of 2, not 5 parts; .*, or for all of them at most"),
-        ("1/8", "make 4 blocks of 2, not 8 parts; use fewer parts$"),
+        (
+            "1/5",
+            "7 videos in blocks of 2 make 4 blocks, not 5 parts; .*, or for all of them at most",
+        ),
+        ("1/8", "make 4 blocks, not 8 parts; use fewer parts$"),
     ],
 )
 def test_a_part_that_cannot_be_is_refused(dataset: Dataset, part: str, cause: str):

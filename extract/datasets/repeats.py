@@ -1,23 +1,10 @@
-"""What is told of a list beside its videos: what was left out of it, and what it says twice."""
+"""Rows of a list that name a video again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from corpus.errors import BadInput
 from extract.datasets.base import Clip
-
-
-def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
-    """Count things and name the first: "2 files are no videos: a, b".
-
-    Args:
-        items: their names, at least one.
-        one, more: what they are: "file is no video", "files are no videos".
-        most: so many are named.
-    """
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    named = ", ".join(items[:most])
-    shown = named.encode(errors="backslashreplace").decode()  # a disk's names need not be UTF-8
-    return f"{len(items)} {one if len(items) == 1 else more}: {shown}{rest}"
+from extract.words import some
 
 
 def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str, ...]]:

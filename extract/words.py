@@ -1,0 +1,22 @@
+"""How many of what, as people say it."""
+
+from collections.abc import Sequence
+
+
+def counted(count: int, one: str) -> str:
+    """Count things whose plural ends in s: "1 video", "2 videos"."""
+    return f"{count} {one}{'s' * (count != 1)}"
+
+
+def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
+    """Count things and name the first: "2 files are no videos: a, b".
+
+    Args:
+        items: their names, at least one.
+        one, more: what they are: "file is no video", "files are no videos".
+        most: so many are named.
+    """
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    named = ", ".join(items[:most])
+    shown = named.encode(errors="backslashreplace").decode()  # a disk's names need not be UTF-8
+    return f"{len(items)} {one if len(items) == 1 else more}: {shown}{rest}"
