@@ -111,27 +111,33 @@ class Dataset:
         )
 
 
-def existing_folder(root: Path, name: str) -> Path:
+def existing_folder(root: Path, name: str, mend: str = "") -> Path:
     """Return `root` when it is a folder.
+
+    Args:
+        root: the dataset's root, or a folder in it.
+        name: of the dataset.
+        mend: what to do where there is no such folder, for one in the root.
 
     Raises:
         BadInput: it is not there, or is a file.
     """
     if not root.exists():
-        mend = f"give the folder of {name} with --root, or set ALT_DATA to its parent"
-        raise BadInput(root, "no such folder", mend)
+        whole = f"give the folder of {name} with --root, or set ALT_DATA to its parent"
+        raise BadInput(root, "no such folder", mend or whole)
     if not root.is_dir():
         raise BadInput(root, "not a folder", "give the folder that holds the videos")
     return root
 
 
-def inside(root: Path, text: str, where: str) -> str:
+def inside(root: Path, text: str, where: str, mend: str = "mend it, or --root") -> str:
     """Turn a path that a list names into one relative to `root`, with forward slashes.
 
     Args:
         root: the dataset's root.
         text: a path relative to the root, or an absolute one within it.
         where: "file:line", or the option, for the error.
+        mend: what to do about one that leaves it.
 
     Raises:
         BadInput: the path leaves the root, or is no path at all.
@@ -142,7 +148,7 @@ def inside(root: Path, text: str, where: str) -> str:
         if path.is_relative_to(absolute):
             path = path.relative_to(absolute)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in text:
-        raise BadInput(where, f"{text!r} is not a path under {root}", "mend it, or --root")
+        raise BadInput(where, f"{text!r} is not a path under {root}", mend)
     return path.as_posix()
 
 

@@ -51,7 +51,9 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     clips, seen = [], dict[str, int]()
     for text, name, part, number in rows:
         where = f"{source}:{number}"
-        video = inside(folder, text, where)
+        video = inside(
+            folder, text, where, "mend it, or put the list into a folder above its videos"
+        )
         if video in seen:
             raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
         seen[video] = number

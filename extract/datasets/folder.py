@@ -38,7 +38,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     existing_folder(root, "videos")
     base = root
     if split != "all":
-        base = existing_folder(root / inside(root, split, f"--split {split}"), "videos")
+        part = root / inside(root, split, f"--split {split}")
+        base = existing_folder(part, "videos", "mend --split, which is a folder in --root")
     files = sorted(walk(base), key=lambda path: path.relative_to(root).parts)
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:

@@ -33,7 +33,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         BadInput: a list is missing or damaged, or its classes are not HMDB-51's.
     """
     existing_folder(root, "hmdb51")
-    lists = existing_folder(root / _LISTS, "hmdb51")
+    mend = f"put the official {_LISTS} there, or mend --root"
+    lists = existing_folder(root / _LISTS, "hmdb51", mend)
     classes = official("hmdb51", labels)
     videos = first_folder(root, "videos", "hmdb51_org", "hmdb51")
     ((wanted, number), *_) = parts(split, "hmdb51")

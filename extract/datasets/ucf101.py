@@ -31,7 +31,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         BadInput: a list is missing or damaged, or its classes are not UCF-101's.
     """
     existing_folder(root, "ucf101")
-    lists = existing_folder(root / "ucfTrainTestlist", "ucf101")
+    mend = "put the official ucfTrainTestlist there, or mend --root"
+    lists = existing_folder(root / "ucfTrainTestlist", "ucf101", mend)
     classes = official("ucf101", labels)
     _check_order(lists / "classInd.txt", classes.names)
     videos = first_folder(root, "UCF-101", "UCF101", "videos")

@@ -67,6 +67,16 @@ def test_ucf101_s_lists_and_labels_must_agree(tmp_path: Path):
         open_dataset("ucf101", tmp_path, "train")
 
 
+@pytest.mark.parametrize(
+    ("name", "lists"), [("ucf101", "ucfTrainTestlist"), ("hmdb51", "testTrainMulti_7030_splits")]
+)
+def test_a_dataset_s_folder_without_its_lists_says_where_they_belong(
+    tmp_path: Path, name: str, lists: str
+):
+    with pytest.raises(BadInput, match=f"{lists}: no such folder; put the official {lists} there"):
+        open_dataset(name, tmp_path)
+
+
 def test_a_list_without_videos_is_refused_before_any_work(tmp_path: Path):
     (ucf(tmp_path) / "ucfTrainTestlist/testlist01.txt").write_text("\n")
     with pytest.raises(
