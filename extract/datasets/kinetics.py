@@ -50,8 +50,7 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
         labels: the classes that are expected, in their order, if any are.
 
     Raises:
-        BadInput: no annotations, or damaged ones, a class that is not Kinetics', or two classes of
-            one video.
+        BadInput: no annotations, or damaged ones, or a class that is not Kinetics'.
     """
     name = f"k{number}"
     existing_folder(root, name)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from corpus.errors import BadInput
 from extract.datasets.base import Clip
 from extract.words import some
 
@@ -10,18 +9,19 @@ from extract.words import some
 def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
     """Keep one of the rows that say the same: this video, its class, its split.
 
+    A video under two classes is kept under both. The lists are official, and not the user's to
+    mend; where files are called by a YouTube id alone, two segments of one may well differ.
+
     Args:
         rows: clips, each with the place that names it: "file:line".
 
     Returns:
-        The clips, and for `Dataset.notes` a line about the rows that were left out, if any were.
-
-    Raises:
-        BadInput: a video is of two classes.
+        The clips, and for `Dataset.notes` a line about the rows that were left out and one about
+        the videos of two classes, if there are any.
     """
     kept: dict[Clip, str] = {}
     classes: dict[str, tuple[int, str]] = {}
-    repeats = []
+    repeats, torn = [], []
     for clip, where in rows:
         if clip in kept:
             repeats.append(f"{where} (as {kept[clip]})")
@@ -30,7 +30,7 @@ def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str,
         if clip.label >= 0:
             label, before = classes.setdefault(clip.video, (clip.label, where))
             if label != clip.label:
-                cause = f"gives {clip.video} another class than {before}"
-                raise BadInput(where, cause, "mend one of them")
-    told = (some(repeats, "line repeats another", "lines repeat others"),) if repeats else ()
-    return tuple(kept), told
+                torn.append(f"{clip.video} ({before}, {where})")
+    told = [some(repeats, "line repeats another", "lines repeat others")] if repeats else []
+    told += [some(torn, "video is of two classes", "videos are of two classes")] if torn else []
+    return tuple(kept), tuple(told)

@@ -35,8 +35,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         labels: the classes that are expected, in their order, if any are.
 
     Raises:
-        BadInput: a file is missing or damaged, its classes are not the official ones, or a video
-            is of two of them.
+        BadInput: a file is missing or damaged, or its classes are not the official ones.
     """
     existing_folder(root, "ssv2")
     wanted = {"all": ["train", "val"], "validation": ["val"]}.get(split, [split])
