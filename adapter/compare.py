@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from adapter.baselines import build
-from adapter.data import SCORED, ClipSet, open_clips, warn_of_trained
+from adapter.data import SCORED, ClipSet, open_clips
 from adapter.evaluate import Metrics, measure, probabilities, right
 from adapter.labelling import Labelling
+from adapter.leaks import warn_of_trained
 from adapter.model import Method, ModelConfig
 from adapter.nearest import as_read
 from adapter.statistics import Interval, Paired, bootstrap, paired

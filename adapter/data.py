@@ -281,38 +281,6 @@ def part_of(split: str) -> Part:
     return "test" if name.startswith("test") else "training"
 
 
-def warn_of_trained(clips: ClipSet, videos: Iterable[str], source: object) -> None:
-    """Warn of clips to score that may have been trained on.
-
-    Args:
-        clips: to score.
-        videos: that were trained on.
-        source: of the clips.
-    """
-    if again := clips.named_as(videos):
-        warnings.warn(
-            f"{again} of {len(clips)} videos of {source} have the names of videos trained on: "
-            "if they are the same, this is no test",
-            stacklevel=3,
-        )
-
-
-def warn_of_choice(clips: ClipSet, videos: Iterable[str], source: object) -> None:
-    """Warn of clips to score that may be those a run's best epoch was chosen by.
-
-    Args:
-        clips: to score.
-        videos: that the run was validated with.
-        source: of the clips.
-    """
-    if again := clips.named_as(videos):
-        warnings.warn(
-            f"{again} of {len(clips)} videos of {source} have the names of videos that the epoch "
-            "was chosen by: if they are the same, their scores flatter the run",
-            stacklevel=3,
-        )
-
-
 def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipSet, ClipSet | None]:
     """Set a part of the training clips aside, to choose the best epoch by.
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
-from adapter.data import SCORED, ClipSet, open_clips, warn_of_choice, warn_of_trained
+from adapter.data import SCORED, ClipSet, open_clips
+from adapter.leaks import warn_of_choice, warn_of_trained
 from adapter.model import Recogniser
 from adapter.processes import gathered, processes
 from adapter.statistics import paired

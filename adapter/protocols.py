@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict
 
 from adapter.baselines import MeanPooled
 from adapter.compare import Cell, Column, Score, Spread, cell, scored, spread
-from adapter.data import ClipSet, open_clips, warn_of_choice, warn_of_trained
+from adapter.data import ClipSet, open_clips
 from adapter.evaluate import probabilities
 from adapter.labelling import Vocabulary
+from adapter.leaks import warn_of_choice, warn_of_trained
 from adapter.runs import Run
 from adapter.task import same_features
 from corpus.errors import BadInput

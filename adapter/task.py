@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from adapter.data import ClipSet, hold_out, open_clips, part_of, warn_of_trained
+from adapter.data import ClipSet, hold_out, open_clips, part_of
 from adapter.labelling import Vocabulary
+from adapter.leaks import warn_of_trained
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone, load_again
 from corpus.errors import BadInput
