@@ -25,13 +25,18 @@ STUDY = {
 
 
 def configs(
-    settings: Sequence[str], instead: Mapping[str, str] | None = None, **given: Any
+    settings: Sequence[str],
+    instead: Mapping[str, str] | None = None,
+    varied: bool = False,
+    **given: Any,
 ) -> tuple[ModelConfig, TrainConfig]:
     """Make both configurations.
 
     Args:
         settings: "NAME=VALUE" texts; a later one overrides an earlier.
         instead: what cannot be set here, and what to do instead.
+        varied: the shape is one of many, on some of which a setting has the effect that it has not
+            on this one.
         given: values that have options of their own, which alone set them.
 
     Raises:
@@ -59,7 +64,8 @@ def configs(
             cause = f"has no effect on {model.method}"
             raise BadInput(f"--set {name}", cause, "leave it out, or train another --method")
     # A choice of words as they are is made by noise alone (`Align`): it has no softmax.
-    if model.align != "soft" and not (model.align == "hard" and model.project):
+    softly = model.align == "soft" or (model.align == "hard" and model.project)
+    if not softly and not varied:
         for name in ("temperature", "temperature_end"):
             if name in values:
                 cause = "has no effect where regions take one entity each, and nothing is projected"

@@ -210,7 +210,7 @@ def ablate(
 
     where, corpora = on_device(device), corpus or []
     crew = _engine(engine, where, to)
-    model, train = configs(setting or [], STUDY)
+    model, train = configs(setting or [], STUDY, varied=True)
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where, to)
     rows = variants(task, model, train, corpora[1:])
     with _progress(len(rows) * seeds) as report:

@@ -298,18 +298,21 @@ def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -
 
 def test_an_ablation_records_the_settings_that_it_was_given(work, here, monkeypatch) -> None:
     monkeypatch.chdir(work)
-    monkeypatch.setattr("adapter.ablation.CHANGES", {"layers: 0": {"layers": 0}})
+    changes = {"layers: 0": {"layers": 0}, "soft": {"align": "soft", "explore": False}}
+    monkeypatch.setattr("adapter.ablation.CHANGES", changes)
     (corpus,) = Path("artifacts/corpus").iterdir()
     code, printed, _ = here(
         *("ablate", "--features", "feats.h5", "--test", "seen=feats.h5", "--corpus", corpus),
         *("--corpus", corpus, "--set", "epochs=1", "--set", "lr=2e-3", "--seeds", 1, "--json"),
+        *("--set", "temperature=0.5"),  # which the soft row alone reads
     )
     assert code == 0
-    layers, words, alt = json.loads(printed)["rows"].values()
-    for row in (layers, words, alt):
+    layers, soft, words, alt = json.loads(printed)["rows"].values()
+    for row in (layers, soft, words, alt):
         assert (row["train"]["epochs"], row["train"]["lr"]) == ({"all": 1}, 2e-3)
         assert row["corpus"]["id"] == json.loads((corpus / "corpus.json").read_text())["id"]
-    assert [row["model"]["layers"] for row in (layers, words, alt)] == [0, 1, 1]
+    assert [row["model"]["layers"] for row in (layers, soft, words, alt)] == [0, 1, 1, 1]
+    assert (soft["model"]["align"], soft["train"]["temperature"]) == ("soft", 0.5)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray")
