@@ -27,7 +27,7 @@ from adapter.flops import Cost, cost
 from adapter.model import Method
 from adapter.protocols_trained import SHOTS
 from adapter.runs import read_config, unfinished
-from adapter.settings import configs
+from adapter.settings import configs, read_by
 from corpus.errors import BadInput
 from extract.store import FeatureCache
 
@@ -266,8 +266,8 @@ def adapter_commands(recipe: Recipe, out: Path, go_on: bool = False) -> Iterator
     Raises:
         BadInput: a run was finished there by another recipe, or on other features.
     """
-    settings = [part for setting in recipe.settings for part in ("--set", setting)]
     if recipe.protocol != "zero-shot":
+        settings = [part for setting in recipe.settings for part in ("--set", setting)]
         scored = [part for test in recipe.test for part in ("--test", f"{test.name}={test.cache}")]
         yield [
             *("protocol", recipe.protocol, "--features", recipe.train.cache, *scored, *settings),
@@ -285,6 +285,8 @@ def adapter_commands(recipe: Recipe, out: Path, go_on: bool = False) -> Iterator
         begun = go_on and Path(run, "config.json").exists()
         if begun and finished(recipe, Path(run), method, seed):
             continue
+        own = read_by(method, recipe.settings)
+        settings = [part for setting in own for part in ("--set", setting)]
         yield [
             *("train", "--features", recipe.train.cache, "--method", method, "--seed", str(seed)),
             *(*settings, "--out", run, *(["--resume"] if begun else [])),
@@ -307,7 +309,7 @@ def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
         return False
     there = read_config(run)
     features = FeatureCache(Path(recipe.train.cache)).manifest.content_hash
-    model, train = configs(recipe.settings, method=method, seed=seed)
+    model, train = configs(read_by(method, recipe.settings), method=method, seed=seed)
     wanted = (model, settled(train, method, there.clips), (features,))
     contents = there.contents or (there.features.content_hash,)  # an old run noted the first alone
     if (there.model, there.train, contents) != wanted:

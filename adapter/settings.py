@@ -73,6 +73,13 @@ def configs(
     return model, train
 
 
+def read_by(method: Method, settings: Sequence[str]) -> list[str]:
+    """Return those of "NAME=VALUE" texts for several methods that have an effect on this one."""
+    unread = UNREAD.get(method, set())
+    names = (setting.partition("=")[0].strip().replace("-", "_") for setting in settings)
+    return [one for one, name in zip(settings, names, strict=True) if name not in unread]
+
+
 def grid(
     settings: Sequence[str], instead: Mapping[str, str] | None = None, **given: Any
 ) -> dict[str, tuple[ModelConfig, TrainConfig]]:

@@ -67,7 +67,7 @@ def ablate(
         cause = "was made by other rules or software than are here now"
         raise BadInput(out / "corpus", cause, f"run again: alt-demo run --out {out}")
     backbone, here = load(MINI), out / "ablation"
-    model, training = configs(settings, STUDY)
+    model, training = configs(settings, STUDY, varied=True)
     task = open_task([out / "train.h5"], (), out / "corpus", PROMPTS, spare=False)
     tests = open_tests({name: out / f"{split}.h5" for name, split in TESTS.items()}, task)
     step = stage("corpora", len(CORPORA))

@@ -210,6 +210,22 @@ def test_a_model_may_be_named_as_flops_takes_it(tmp_path: Path) -> None:
     assert expect(recipe) == expect(recipe.model_copy(update={"model": "ViT-B-16"}))
 
 
+def test_a_method_is_given_those_settings_alone_that_it_reads(tmp_path: Path) -> None:
+    settings = '["epochs=2", "top-k=2", "layers=2"]'
+    methods = '["linear", "temporal", "alt"]'
+    text = ZERO_SHOT.replace('["epochs=2"]', settings).replace('["clip", "linear"]', methods)
+    (tmp_path / "z.toml").write_text(text.replace("seeds = 2", "seeds = 1"))
+    linear, temporal, alt, _ = adapter_commands(load(str(tmp_path / "z.toml")), tmp_path / "out")
+    for command, own in (
+        (linear, ["epochs=2"]),
+        (temporal, ["epochs=2", "layers=2"]),
+        (alt, ["epochs=2", "top-k=2", "layers=2"]),
+    ):
+        given = [command[i + 1] for i, word in enumerate(command) if word == "--set"]
+        assert given == own
+        configs(given, method=command[command.index("--method") + 1])
+
+
 def test_a_recipe_goes_on_where_it_was_left(
     write_cache, make_task, mini, tmp_path: Path, monkeypatch
 ) -> None:
