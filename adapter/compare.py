@@ -155,7 +155,8 @@ def few_shot(clips: ClipSet, shots: int, seed: int) -> ClipSet:
         members = (clips.labels == label).nonzero()[:, 0]
         order = members[torch.randperm(len(members), generator=generator)]
         if 0 < len(members) < shots:
-            raise BadInput(f"--shots {shots}", f"{name!r} has {len(members)} clips", "use fewer")
+            cause, mend = f"{name!r} has {len(members)} clips", f"as in --shots {len(members)}"
+            raise BadInput(f"{shots} clips of each class", cause, f"draw fewer, {mend}")
         chosen += order[:shots].tolist()
     return clips.subset(sorted(chosen))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -275,8 +276,8 @@ def _opened(
     for line in task.describe():
         say(line)
     for column in tests:
-        for reason, count in column.clips.left_out.items():
-            say(f"{count} rows of {column.name} left out: {reason}")
+        for reason, rows in column.clips.left_out.items():
+            say(f"{rows} rows of {column.name} left out: {reason}")
     return task, tests
 
 
@@ -341,10 +342,10 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=notes) as bar:
-        shown = bar.add_task("", total=total, completed=-1)
+        shown, before = bar.add_task("", total=total), count()
 
         def report(what: str) -> None:
-            bar.update(shown, advance=1, description=what)
+            bar.update(shown, completed=next(before), description=what)
 
         yield report
         report("done")
