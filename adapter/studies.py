@@ -261,7 +261,7 @@ def _opened(
     device: str,
     to: Path | None,
 ) -> tuple["Task", list["Column"]]:
-    """Open what to train and to score on, and try where the record is to be written."""
+    """Open what to train and to score on, and try where all that comes of it is to be kept."""
     from adapter.compare import open_tests
     from adapter.settings import named_paths
     from adapter.task import open_task
@@ -269,7 +269,7 @@ def _opened(
     from corpus.atomic import try_place
 
     if to is not None:
-        try_place(to / "record.json")
+        try_place(to / "trainings")
     paths = named_paths(test)
     task = open_task(features, (), corpus, prompt or DEFAULT_PROMPTS, device, spare=False, say=say)
     tests = open_tests(paths, task)
