@@ -213,7 +213,9 @@ def explain(
 
 @app.command(epilog="Example: alt-adapter flops --model ViT-L-14 --frames 32 --views 3 --merge 8")
 def flops(
-    model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "ViT-B-16",
+    model: Annotated[
+        str, typer.Option(envvar="ALT_MODEL", help="open_clip model, or alt-mini.")
+    ] = "ViT-B-16",
     frames: Annotated[int, typer.Option(min=1, help="Frames in a view.")] = 8,
     views: Annotated[int, typer.Option(min=1, help="Views of a video.")] = 1,
     merge: Annotated[int, typer.Option(min=0, help="Token pairs merged in each block.")] = 8,

@@ -1,0 +1,196 @@
+"""alt-adapter's comparisons, protocols, sweeps and ablations through its own command line."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.cli.conftest import alt_adapter
+
+
+def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    code, printed, _ = here(
+        "compare",
+        "--features",
+        "feats.h5",
+        "--test",
+        "seen=feats.h5",
+        "--methods",
+        "clip,alt",
+        "--seeds",
+        2,
+        "--set",
+        "epochs=1",
+        "--out",
+        "comparison",
+    )
+    assert code == 0
+    assert "mean-pooled CLIP" in printed
+    record = json.loads((work / "comparison" / "comparison.json").read_text())
+    assert [cell["method"] for cell in record["cells"]] == ["clip", "alt"]
+    assert (work / "comparison" / "comparison.png").stat().st_size > 1000
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_table(work: Path, here, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device", "comparison.png")
+
+    monkeypatch.chdir(work)
+    monkeypatch.setattr("adapter.tables.draw_comparison", fail)
+    compared = ("compare", "--features", "feats.h5", "--test", "seen=feats.h5", "--seeds", 1)
+    compared += ("--methods", "clip", "--out", "undrawn")
+    code, printed, said = here(*compared)
+    assert code == 1
+    assert "mean-pooled CLIP" in printed
+    assert "error: comparison.png: No space left" in said
+    _, printed, _ = here(*compared, "--json")
+    assert json.loads(printed) == json.loads(Path("undrawn/comparison.json").read_text())
+
+
+def test_a_killed_comparison_goes_on_from_the_trainings_it_had_done(work: Path) -> None:
+    command = ("compare", "--features", "feats.h5", "--test", "seen=feats.h5", "--json")
+    command += ("--methods", "linear,temporal,alt", "--seeds", 2, "--set", "epochs=20")
+    trainings = work / "killed" / "trainings"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "adapter.cli", *map(str, command), "--out", "killed"],
+        cwd=work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and len(list(trainings.glob("[!.]*.json"))) < 2:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=60)  # its forks hold the other end of this pipe until they end
+    there = {path: path.stat().st_mtime_ns for path in trainings.glob("[!.]*.json")}
+    assert 2 <= len(there) < 6
+    again, whole = (alt_adapter(*command, "--out", out, cwd=work) for out in ("killed", "whole"))
+    assert again.returncode == whole.returncode == 0
+    said = " ".join(again.stderr.split())
+    assert f"{len(there)} of 6 trainings are taken from killed/trainings" in said
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    assert "are taken from" not in whole.stderr
+    assert json.loads(again.stdout) == json.loads(whole.stdout)
+
+
+def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
+    arguments = ("--features", work / "feats.h5", "--run", work / "runs/feats")
+    code, printed, _ = here("protocol", "ep1", *arguments)
+    assert code == 0
+    assert "ep1: top-1, 10 parts" in " ".join(printed.split())
+    code, _, said = here("protocol", "ep9", *arguments)
+    assert code == 2
+    assert "ep9: no such protocol; use supervised, few-shot, base-to-novel, ep1" in said
+    code, _, said = here("protocol", "ep1", "--features", work / "feats.h5")
+    assert code == 2
+    assert "--run: is missing" in said
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["prompt", "shots", "methods", "test", "seeds", "set", "corpus", "engine", "list"],
+)
+def test_a_protocol_that_scores_refuses_what_it_would_not_read(
+    work: Path, here, option: str
+) -> None:
+    scored = ("--features", work / "feats.h5", "--run", work / "runs/feats")
+    code, printed, said = here("protocol", "ep2", *scored, f"--{option}", 3)
+    assert code == 2
+    assert printed == ""
+    assert f"--{option}: has no effect in ep2, which scores runs as they were trained" in said
+
+
+def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    code, printed, _ = here(
+        *("protocol", "base-to-novel", "--features", "feats.h5", "--test", "list1=feats.h5"),
+        *("--shots", "1,2", "--seeds", 1, "--methods", "clip,linear", "--set", "epochs=1"),
+        *("--out", "measured"),
+    )
+    assert code == 0
+    for shots in (1, 2):
+        assert f"list1, {shots} shots, linear: harmonic mean of base and novel " in printed
+    record = json.loads((work / "measured" / "metrics.json").read_text())
+    assert record["protocol"] == "base-to-novel"
+    assert sum(test["clips"] for test in record["tests"].values()) == 7
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "--test", "a=feats.h5"],
+        ["sweep", "--test", "a=feats.h5", "--set", "lr=1e-3,1e-4"],
+        ["ablate", "--test", "a=feats.h5"],
+        ["protocol", "few-shot", "--test", "a=feats.h5", "--shots", "1"],
+        ["protocol", "ep2", "--run", "runs/feats"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_of_before_any_training(
+    work: Path, here, monkeypatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(work)
+    for late in ("adapter.task.open_task", "adapter.protocols.zero_shot"):
+        monkeypatch.setattr(late, lambda *_, **__: pytest.fail("too late"))
+    code, _, said = here(*arguments, "--features", "feats.h5", "--out", "said.txt/here")
+    assert code == 1
+    assert said.startswith("error: said.txt/here/")
+    assert "Traceback" not in said
+
+
+def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    code, printed, _ = here(
+        *("sweep", "--features", "feats.h5", "--test", "seen=feats.h5", "--method", "linear"),
+        *("--set", "lr=1e-4,4e-4", "--set", "epochs=1", "--seeds", 2, "--json"),
+    )
+    assert code == 0
+    record = json.loads(printed)
+    assert [cell["method"] for cell in record["cells"]] == ["lr=1e-4", "lr=4e-4"]
+    assert len(record["cells"][0]["seeds"]) == 2
+    assert {row["model"]["method"] for row in record["rows"].values()} == {"linear"}
+    assert [row["train"]["lr"] for row in record["rows"].values()] == [1e-4, 4e-4]
+
+
+def test_an_ablation_records_the_settings_that_it_was_given(work, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    changes = {"layers: 0": {"layers": 0}, "soft": {"align": "soft", "explore": False}}
+    monkeypatch.setattr("adapter.ablation.CHANGES", changes)
+    (corpus,) = Path("artifacts/corpus").iterdir()
+    code, printed, _ = here(
+        *("ablate", "--features", "feats.h5", "--test", "seen=feats.h5", "--corpus", corpus),
+        *("--corpus", corpus, "--set", "epochs=1", "--set", "lr=2e-3", "--seeds", 1, "--json"),
+        *("--set", "temperature=0.5"),  # which the soft row alone reads
+    )
+    assert code == 0
+    layers, soft, words, alt = json.loads(printed)["rows"].values()
+    for row in (layers, soft, words, alt):
+        assert (row["train"]["epochs"], row["train"]["lr"]) == ({"all": 1}, 2e-3)
+        assert row["corpus"]["id"] == json.loads((corpus / "corpus.json").read_text())["id"]
+    assert [row["model"]["layers"] for row in (layers, soft, words, alt)] == [0, 1, 1, 1]
+    assert (soft["model"]["align"], soft["train"]["temperature"]) == ("soft", 0.5)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray")
+def test_a_sweep_on_ray_has_the_numbers_of_one_in_this_process(work, here, monkeypatch) -> None:
+    import ray
+
+    monkeypatch.chdir(work)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as each training on Ray has
+    sweep = ("sweep", "--features", "feats.h5", "--test", "seen=feats.h5", "--seeds", 2)
+    sweep += ("--set", "lr=1e-4,1e-2", "--set", "epochs=2", "--set", "layers=1")
+    try:
+        for engine in ("local", "ray"):
+            code, _, said = here(*sweep, "--engine", engine, "--out", f"swept-{engine}")
+            assert code == 0, said
+    finally:
+        ray.shutdown()
+        torch.set_num_threads(threads)
+    local, spread = (Path(f"swept-{name}/sweep.json").read_bytes() for name in ("local", "ray"))
+    assert local == spread
+    assert len({str(cell["seeds"]) for cell in json.loads(local)["cells"]}) == 2
