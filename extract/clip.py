@@ -74,7 +74,10 @@ def read(path: Path, name: str, plan: Plan) -> Pixels:
     seed = [plan.seed, int.from_bytes(digest[:8], "big")]
     looks = [plan.framing.views] * plan.temporal
     if plan.augment:
-        looks = [partial(plan.framing.random_view, seed=[*seed, i]) for i in range(plan.temporal)]
+        # From 1 on: NumPy ignores zeros at the end of a seed, and with 0 the first view's crop
+        # would be decided by the very numbers that choose its frames.
+        numbers = range(1, 1 + plan.temporal)
+        looks = [partial(plan.framing.random_view, seed=[*seed, number]) for number in numbers]
     indices = np.zeros((plan.temporal, plan.frames), dtype=np.int64)
     times = np.zeros(0)
     seen: dict[tuple[int, int], NDArray[np.uint8]] = {}  # by (temporal view, frame index)

@@ -41,6 +41,23 @@ def test_augmented_views_of_the_same_frame_are_other_parts_of_it(tmp_path: Path,
     assert (views(augment=True, seed=1) != first).any()
 
 
+def test_the_frames_of_an_augmented_view_tell_nothing_of_its_crop(
+    tmp_path: Path, make_clip, monkeypatch
+) -> None:
+    path = make_clip(tmp_path / "a.mp4", frames=50)
+    areas: list[float] = []
+
+    def look(framing: Framing, frame: np.ndarray, seed: list[int]) -> np.ndarray:
+        areas.append(np.random.default_rng(seed).uniform())  # what the area is drawn from
+        return framing.views(frame)
+
+    monkeypatch.setattr(Framing, "random_view", look)
+    plan = Plan(Framing(SIZE), frames=2, sampling="random", augment=True)
+    times = np.array([read(path, f"video {number}", plan).timestamps for number in range(30)])
+    for frame in (0, 1):
+        assert abs(np.corrcoef(times[:, frame], areas[::2])[0, 1]) < 0.5
+
+
 def test_random_frames_depend_on_the_seed_and_on_what_the_video_is_called(
     tmp_path: Path, make_clip
 ) -> None:
