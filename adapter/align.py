@@ -196,7 +196,7 @@ class LearnedWords(Align):
         self, regions: Tensor, nearest: Tensor | None = None, cosine: Tensor | None = None
     ) -> Aligned:
         """Align regions (..., D) with what the vectors are by now; nothing can be looked up."""
-        cosines = F.normalize(regions.float(), dim=-1) @ self.words().T  # (..., K)
+        cosines = (F.normalize(regions.float(), dim=-1) @ self.words().T).float()  # (..., K)
         similarity, entity = cosines.detach().max(dim=-1)
         weights = straight_through((self.scale * cosines).softmax(dim=-1), entity)
         return Aligned(weights, entity, similarity)

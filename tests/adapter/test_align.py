@@ -108,6 +108,21 @@ def test_learned_words_take_the_place_of_a_corpus_and_are_moved_by_what_is_align
     assert words.free.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        Align(units(20, 16), scale=10.0, project=True),
+        Align(units(20, 16), scale=10.0, hard=False),
+        LearnedWords(20, 16, scale=10.0),
+    ],
+    ids=["projected", "soft", "learned"],
+)
+def test_what_is_said_of_regions_is_in_full_precision_whatever_they_were_compared_in(words) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        aligned = words(torch.randn(30, 16))
+    assert aligned.text.dtype == aligned.similarity.dtype == torch.float32
+
+
 def test_soft_alignment_is_a_mixture_of_the_texts() -> None:
     entities, regions = units(20, 16), torch.randn(30, 16)
     aligned = Align(entities, scale=10.0, top_k=20, hard=False).eval()(regions)
