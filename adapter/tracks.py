@@ -5,6 +5,7 @@ make its path. A path tells how something moves without telling what it is, so t
 from it holds for things that were never seen acting.
 """
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -50,7 +51,10 @@ def follow(entity: Tensor, similarity: Tensor, place: Tensor, entities: int, cou
     member = (entity[:, None] == chosen[:, :, None, None]).to(similarity.dtype)
     area = member * place[:, None, ..., 2].to(similarity.dtype).square()
     total = area.sum(dim=-1, keepdim=True)  # (batch, tracks, frames, 1)
-    centre = torch.einsum("betr,btrc->betc", area, place[..., :2].to(similarity.dtype))
+    # In full precision whatever autocast says: a step is small beside the places it is between.
+    # The meta device, where operations are counted, knows no autocast.
+    with nullcontext() if place.is_meta else torch.autocast(place.device.type, enabled=False):
+        centre = torch.einsum("betr,btrc->betc", area, place[..., :2].to(similarity.dtype))
     there = (total > 0).to(similarity.dtype)
     where = torch.cat([centre / total.clamp_min(1e-6), total.sqrt()], dim=-1)
     both = there[:, :, 1:] * there[:, :, :-1]

@@ -41,6 +41,16 @@ def test_a_path_says_where_an_entity_is_how_that_changes_and_when_it_is_gone() -
     torch.testing.assert_close(fourth, torch.tensor([0.9, 0.9, 0.2, 0, 0, 0, 1, 0.8]))
 
 
+def test_a_small_step_is_seen_in_half_precision_as_well() -> None:
+    entity = torch.ones(1, 8, 2, dtype=torch.int64)
+    place = torch.rand(1, 1, 2, 3).expand(-1, 8, -1, -1).clone()
+    place[..., 0] += 0.01 * torch.arange(8)[:, None]
+    path = follow(entity, torch.ones(1, 8, 2), place, 2, 1).path
+    torch.testing.assert_close(path[..., 1:, 3], torch.full((1, 1, 7), 0.01))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(follow(entity, torch.ones(1, 8, 2), place, 2, 1).path, path)
+
+
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 9), st.integers(1, 30))
 @settings(max_examples=40, deadline=None)
 def test_no_region_is_followed_twice_and_evidence_only_falls(
