@@ -146,18 +146,23 @@ def open_tests(paths: dict[str, Path], task: Task) -> list[Column]:
 def few_shot(clips: ClipSet, shots: int, seed: int) -> ClipSet:
     """Draw as many clips of each class; draws of fewer shots are part of those of more.
 
+    A video that is in several caches counts once, and is drawn with all that they have of it.
+
     Raises:
         BadInput: a class has fewer clips.
     """
     generator = torch.Generator().manual_seed(seed)
     chosen: list[int] = []
     for label, name in enumerate(clips.classes):
-        members = (clips.labels == label).nonzero()[:, 0]
-        order = members[torch.randperm(len(members), generator=generator)]
-        if 0 < len(members) < shots:
-            cause, mend = f"{name!r} has {len(members)} clips", f"as in --shots {len(members)}"
+        members: dict[str, list[int]] = {}  # of each video
+        for i in (clips.labels == label).nonzero()[:, 0].tolist():
+            members.setdefault(clips.videos[i], []).append(i)
+        each, count = list(members.values()), len(members)
+        if 0 < count < shots:
+            cause, mend = f"{name!r} has {count} clips", f"as in --shots {count}"
             raise BadInput(f"{shots} clips of each class", cause, f"draw fewer, {mend}")
-        chosen += order[:shots].tolist()
+        order = torch.randperm(count, generator=generator)
+        chosen += [i for number in order[:shots].tolist() for i in each[number]]
     return clips.subset(sorted(chosen))
 
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from adapter.baselines import TITLES, peak_lr
-from adapter.compare import Cell, Column, Variant
+from adapter.compare import Cell, Column, Variant, few_shot
 from adapter.task import Task
 
 
@@ -51,11 +51,10 @@ def comparison_record(
 def _decided(row: Variant, shots: Sequence[int | None]) -> dict[str, Any]:
     """What decided a row, its epochs by the shots; mean-pooled CLIP has no training."""
     method, corpus, clips = row.model.method, row.task.corpus, row.task.clips
-    classes = len(clips.seen_classes())
     train = row.train.model_dump(mode="json", exclude={"seed"}) | {
         "lr": peak_lr(method, row.train),
         "epochs": {
-            str(few or "all"): row.train.passes(few * classes if few else len(clips))
+            str(few or "all"): row.train.passes(len(few_shot(clips, few, 0) if few else clips))
             for few in shots
         },
     }

@@ -37,6 +37,17 @@ def test_a_few_shot_draw_has_as_many_clips_of_each_class_and_grows_with_the_shot
         few_shot(task.clips, 5, seed=0)
 
 
+def test_a_video_in_two_caches_is_one_shot_with_all_that_they_have_of_it(write_cache) -> None:
+    paths = [write_cache(f"{seed}.h5", per_class=4, seed=seed) for seed in (0, 1)]
+    clips, alone = open_clips(paths), open_clips(paths[:1])
+    for seed in range(5):
+        drawn = few_shot(clips, 2, seed)
+        assert drawn.videos == few_shot(alone, 2, seed).videos * 2
+        assert torch.bincount(drawn.labels).tolist() == [4] * 4
+    with pytest.raises(BadInput, match="'archery' has 4 clips"):
+        few_shot(clips, 5, seed=0)
+
+
 def test_too_many_shots_are_refused_before_anything_is_trained(task, write_cache, mini) -> None:
     tests = open_tests({"base": write_cache("base.h5", backbone=mini)}, task)
     told: list[str] = []
