@@ -1,8 +1,9 @@
 """Zero-shot protocols: trained runs on labels of another data set, as papers report it.
 
 EP1: half of the classes, ten fixed draws, all clips of them. EP2: all classes, all clips. EP3: the
-official test lists, each a cache of its own. LISTS: classifiers over given lists of labels, such
-as the three of Kinetics-600's new classes. Which clips were scored is recorded as N and a hash.
+official test lists, each a cache of its own, or its test split where it has others too. LISTS:
+classifiers over given lists of labels, such as the three of Kinetics-600's new classes. Which clips
+were scored is recorded as N and a hash.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from adapter.baselines import MeanPooled
 from adapter.compare import Cell, Column, Score, Spread, cell, scored, spread
-from adapter.data import ClipSet, open_clips
+from adapter.data import SCORED, ClipSet, open_clips
 from adapter.evaluate import probabilities
 from adapter.labelling import Vocabulary
 from adapter.leaks import warn_of_choice, warn_of_trained
@@ -79,7 +80,7 @@ class Result(BaseModel):
         prompts: that the labels were put into.
         contents: content hashes of the caches.
         runs: the folders.
-        left_out: rows of the caches that have no label, in all.
+        left_out: rows of the caches that have no label or, for EP3, are of another split, in all.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -111,7 +112,8 @@ def zero_shot(
         runs: trained on any labels. Those of one method are its seeds; methods are compared in the
             order in which they come first, with the last.
         protocol: "ep1", "ep2", "ep3" or "lists".
-        features: caches; for "ep3" each is a part, otherwise they are one set.
+        features: caches; for "ep3" each is a part, and of one with other splits too it is its test
+            split, or else its validation split; otherwise they are one set, with all their splits.
         lists: for "lists", files of labels, each a part; clips of other classes are left aside.
         batch_size: views to a forward pass.
 
@@ -123,7 +125,8 @@ def zero_shot(
     first, methods = runs[0], _by_method(runs)
     alone = protocol == "ep3"
     sets = [
-        open_clips(some, scored=True) for some in ([[p] for p in features] if alone else [features])
+        open_clips(some, scored=True, parts=SCORED if alone else ())
+        for some in ([[path] for path in features] if alone else [features])
     ]
     for number, clips in enumerate(sets):
         for other in sets[:number]:  # within a set, open_clips tells

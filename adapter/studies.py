@@ -308,7 +308,8 @@ def _zero_shot(
             out.print(table)
     out.print(figures_table(result))
     if result.left_out:
-        out.print(f"{result.left_out} rows left out: unlabelled")
+        reason = "unlabelled" + ", or of no test list" * (name == "ep3")
+        out.print(f"{result.left_out} rows left out: {reason}")
 
 
 def _finish(

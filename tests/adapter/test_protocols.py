@@ -94,6 +94,20 @@ def test_ep3_is_each_test_list(run: Run, novel: Path, write_cache, mini) -> None
     assert [(part.name, part.clips) for part in parts] == [("novel", 16), ("other", 10)]
 
 
+def test_of_a_cache_that_has_its_training_list_too_ep3_is_the_test_list(
+    run: Run, write_cache, mini
+) -> None:
+    whole = write_cache(
+        "whole.h5", NOVEL, per_class=3, folder="all", splits=("train", "train", "test"),
+        backbone=mini,
+    )  # fmt: skip
+    counted = {}
+    for protocol in ("ep2", "ep3"):
+        result = zero_shot([run], protocol, [whole])
+        counted[protocol] = [part.clips for part in result.parts], result.left_out
+    assert counted == {"ep2": ([15], 0), "ep3": ([5], 10)}
+
+
 def test_runs_of_one_method_are_its_seeds_and_methods_are_compared(
     run: Run, novel: Path, write_cache, make_task, mini, tmp_path: Path
 ) -> None:
