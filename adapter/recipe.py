@@ -29,6 +29,7 @@ from adapter.protocols_trained import SHOTS
 from adapter.runs import read_config, unfinished
 from adapter.settings import configs, read_by
 from corpus.errors import BadInput
+from extract.manifest import patch_dtype
 from extract.store import FeatureCache
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -235,7 +236,7 @@ def clip_bytes(recipe: Recipe, cache: Cache, regions: int) -> int:
     side = facts["vision_cfg"]["image_size"] // facts["vision_cfg"]["patch_size"]
     # embedding, with a scale where it is of bytes, and size
     region = 2 * facts["embed_dim"] + 2 if cache.dtype == "float16" else facts["embed_dim"] + 4
-    patch = 1 if regions <= 256 else 2
+    patch = patch_dtype(regions).itemsize
     return cache.view_count * cache.frames * (regions * region + side**2 * patch + 4)
 
 

@@ -13,6 +13,7 @@ from adapter.recipe import (
     PEAK,
     UTILISATION,
     adapter_commands,
+    clip_bytes,
     expect,
     extract_commands,
     label_list,
@@ -60,6 +61,14 @@ def test_costs_follow_from_sizes() -> None:
     assert expect(recipe).training_hours == pytest.approx(steps / 3600)
     # Each of thirty epochs reads it all, at 3 GB a second.
     assert expect(recipe).reading_hours == pytest.approx(30 * train.gigabytes / 3 / 3600)
+
+
+def test_a_patch_takes_two_bytes_where_one_has_no_number_left_for_cut_regions() -> None:
+    recipe = load("k400-b16")
+    sizes = [clip_bytes(recipe, recipe.train, regions) for regions in (254, 255, 256)]
+    region = 8 * (2 * 512 + 2)
+    assert sizes[1] - sizes[0] == region
+    assert sizes[2] - sizes[1] == region + 8 * 196
 
 
 def test_base_to_novel_costs_sixteen_shots_of_half_the_classes() -> None:
