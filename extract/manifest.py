@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from corpus.errors import BadInput
 
@@ -79,7 +85,7 @@ class CacheManifest(BaseModel):
     sampling: str
     seed: int
     augment: bool = False
-    part: str = ""
+    part: str = Field(default="", pattern="^([0-9]+/[0-9]+)?$")
     start: int = 0
     whole_clips: int = 0
     whole_hash: str = ""

@@ -99,9 +99,8 @@ def _in_order(caches: list[FeatureCache]) -> list[FeatureCache]:
     """Parts 1/n … n/n, all there, and together the one list that they were cut from."""
     parts = {cache.manifest.part: cache for cache in caches}
     count = int(next(part for part in parts if part).split("/")[1])
-    wanted = [f"{number}/{count}" for number in range(1, count + 1)]
-    missing = [part for part in wanted if part not in parts]
-    if missing or len(caches) != count:
+    wanted = [f"{number}/{count}" for number in range(1, len(caches) + 1)]
+    if len(caches) != count or parts.keys() != set(wanted):
         have = ", ".join(sorted(cache.manifest.part or "a whole" for cache in caches))
         cause = f"{count} parts make the whole, and these are {have}"
         raise BadInput("merge", cause, "give each part once")
@@ -138,9 +137,6 @@ def _renamed(cache: FeatureCache, classes: tuple[str, ...], several: bool) -> It
     """A cache's rows as they are called in the joined one, which has these classes."""
     labels = [classes.index(name) for name in cache.manifest.classes]
     for entry, features, digest in cache.rows():
-        if not -1 <= entry.label < len(labels):
-            cause = f"is damaged ({entry.video} has label {entry.label} of {len(labels)} classes)"
-            raise BadInput(cache.path, cause, "make it again with alt-extract")
         label = labels[entry.label] if entry.label >= 0 else -1
         renamed = replace(entry, label=label, video=_name(cache, entry.video, several))
         yield (entry, features, digest) if renamed == entry else (renamed, features)

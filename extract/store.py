@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.errors import BadInput
+from extract.layout import check_layout
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
 from extract.raw import RawRows
 from extract.rows import Entry, Features, finished, row_digest
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 _REMAKE = "make it again with alt-extract"
-_COLUMNS = ("video", "label", "split", "status", "error")
 
 
 def is_cache(path: Path) -> bool:
@@ -89,11 +89,10 @@ class FeatureCache:
                     self.path, f"schema version {version}, and this reads {SCHEMA_VERSION}", _REMAKE
                 )
             facts = dict(file.attrs.items())
-            for value in facts.values():
-                str(value).encode()  # h5py lets through what is no UTF-8
             facts |= {name: json.loads(facts[name]) for name in NESTED if name in facts}
             manifest = CacheManifest.model_validate(facts)
-            self._check_layout(file, manifest)
+            manifest.model_dump_json()  # h5py and JSON let through what is no UTF-8
+            check_layout(file, manifest)
             return manifest
 
     def regions(self, index: int) -> NDArray[np.float32]:
@@ -147,8 +146,15 @@ class FeatureCache:
         """(V·T, P) uint8 or uint16: the token each patch ended in, patches row by row.
 
         R, one more than the last token, marks the patches of regions that `keep_regions` cut.
+
+        Raises:
+            BadInput: a patch is in a region that does not exist.
         """
-        return self._read("patch_region", index)
+        found = self._read("patch_region", index)
+        if found.max(initial=0) > self.manifest.regions:
+            cause = f"is damaged (row {index} has patches in regions that do not exist)"
+            raise BadInput(self.path, cause, _REMAKE)
+        return found
 
     def timestamps(self, index: int) -> NDArray[np.float32]:
         """(V·T,) float32 seconds from the video's first frame."""
@@ -282,13 +288,3 @@ class FeatureCache:
         except OSError as error:
             cause = "truncated" if "truncated" in str(error) else "not an HDF5 file"
             raise BadInput(self.path, f"{cause}, so not a feature cache", _REMAKE) from error
-
-    def _check_layout(self, file: h5py.File, manifest: CacheManifest) -> None:
-        for name, (shape, dtype) in tensors(manifest).items():
-            if name not in file or file[name].shape != (manifest.clips, *shape):
-                raise BadInput(self.path, f"dataset {name} is missing or misshapen", _REMAKE)
-            if file[name].dtype != dtype:
-                raise BadInput(self.path, f"dataset {name} is not {dtype}", _REMAKE)
-        for name in _COLUMNS:
-            if name not in file or file[name].shape != (manifest.clips,):
-                raise BadInput(self.path, f"dataset {name} is missing or misshapen", _REMAKE)
