@@ -175,6 +175,6 @@ def read_config(folder: Path) -> RunConfig:
         return RunConfig.model_validate(facts)
     except OSError as error:
         raise BadInput(folder, "is not a run folder (no config.json)", "train one") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(path, f"is damaged ({reason})", "train again") from error

@@ -57,7 +57,7 @@ def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
             return bool(json.loads(neighbour.read_text())["model_cfg"].get("quick_gelu")), (
                 f"{neighbour.name} beside it says so"
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             warnings.warn(f"{neighbour} is not an open_clip config; ignored", stacklevel=5)
     if openai:
         return True, "it has the keys of OpenAI's own checkpoints"

@@ -351,7 +351,7 @@ def _read_found(folder: Path, digest: str) -> dict[str, list[Found]]:
         lines = text.decode().split("\n")[:-1]
         rows = [json.loads(line) for line in lines]
         return {label: [Found(*one) for one in own] for label, own in rows}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise damaged(folder, f"{LABELS} cannot be read") from error
 
 

@@ -184,7 +184,7 @@ def _is_ours(path: Path) -> bool:
     """Tell whether a `corpus.json` is a corpus's, of any version, and no other program's."""
     try:
         return {"fingerprint", "label_sets"} <= dict(json.loads(path.read_bytes())).keys()
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 

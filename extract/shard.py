@@ -93,7 +93,7 @@ class Shard:
                 raise ValueError(tail["kind"])
             self.entries = [Entry(*words) for words in tail["entries"]]
             self._digests = [bytes.fromhex(digest) for digest in tail["digests"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInput(path, "is no whole shard", "remove it, and run again") from error
 
     def rows(self, manifest: CacheManifest) -> Iterator[tuple[Entry, Features | None, bytes]]:

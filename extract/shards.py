@@ -209,7 +209,7 @@ class Shards:
             try:
                 theirs = dict(json.loads((self.folder / "job.json").read_bytes()))
                 return theirs, theirs.pop("overwrite", False)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 cause = "its job.json, which says what its shards are of, cannot be read"
             except FileNotFoundError:
                 names = sorted(path.name for path in self.folder.glob("*"))

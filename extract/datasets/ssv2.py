@@ -76,7 +76,7 @@ def _find(root: Path, *stems: str) -> Path:
 def _json(path: Path, kind: type) -> Any:
     try:
         value = json.loads("\n".join(read_lines(path)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(path, f"not JSON ({error})", _MEND) from error
     if not isinstance(value, kind) or not value:
         raise BadInput(path, f"not a JSON {kind.__name__} with entries", _MEND)

@@ -105,7 +105,7 @@ def claim(out: Path, clips: int, seed: int) -> list[Listed]:
     if manifest.is_file():
         try:
             found = dict(json.loads(manifest.read_bytes()))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise BadInput(manifest, "is damaged", "remove the folder, or give another") from error
         if found != facts:
             same = found | code == facts

@@ -145,9 +145,10 @@ def test_a_recipe_runs_once_its_caches_exist(
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such recipe; use hmdb51-few-shot"):
         load("k4000")
-    (tmp_path / "x.toml").write_text("title = 3")
-    with pytest.raises(BadInput, match="is no recipe"):
-        load(str(tmp_path / "x.toml"))
+    for text in ("title = 3", "title = " + "[" * 100_000):
+        (tmp_path / "x.toml").write_text(text)
+        with pytest.raises(BadInput, match=r"x\.toml: is no recipe"):
+            load(str(tmp_path / "x.toml"))
 
 
 ZERO_SHOT = """

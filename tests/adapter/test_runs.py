@@ -211,6 +211,9 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
     config.write_text(config.read_text().replace('"schema_version": 3', '"schema_version": 9'))
     with pytest.raises(BadInput, match="schema 9"):
         Run.load(tmp_path / "run")
+    config.write_text("[" * 100_000)
+    with pytest.raises(BadInput, match=r"config\.json: is damaged"):
+        Run.load(tmp_path / "run")
 
 
 def test_evaluation_of_a_run_says_what_was_scored_against_what(

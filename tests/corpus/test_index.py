@@ -279,10 +279,11 @@ def test_what_a_person_keeps_beside_a_corpus_is_never_removed(
 def test_a_file_of_anything_else_called_corpus_json_is_never_replaced(
     corpus: Corpus, tmp_path: Path
 ) -> None:
-    (tmp_path / "corpus.json").write_text('{"documents": 3}')
     for _ in range(2):
-        with pytest.raises(BadInput, match="no corpus"):
-            corpus.save(tmp_path)
+        for other in ('{"documents": 3}', "[" * 100_000):
+            (tmp_path / "corpus.json").write_text(other)
+            with pytest.raises(BadInput, match="no corpus"):
+                corpus.save(tmp_path)
         (tmp_path / "index.faiss").write_text("of another program")
 
 

@@ -223,6 +223,7 @@ def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
     root = ssv2(tmp_path)
     for content, cause in (
         ("{", "train.json: not JSON"),
+        ("[" * 100_000, "train.json: not JSON"),
         ("{}", "train.json: not a JSON list with entries"),
         ("[{}]", "train.json, entry 1: has no id"),
         ('[{"id": "../../../x"}]', "is not a path under"),

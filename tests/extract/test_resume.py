@@ -358,9 +358,10 @@ def test_an_overwrite_drops_unfinished_work_that_was_to_overwrite_nothing(
     [
         (lambda job: job.write_text(""), "its job.json, .*, cannot be read"),
         (lambda job: job.write_bytes(b"\xff{"), "its job.json, .*, cannot be read"),
+        (lambda job: job.write_text("[" * 100_000), "its job.json, .*, cannot be read"),
         (lambda job: job.unlink(), "holds 000000-.*shard, and no job.json"),
     ],
-    ids=["emptied", "garbled", "lost"],
+    ids=["emptied", "garbled", "nested", "lost"],
 )
 def test_shards_whose_job_is_not_known_are_kept_and_told(
     dataset: Dataset, mini: Backbone, tmp_path: Path, damage, cause: str, overwrite: bool
