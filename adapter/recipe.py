@@ -18,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
@@ -28,6 +27,7 @@ from adapter.model import Method
 from adapter.protocols_trained import SHOTS
 from adapter.runs import read_config, unfinished
 from adapter.settings import configs, read_by
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.manifest import patch_dtype
 from extract.store import FeatureCache
@@ -171,13 +171,8 @@ def load(name: str) -> Recipe:
     except OSError as error:
         raise BadInput(name, "no such recipe", f"use {', '.join(names())}, or a file") from error
     except (ValueError, RecursionError) as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            cause = first["msg"].removeprefix("Value error, ")  # ours, which say where themselves
-            reason = f"{where}: {cause}" if where else cause
-        raise BadInput(path, f"is no recipe ({reason})", "see adapter/recipes") from error
+        cause = f"is no recipe ({first_cause(error)})"
+        raise BadInput(path, cause, "see adapter/recipes") from error
 
 
 def expect(recipe: Recipe, entities: int = 5000) -> Expectation:

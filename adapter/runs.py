@@ -26,11 +26,12 @@ from adapter.labelling import Vocabulary
 from adapter.model import ModelConfig, Recogniser
 from adapter.task import Validation, backbone_of
 from adapter.train import TrainConfig
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.store import CacheManifest
 
 SCHEMA_VERSION = 3
-LABELS = "label_text"
+LABELS, WEIGHTS = "label_text", "adapter.safetensors"
 _VIDEOS = TypeAdapter(tuple[str, ...])
 
 
@@ -131,31 +132,36 @@ class Run:
                 _VIDEOS.validate_json(noted.read_bytes()) if noted.is_file() else ()
                 for noted in (folder / "videos.json", folder / "val_videos.json")
             )
-            with safe_open(folder / "adapter.safetensors", framework="pt") as file:
+            if not (folder / WEIGHTS).is_file():  # of a folder there, its reader tells nothing
+                raise FileNotFoundError
+            with safe_open(folder / WEIGHTS, framework="pt") as file:
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            labels = weights.pop(LABELS)
-            if len(labels) != len(config.labels):
-                raise ValueError(f"{len(config.labels)} labels, but texts of {len(labels)}")
+            if not all(weight.isfinite().all() for weight in weights.values()):
+                raise ValueError("weights that are not finite")
+            labels = weights.pop(LABELS).float()
             dim, regions = config.features.dim, config.features.regions
+            if labels.shape != (len(config.labels), 2, dim):
+                cause = f"{len(config.labels)} labels, but texts of {tuple(labels.shape)}"
+                raise ValueError(cause)
             blank = torch.zeros(len(entities), dim)
             model = build(config.model, blank, regions, config.scale)
             model.load_state_dict(weights)
         except FileNotFoundError as error:
             raise BadInput(
                 folder,
-                f"{Path(error.filename or 'adapter.safetensors').name} is missing",
+                f"{Path(error.filename or WEIGHTS).name} is missing",
                 "finish the run with train --resume" if unfinished(folder) else "train again",
             ) from error
-        except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise BadInput(folder, f"the run is damaged ({reason})", "train again") from error
+        except (SafetensorError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            cause = f"the run is damaged ({first_cause(error)})"
+            raise BadInput(folder, cause, "train again") from error
         model = model.to(device).eval()
         return cls(folder, config, model, labels.to(device), entities, videos, val_videos)
 
 
 def unfinished(folder: Path) -> bool:
     """Tell whether a run's training has not come to its end, at which the checkpoint goes last."""
-    return (folder / "checkpoint.pt").is_file() or not (folder / "adapter.safetensors").is_file()
+    return (folder / "checkpoint.pt").is_file() or not (folder / WEIGHTS).is_file()
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -176,5 +182,4 @@ def read_config(folder: Path) -> RunConfig:
     except OSError as error:
         raise BadInput(folder, "is not a run folder (no config.json)", "train one") from error
     except (ValueError, AttributeError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(path, f"is damaged ({reason})", "train again") from error
+        raise BadInput(path, f"is damaged ({first_cause(error)})", "train again") from error

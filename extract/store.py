@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.layout import check_layout
 from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
@@ -277,8 +278,7 @@ class FeatureCache:
         except BadInput:
             raise
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = str(error).strip("'\"").splitlines()[0][:160]
-            raise BadInput(self.path, f"is damaged ({reason})", _REMAKE) from error
+            raise BadInput(self.path, f"is damaged ({first_cause(error)})", _REMAKE) from error
 
     def _opened(self) -> h5py.File:
         if not self.path.is_file():

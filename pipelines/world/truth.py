@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from corpus.atomic import atomic_file
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from pipelines.world.entities import ENTITIES
 
@@ -122,6 +123,6 @@ def read(video: Path) -> tuple[Truth, np.ndarray]:
         path = video.with_name(Path(truth.masks).name)
         ids = np.asarray(Image.open(path)).reshape(truth.frames, truth.height, truth.width)
     except (OSError, ValueError) as error:
-        cause = f"is missing or damaged ({str(error).splitlines()[0]})"
+        cause = f"is missing or damaged ({first_cause(error)})"
         raise BadInput(path, cause, "remove it, and run alt-demo world again") from error
     return truth, ids

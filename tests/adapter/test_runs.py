@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from adapter import runs, training
 from adapter.data import open_clips
@@ -197,15 +197,15 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
     with pytest.raises(BadInput, match=r"the run is damaged .*0xff"):
         Run.load(tmp_path / "run")
     train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "other")
-    for content in ("[1]", "{}", "7", '["a.mp4"'):
+    for content, cause in (("[1]", "0: Input should be"), ("{}", ""), ("7", ""), ('["a.mp4"', "")):
         (tmp_path / "other" / "videos.json").write_text(content)
-        with pytest.raises(BadInput, match="the run is damaged"):
+        with pytest.raises(BadInput, match=rf"the run is damaged \({cause}"):
             Run.load(tmp_path / "other")
     (tmp_path / "other" / "videos.json").unlink()
     config = tmp_path / "other" / "config.json"
     facts = json.loads(config.read_text())
     config.write_text(json.dumps(facts | {"labels": facts["labels"][1:]}))
-    with pytest.raises(BadInput, match=r"the run is damaged \(3 labels, but texts of 4\)"):
+    with pytest.raises(BadInput, match=r"the run is damaged \(3 labels, but texts of \(4, 2, "):
         Run.load(tmp_path / "other")
     config = tmp_path / "run" / "config.json"
     config.write_text(config.read_text().replace('"schema_version": 3', '"schema_version": 9'))
@@ -213,6 +213,33 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
         Run.load(tmp_path / "run")
     config.write_text("[" * 100_000)
     with pytest.raises(BadInput, match=r"config\.json: is damaged"):
+        Run.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "cause"),
+    [
+        ("label_text", lambda text: text.sum(), r"4 labels, but texts of \(\)"),
+        ("label_text", lambda text: text[:, 0], r"4 labels, but texts of \(4, "),
+        ("label_text", lambda text: text[..., :3], r"4 labels, but texts of \(4, 2, 3\)"),
+        ("label_text", lambda text: text / 0, "not finite"),
+        ("log_scale", lambda scale: scale * float("nan"), "not finite"),
+        ("log_scale", lambda scale: torch.zeros(3), "size mismatch for log_scale"),
+    ],
+)
+def test_weights_that_cannot_be_a_run_s_are_refused(
+    task, tmp_path: Path, name: str, change, cause: str
+) -> None:
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    path = tmp_path / "run" / "adapter.safetensors"
+    weights = load_file(path)
+    path.unlink()
+    save_file(weights | {name: change(weights[name]).contiguous()}, path)
+    with pytest.raises(BadInput, match=rf"the run is damaged \(.*({cause})"):
+        Run.load(tmp_path / "run")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BadInput, match=r"adapter\.safetensors is missing"):
         Run.load(tmp_path / "run")
 
 
