@@ -45,6 +45,7 @@ from corpus.textspace import TextSpace
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
 
+_FLAT = b"IxFI"  # how FAISS's file of an exact inner-product index begins
 _MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
 
 
@@ -322,12 +323,17 @@ class Corpus:
         try:
             lines = (folder / ENTITIES).read_text(encoding="utf-8").split("\n")[:-1]
             entities = [Entity.model_validate_json(line) for line in lines]
+            with (folder / INDEX).open("rb") as file:
+                flat = file.read(len(_FLAT)) == _FLAT  # others abort the process when they are read
+            if not flat:
+                raise damaged(folder, f"has an {INDEX} of another kind")
             index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
         except (ValidationError, UnicodeDecodeError, RuntimeError) as error:
             raise damaged(folder, "cannot be read") from error
-        if index.ntotal != len(entities) or index.d != manifest.dim:
+        fits = (index.ntotal, index.d) == (len(entities), manifest.dim)
+        if not fits or index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise damaged(folder, "has an index that does not fit its entities")
-        return cls(entities, index, manifest, lambda: _read_found(folder, manifest.files[LABELS]))
+        return cls(entities, index, manifest, lambda: _read_found(folder, manifest))
 
     def _check(self, backbone: "Backbone") -> None:
         if backbone.fingerprint != self.manifest.fingerprint:
@@ -339,20 +345,23 @@ class Corpus:
             )
 
 
-def _read_found(folder: Path, digest: str) -> dict[str, list[Found]]:
+def _read_found(folder: Path, manifest: Manifest) -> dict[str, list[Found]]:
     """Read what was found for each label, of the corpus that was opened and of no later one."""
     try:
         text = (folder / LABELS).read_bytes()
     except OSError as error:
         raise damaged(folder, f"{LABELS} cannot be read") from error
-    if hashlib.sha256(text).hexdigest() != digest:
+    if hashlib.sha256(text).hexdigest() != manifest.files[LABELS]:
         raise BadInput(folder, "was replaced since it was opened", "open it again")
     try:
         lines = text.decode().split("\n")[:-1]
         rows = [json.loads(line) for line in lines]
-        return {label: [Found(*one) for one in own] for label, own in rows}
+        found = {label: [Found(*one) for one in own] for label, own in rows}
     except (ValueError, TypeError, RecursionError) as error:
         raise damaged(folder, f"{LABELS} cannot be read") from error
+    if found.keys() != manifest.labels:
+        raise damaged(folder, f"{LABELS} is not of its labels")
+    return found
 
 
 def _as_sets(given: Sequence[LabelSet] | Sequence[str]) -> list[LabelSet]:

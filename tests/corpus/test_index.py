@@ -245,6 +245,42 @@ def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> No
         Corpus.load(tmp_path)
 
 
+def rehashed(saved: Path, folder: Path, name: str, content: bytes) -> Path:
+    """A copy of a corpus in which a file is another, and the manifest says so."""
+    for path in saved.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / name).write_bytes(content)
+    made = json.loads((folder / "corpus.json").read_text())
+    made["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "corpus.json").write_text(json.dumps(made))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["LSH", "HNSW8,Flat", "IDMap,Flat", "Flat"])
+def test_an_index_of_another_kind_is_refused_before_it_can_end_the_process(
+    saved: Path, tmp_path: Path, corpus: Corpus, kind: str
+) -> None:
+    import faiss
+
+    index = faiss.index_factory(corpus.manifest.dim, kind, faiss.METRIC_L2)
+    if kind == "IDMap,Flat":
+        index.add_with_ids(corpus.embeddings, np.arange(len(corpus.entities)) + 10**9)
+    else:
+        index.add(corpus.embeddings)
+    rehashed(saved, tmp_path, "index.faiss", faiss.serialize_index(index).tobytes())
+    with pytest.raises(BadInput, match=r"has an index\.faiss of another kind"):
+        Corpus.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", '["no label of it", []]\n', "[" * 100_000 + "\n"])
+def test_what_was_found_is_of_the_corpus_s_own_labels(
+    saved: Path, tmp_path: Path, text: str
+) -> None:
+    corpus = Corpus.load(rehashed(saved, tmp_path, "labels.jsonl", text.encode()))
+    with pytest.raises(BadInput, match=r"labels\.jsonl (is not of its labels|cannot be read)"):
+        _ = corpus.found
+
+
 def test_a_broken_manifest_is_noticed(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "corpus.json").write_text('{"id": 3')
     with pytest.raises(BadInput, match="of another version, or a broken one"):
