@@ -3,25 +3,47 @@
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from corpus.errors import BadInput, RunFailed
 
+# What would steer a terminal in place of being read, and the bytes of a name that are no UTF-8.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class _Terminal(Console):
+    """A console on which the user's words give the terminal no orders: they are spelled out."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(_UNSEEN.sub(_spelled, text), style)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+
+
 # Facts go to stdout, so that `--json` can be piped; progress, notes and warnings go to stderr.
 # What is printed is mostly the user's: no bracket in it is a style and no :word: an emoji, and no
 # line of it is cut.
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+out = _Terminal(highlight=False, markup=False, emoji=False, soft_wrap=True)
+notes = _Terminal(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 _MEND = "see that it is there and may be read or written, then run the command again"
 _MENDS = {errno.ENOSPC: "free some space, then run the command again"}
@@ -44,7 +66,8 @@ def application(about: str) -> typer.Typer:
 
 def print_json(value: Any) -> None:
     """Print `value` to stdout as one indented JSON document."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def run(app: typer.Typer) -> NoReturn:

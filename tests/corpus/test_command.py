@@ -1,4 +1,5 @@
 import copy
+import json
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from rich.table import Table
 
 from corpus import command
 from corpus.errors import BadInput, RunFailed
@@ -27,6 +29,34 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
         command.run(app)
 
     return run
+
+
+ODD = "a\x1b[31m\x9b2J\x7f \udcff [/] é\tb"
+
+
+def test_words_of_the_user_s_give_the_terminal_no_orders(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = Table("label")
+    table.add_row(ODD)
+    command.out.print(ODD)
+    command.out.print(table)
+    command.warn(ODD)
+    command.notes.print(f"{ODD}\nand a second line")
+    streams = capsys.readouterr()
+    assert streams.out.startswith("a\\x1b[31m\\x9b2J\\x7f \\udcff [/] é")
+    assert "\nand a second line\n" in streams.err
+    for text in streams:
+        assert text.count("\\x1b[31m") == 2
+        assert not {"\x1b", "\x9b", "\x7f", "\udcff"} & set(text)
+
+
+def test_json_holds_any_word_and_can_be_read_again(capsys: pytest.CaptureFixture[str]) -> None:
+    command.print_json({ODD: [ODD]})
+    out = capsys.readouterr().out
+    assert out.isprintable() or set(out) - {"\n"} == {c for c in out if c.isprintable()}
+    assert "é" in out
+    assert json.loads(out) == {ODD: [ODD]}
 
 
 @pytest.mark.parametrize(
