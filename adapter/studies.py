@@ -341,7 +341,7 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
     """Yield what to call before each of `total` trainings, with its name."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=notes) as bar:
         shown, before = bar.add_task("", total=total), count()
 

@@ -1,6 +1,7 @@
 """alt-adapter's comparisons, protocols, sweeps and ablations through its own command line."""
 
 import importlib.util
+import io
 import json
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
+from adapter import studies
 from tests.cli.conftest import alt_adapter
 
 
@@ -35,6 +38,15 @@ def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> 
     record = json.loads((work / "comparison" / "comparison.json").read_text())
     assert [cell["method"] for cell in record["cells"]] == ["clip", "alt"]
     assert (work / "comparison" / "comparison.png").stat().st_size > 1000
+
+
+def test_a_training_may_be_called_as_a_style_is(monkeypatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(studies, "notes", Console(file=screen, force_terminal=True, width=80))
+    with studies._progress(1) as report:
+        report("corpus [/] of [red]ink")
+        time.sleep(0.5)  # till it is drawn
+    assert "corpus [/] of [red]ink" in screen.getvalue()
 
 
 def test_a_picture_that_cannot_be_drawn_costs_no_table(work: Path, here, monkeypatch) -> None:
