@@ -104,6 +104,8 @@ class Recipe(BaseModel):
         for name, count in Counter(tests[0].name for tests in self.scored).items():
             if not name:
                 raise ValueError("test: one has no name")
+            if {"/", "=", "\0"} & set(name) or name in (".", ".."):
+                raise ValueError(f"test: {name!r} is no name for a column and a folder")
             if count > 1:
                 mend = "give each a name of its own, and keep the tests of one together"
                 raise ValueError(f"test: {count} data sets are called {name!r}: {mend}")

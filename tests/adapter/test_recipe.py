@@ -191,6 +191,10 @@ TEST = ZERO_SHOT[ZERO_SHOT.index("[[test]]") :]
             "test: 2 data sets are .*'new'",
         ),
         (TEST, TEST + TEST.replace('"new"', '"old"') + TEST, "test: 2 data sets are called 'new'"),
+        *(
+            (TEST, TEST.replace('"new"', f'"{name}"'), "test: .* is no name for a column and a")
+            for name in ("../new", "/tmp/new", "..", "a=b", "new\\u0000")
+        ),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_by_the_name_of_what_is_wrong(
