@@ -17,9 +17,11 @@ import corpus.backbone  # noqa: F401  (registers alt-mini with open_clip)
 from adapter.baselines import build
 from adapter.clips import PLACE, Clips
 from adapter.model import ModelConfig
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.regions import RegionEncoder
 
+_MOST = 100_000  # frames of a view, and views
 PAPER_GMACS = 4947.0  # ViT-L/14, Kinetics-400 (paper, table 1)
 
 
@@ -71,8 +73,17 @@ def cost(
         config: the adapter's shape.
 
     Raises:
-        BadInput: no such model, or its image tower is not a plain vision transformer.
+        BadInput: no such model, its image tower is not a plain vision transformer, or a number
+            that is too large to count with.
     """
+    for name, number, most in (
+        ("frames", frames, _MOST),
+        ("views", views, _MOST),
+        ("entities", entities, 1000 * _MOST),
+    ):
+        if number > most:
+            cause = "is more than can be counted with"
+            raise BadInput(f"--{name} {number}", cause, f"use {most} at most")
     dim, regions, per_frame = _encoder(model, merge)
     per_view = _adapter_operators(config or ModelConfig(), dim, regions, frames, entities)
     operators = {
@@ -108,6 +119,9 @@ def _tower(model: str) -> nn.Module:
     try:
         with torch.device("meta"):
             clip = open_clip.create_model(model, pretrained=None, device="meta")
+    except (ImportError, RuntimeError) as error:  # some models are of libraries that are not here
+        cause = f"cannot be made ({first_cause(error)})"
+        raise BadInput(f"--model {model}", cause, "use another model") from error
     finally:
         logging.getLogger().setLevel(quiet)
     return clip.visual.eval()

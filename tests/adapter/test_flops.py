@@ -1,6 +1,7 @@
 import pytest
 
 from adapter.flops import PAPER_GMACS, cost
+from corpus.errors import BadInput
 
 
 def tower_by_hand(width: int, blocks: int, patches: int, patch: int, dim: int, merge: int) -> float:
@@ -53,3 +54,23 @@ def test_vit_l_14_on_96_frames_costs_no_more_than_the_paper_says() -> None:
     assert counted.encoder_frame == pytest.approx(49.9, abs=0.1)
     assert counted.encoder_frame_unmerged == pytest.approx(81.2, abs=0.2)
     assert counted.total <= PAPER_GMACS
+
+
+@pytest.mark.parametrize(
+    ("option", "counts"),
+    [("--frames", (2**62, 1, 1)), ("--views", (1, 10**25, 1)), ("--entities", (1, 1, 2**63))],
+)
+def test_numbers_that_are_too_large_to_count_with_are_refused(
+    option: str, counts: tuple[int, int, int]
+) -> None:
+    with pytest.raises(BadInput, match=f"{option} {max(counts)}: is more than can be counted"):
+        cost("alt-mini", 2, *counts)
+
+
+def test_a_model_of_a_library_that_is_not_here_is_refused(monkeypatch) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise RuntimeError("Please `pip install transformers`")
+
+    monkeypatch.setattr("open_clip.create_model", absent)
+    with pytest.raises(BadInput, match=r"--model ViT-S-32-alt: cannot be made \(Please"):
+        cost("ViT-S-32-alt", 2, 1, 1)
