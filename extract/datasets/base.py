@@ -13,6 +13,7 @@ from extract.manifest import list_hash
 from extract.words import counted
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
+_UNNAMED = re.compile("[\0\ud800-\udfff]")  # in the name of no file that a cache can have
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 
@@ -147,7 +148,7 @@ def inside(root: Path, text: str, where: str, mend: str = "mend it, or --root") 
     for absolute in (root.absolute().as_posix(), os.path.abspath(root)):
         if path.is_relative_to(absolute):
             path = path.relative_to(absolute)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in text:
+    if path.is_absolute() or ".." in path.parts or not path.parts or _UNNAMED.search(text):
         raise BadInput(where, f"{text!r} is not a path under {root}", mend)
     return path.as_posix()
 

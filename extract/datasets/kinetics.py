@@ -123,7 +123,7 @@ def _rows(source: Path) -> Iterator[tuple[str, str, str, str]]:
             start, end = (round(float(row[name])) for name in ("time_start", "time_end"))
         except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(where, "its times are not numbers", "take the official file") from error
-        if not video_id or "/" in video_id or "\\" in video_id or video_id.startswith("."):
+        if not video_id or set("/\\\0") & set(video_id) or video_id.startswith("."):
             raise BadInput(where, f"{video_id!r} is not a video's id", "take the official file")
         empty = False
         # Some hands quote labels with a trailing space, or leave them out for the test split.

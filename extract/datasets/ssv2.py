@@ -46,7 +46,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     numbered = _json(order, dict)
     try:
         names = sorted(numbered, key=lambda name: int(numbered[name]))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(order, "its values are not class numbers", _MEND) from error
     same_order(order, names, classes.names, "ssv2's")
     videos = first_folder(root, "20bn-something-something-v2", "videos")
@@ -55,7 +55,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         source = _find(root, *_FILES[part])
         for number, row in enumerate(_json(source, list), 1):
             where = f"{source}, entry {number}"
-            if not isinstance(row, dict) or "id" not in row:
+            if not isinstance(row, dict) or not isinstance(row.get("id"), str | int):
                 raise BadInput(where, "has no id", _MEND)
             video = videos / inside(root / videos, f"{row['id']}.webm", where)
             template = str(row.get("template", "")).replace("[", "").replace("]", "")

@@ -178,6 +178,7 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
         (HEAD + '"' + "yoga,a,0,10,train\n" * 9000, "train.csv: not CSV (field larger than"),
         (HEAD + 'yoga,a,0,10,"train\nyoga,b,0,10,train\n', "not CSV (unexpected end of data)"),
         (HEAD + "yoga,../../a,0,10,train\n", "train.csv:2: '../../a' is not a video's id"),
+        (HEAD + "yoga,a\0b,0,10,train\n", "train.csv:2: 'a\\x00b' is not a video's id"),
         (HEAD + "yogha,a,0,10,train\n", "train.csv:2: the class 'yogha' is not among the 400"),
     ],
 )
@@ -227,11 +228,18 @@ def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
         ("{}", "train.json: not a JSON list with entries"),
         ("[{}]", "train.json, entry 1: has no id"),
         ('[{"id": "../../../x"}]', "is not a path under"),
+        ('[{"id": "\\u0000"}]', "is not a path under"),
+        ('[{"id": "\\ud800"}]', "is not a path under"),
+        ('[{"id": null}]', "train.json, entry 1: has no id"),
+        ('[{"id": ["7"]}]', "train.json, entry 1: has no id"),
         ('[{"id": "1", "template": "Juggling"}]', "'Juggling' is not among the 174 labels"),
     ):
         (root / "train.json").write_text(content)
         with pytest.raises(BadInput, match=cause):
             open_dataset("ssv2", tmp_path, "train")
+    (root / "labels.json").write_text('{"Approaching something": Infinity}')
+    with pytest.raises(BadInput, match=r"labels.json: its values are not class numbers"):
+        open_dataset("ssv2", tmp_path)
     (root / "labels.json").write_text('{"Approaching something": "0"}')
     with pytest.raises(BadInput, match=r"labels.json: class 1 is 'Approaching something', and"):
         open_dataset("ssv2", tmp_path)
