@@ -277,6 +277,7 @@ def recipe(
 
     from adapter.recipe import adapter_commands, expect, extract_commands, load, names
     from corpus.errors import BadInput, RunFailed
+    from extract.beside import command
 
     if go and as_json:
         cause = "has no effect with --run, which prints what its commands print"
@@ -299,7 +300,8 @@ def recipe(
                     cache.cache, "no such feature cache", f"see alt-adapter recipe {name}"
                 )
         for step in list(adapter_commands(chosen, to, go_on=True)):
-            code = subprocess.run([sys.executable, "-m", "adapter.cli", *step]).returncode
+            line, variables = command("adapter.cli", *step)
+            code = subprocess.run(line, env=variables).returncode
             if code:
                 raise RunFailed(f"alt-adapter {step[0]}", f"ended with {code}", "see above")
         return

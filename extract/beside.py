@@ -14,6 +14,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 
+def command(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """How to run a module of this project from any folder: the command line, and environment."""
+    home = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+    # -P: a file in the user's working folder must not stand in for a module of ours.
+    line = [sys.executable, "-P", "-m", module, *arguments]
+    return line, {**os.environ, "PYTHONPATH": path}
+
+
 def start(
     module: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> tuple["subprocess.Popen[bytes]", Connection]:
@@ -28,17 +37,14 @@ def start(
         The process and our end of the pipe; the caller is to close it, and to wait for the process.
     """
     ours, theirs = Pipe()
-    home = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
-    # -P: a file in the user's working folder must not stand in for a module of ours.
-    command = [sys.executable, "-P", "-m", module, str(theirs.fileno()), *arguments]
+    line, variables = command(module, str(theirs.fileno()), *arguments)
     with theirs:
         process = subprocess.Popen(
-            command,
+            line,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": path},
+            env={**variables, **(environment or {})},
         )
     return process, ours
 

@@ -239,3 +239,21 @@ def test_help_is_fast_to_import_and_shows_an_example(here) -> None:
         code, printed, _ = here(command, "--help")
         assert code == 0
         assert f"Example: alt-adapter {command}" in " ".join(printed.split())
+
+
+def test_a_recipe_runs_no_code_that_lies_in_the_working_folder(
+    tmp_path: Path, here, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("typer.py").write_text("open('it_ran', 'w')\n")
+    Path("a.h5").touch()
+    cache = (
+        'cache = "a.h5"\ndataset = "csv"\nsplit = "train"\nclips = 1\nframes = 1\nviews = "1x1"\n'
+    )
+    Path("mine.toml").write_text(
+        'title = "t"\nprotocol = "supervised"\nmodel = "alt-mini"\npretrained = "bundled"\n'
+        f'merge = 2\nsettings = []\nseeds = 1\n[train]\n{cache}[[test]]\nname = "n"\n{cache}'
+    )
+    code, _, said = here("recipe", "mine.toml", "--run")
+    assert (code, "alt-adapter protocol: ended with 2" in said) == (1, True)
+    assert not Path("it_ran").exists()
