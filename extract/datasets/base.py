@@ -13,6 +13,7 @@ from extract.manifest import list_hash
 from extract.words import counted
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
+_DEEPEST = 100  # folders in one another, in which videos are looked for
 _UNNAMED = re.compile("[\0\ud800-\udfff]")  # in the name of no file that a cache can have
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
@@ -252,9 +253,12 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
         above: real paths of the folders that it is in, so far as they were walked.
 
     Raises:
-        BadInput: a folder, or what a link leads to, cannot be read.
+        BadInput: a folder, or what a link leads to, cannot be read, or folders lie too deep.
     """
     above |= {os.path.realpath(folder)}
+    if len(above) > _DEEPEST:
+        cause = f"lies in more than {_DEEPEST} folders"
+        raise BadInput(folder, cause, "put the videos nearer to --root")
     try:
         with os.scandir(folder) as entries:
             seen = [entry for entry in entries if not is_aside(entry.name)]

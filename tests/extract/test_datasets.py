@@ -110,6 +110,15 @@ def test_a_link_that_leads_back_is_not_followed(tmp_path: Path):
     assert rows(open_dataset("folder", tmp_path)) == [("a/1.mp4", 0, "all")]
 
 
+def test_folders_in_folders_without_end_are_refused(tmp_path: Path):
+    deep = tmp_path / "a"
+    for _ in range(110):
+        deep /= "d"
+    fill(tmp_path, f"{deep.relative_to(tmp_path)}/1.mp4")
+    with pytest.raises(BadInput, match=r"d: lies in more than 100 folders; put the videos nearer"):
+        open_dataset("folder", tmp_path)
+
+
 class Backwards:
     """What `os.scandir` gives, in the opposite order."""
 
