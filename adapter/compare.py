@@ -1,7 +1,7 @@
 """One table: ALT and its baselines on the same features, by the same loop, with the same seeds."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -125,7 +125,7 @@ class Cell(BaseModel):
         return self.behind > 0 and self.p_seeds is not None and found.sure()
 
 
-def open_tests(paths: dict[str, Path], task: Task) -> list[Column]:
+def open_tests(paths: Mapping[str, Path | str], task: Task) -> list[Column]:
     """Open the caches to score on; labels as `Vocabulary.choose` decides.
 
     Of a cache that has other splits too, its test split, or else its validation split.
@@ -135,7 +135,7 @@ def open_tests(paths: dict[str, Path], task: Task) -> list[Column]:
     """
     tests = []
     for name, path in paths.items():
-        clips = open_clips([path], scored=True, parts=SCORED)
+        clips = open_clips(path, scored=True, parts=SCORED)
         same_features(clips.facts, task.clips.facts, path)
         warn_of_trained(clips, task.clips.videos, name)
         labelling = task.vocabulary.choose(clips=clips)

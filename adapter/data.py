@@ -30,6 +30,8 @@ _SHARED_FACTS = (
     *("frames", "view_count", "regions", "dim"),
 )
 
+# Of caches: one, or several.
+Paths = Path | str | Sequence[Path | str]
 Part = Literal["training", "validation", "test"]
 SCORED: tuple[Part, ...] = ("test", "validation")  # of a cache with several parts, best first
 
@@ -158,8 +160,13 @@ class ClipSet:
         return replace(self, store=self.store.to(device))
 
 
+def listed(paths: Paths) -> list[Path]:
+    """Return one path or several as a list."""
+    return [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
+
+
 def open_clips(
-    paths: Sequence[Path],
+    paths: Paths,
     in_memory: bool | None = None,
     scored: bool = False,
     parts: Sequence[Part] = (),
@@ -167,7 +174,7 @@ def open_clips(
     """Open feature caches as one set of labelled clips.
 
     Args:
-        paths: of caches made by the same backbone with the same settings.
+        paths: of a cache, or of several made by the same backbone with the same settings.
         in_memory: read everything now, or stream; by default, whether half of the free memory
             holds it.
         scored: the clips are to be scored: a labelled video that could not be decoded is one of
@@ -182,7 +189,7 @@ def open_clips(
         BadInput: a file that is no cache, caches that differ in a fact that matters or in nothing,
             no usable row.
     """
-    caches = [FeatureCache(path) for path in paths]
+    caches = [FeatureCache(path) for path in listed(paths)]
     facts = caches[0].manifest
     for number, cache in enumerate(caches):
         for other in caches[:number]:
@@ -254,7 +261,7 @@ def open_clips(
         classes=tuple(name for _, name in classes.values()),
         facts=facts,
         left_out=left_out,
-        sources=tuple(paths),
+        sources=tuple(cache.path for cache in caches),
         contents=tuple(cache.manifest.content_hash for cache in caches),
         stored=hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
     )

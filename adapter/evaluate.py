@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
-from adapter.data import SCORED, ClipSet, open_clips
+from adapter.data import SCORED, ClipSet, Paths, open_clips
 from adapter.leaks import warn_of_choice, warn_of_trained
 from adapter.model import Recogniser
 from adapter.processes import gathered, processes
@@ -141,7 +141,7 @@ def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
 
 def evaluate_run(
     run: "Run",
-    features: Sequence[Path],
+    features: Paths,
     labels: Path | str | None = None,
     baselines: bool = True,
     batch_size: int = 32,
@@ -150,8 +150,8 @@ def evaluate_run(
 
     Args:
         run: the run.
-        features: caches of the same backbone; of one that has other splits too, its test split, or
-            else its validation split.
+        features: cache of the same backbone, or several; of one that has other splits too, its
+            test split, or else its validation split.
         labels: a label set's name or file to choose from, in place of the run's own.
         baselines: also score mean-pooled CLIP on the same clips, and the difference.
         batch_size: views to a forward pass.
@@ -164,9 +164,9 @@ def evaluate_run(
         BadInput: features of another backbone, classes that the labels lack.
     """
     clips = open_clips(features, scored=True, parts=SCORED)
-    same_features(clips.facts, run.config.features, features[0])
-    warn_of_trained(clips, run.videos, features[0])
-    warn_of_choice(clips, run.val_videos, features[0])
+    same_features(clips.facts, run.config.features, clips.sources[0])
+    warn_of_trained(clips, run.videos, clips.sources[0])
+    warn_of_choice(clips, run.val_videos, clips.sources[0])
     chosen = run.vocabulary.choose(labels, clips)
     clips = clips.relabelled(chosen.names, chosen.source)
     chances = probabilities(run.model, clips, chosen.text, batch_size)

@@ -44,7 +44,7 @@ class Shot:
     patches: tuple[Patch, ...]
 
 
-def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Prediction:
+def explain(predictor: Predictor, video: Path | str, out: Path | str, top: int = 5) -> Prediction:
     """Write a report of one video as a single HTML file that loads nothing from elsewhere.
 
     Args:
@@ -61,6 +61,7 @@ def explain(predictor: Predictor, video: Path, out: Path, top: int = 5) -> Predi
         BadInput: the report is not to be *.html, the video cannot be read, or the run has no
             entities to explain with.
     """
+    video, out = Path(video), Path(out)
     check_kind(out, ".html", ".htm")
     model = predictor.run.model
     if not isinstance(model, Adapter):

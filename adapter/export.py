@@ -64,7 +64,7 @@ class Exported(NamedTuple):
     difference: float
 
 
-def export(run: Run, path: Path) -> Exported:
+def export(run: Run, path: Path | str) -> Exported:
     """Write a run for torch.export or ONNX, and check that it still says the same.
 
     Args:
@@ -77,6 +77,7 @@ def export(run: Run, path: Path) -> Exported:
         RunFailed: what was written does not agree with the run to `TOLERANCE`, and is removed.
     """
     forms = {".pt2": _torch_export, ".onnx": _onnx}
+    path = Path(path)
     if path.suffix not in forms:
         raise BadInput(path, "an unknown form", "name it *.pt2 for torch.export, or *.onnx")
     scorer = Scorer(run.model, run.labels).eval()

@@ -104,12 +104,12 @@ class Predictor:
         self.encoder = options.encoder(backbone)
         self.plan = plan_of(backbone, options)
 
-    def predict(self, video: Path, top: int = 5) -> Prediction:
+    def predict(self, video: Path | str, top: int = 5) -> Prediction:
         """Recognise one video; one that cannot be read is a prediction with an error."""
         (prediction,) = self.predict_all([video], top)
         return prediction
 
-    def predict_all(self, videos: Sequence[Path], top: int = 5) -> Iterator[Prediction]:
+    def predict_all(self, videos: Sequence[Path | str], top: int = 5) -> Iterator[Prediction]:
         """Recognise videos, in order, decoding some while another is encoded."""
         seen = encode_videos(videos, self.encoder, self.plan)
         for video, found in zip(videos, seen, strict=True):
@@ -120,7 +120,7 @@ class Predictor:
                 yield self.judge(video, self.clips(features), top)
 
     @torch.inference_mode()
-    def judge(self, video: Path, clips: Clips, top: int = 5) -> Prediction:
+    def judge(self, video: Path | str, clips: Clips, top: int = 5) -> Prediction:
         """Recognise a video from its view, the batch of one that `clips` returns."""
         model = self.run.model
         chances = model(clips, self.labelling.text).softmax(dim=-1)[0].cpu()

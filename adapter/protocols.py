@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from adapter.baselines import MeanPooled
 from adapter.compare import Cell, Column, Score, Spread, cell, scored, spread
-from adapter.data import SCORED, ClipSet, open_clips
+from adapter.data import SCORED, ClipSet, Paths, listed, open_clips
 from adapter.evaluate import probabilities
 from adapter.labelling import Vocabulary
 from adapter.leaks import warn_of_choice, warn_of_trained
@@ -102,8 +102,8 @@ def half(classes: int, draw: int) -> list[int]:
 def zero_shot(
     runs: Sequence[Run],
     protocol: Protocol,
-    features: Sequence[Path],
-    lists: Sequence[Path] = (),
+    features: Paths,
+    lists: Paths = (),
     batch_size: int = 32,
 ) -> Result:
     """Score runs by a protocol, beside mean-pooled CLIP.
@@ -123,7 +123,7 @@ def zero_shot(
             be compared.
     """
     first, methods = runs[0], _by_method(runs)
-    alone = protocol == "ep3"
+    features, lists, alone = listed(features), listed(lists), protocol == "ep3"
     sets = [
         open_clips(some, scored=True, parts=SCORED if alone else ())
         for some in ([[path] for path in features] if alone else [features])

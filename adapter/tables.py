@@ -88,7 +88,7 @@ def figures_table(result: Result) -> Table:
     return table
 
 
-def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
+def draw_comparison(cells: Sequence[Cell], path: Path | str) -> None:
     """Draw cells as bars with their 95 % intervals, as PNG, SVG or PDF by the path's suffix.
 
     A panel for each column and in it a bar for each row, the last in a colour of its own: a dashed
@@ -105,7 +105,7 @@ def draw_comparison(cells: Sequence[Cell], path: Path) -> None:
     left = 0.08 * max(len(line) for name in names for line in name.splitlines())
     size = (left + 2.4 * across, down * (1 + 0.28 * len(methods)))
     # The names are the user's: no dollar in them begins a formula.
-    with matplotlib.rc_context({"text.parse_math": False}), atomic_file(path) as draft:
+    with matplotlib.rc_context({"text.parse_math": False}), atomic_file(Path(path)) as draft:
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
         for axes, column in zip(panels, columns, strict=False):

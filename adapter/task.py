@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from adapter.data import ClipSet, hold_out, open_clips, part_of
+from adapter.data import ClipSet, Paths, hold_out, listed, open_clips, part_of
 from adapter.labelling import Vocabulary
 from adapter.leaks import warn_of_trained
 from adapter.text import DEFAULT_PROMPTS, label_text
@@ -96,20 +96,21 @@ class Task:
 
 
 def open_task(
-    features: Sequence[Path],
-    val: Sequence[Path] = (),
-    corpus: Path | None = None,
+    features: Paths,
+    val: Paths = (),
+    corpus: Path | str | None = None,
     prompts: Sequence[str] = DEFAULT_PROMPTS,
     device: str = "cpu",
-    corpora: Path = CORPORA,
+    corpora: Path | str = CORPORA,
     spare: bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> Task:
     """Open all that training needs.
 
     Args:
-        features: caches to train on. Rows of a validation or test split are not trained on.
-        val: caches to choose the best epoch by; of one that has other splits too, its validation
+        features: cache to train on, or several. Rows of a validation or test split are not
+            trained on.
+        val: cache to choose the best epoch by; of one that has other splits too, its validation
             split. Without any: the features' own validation split, else a tenth of each class
             that has ten clips, else nothing (`adapter.data.hold_out`).
         corpus: folder of a corpus. Without it, one in `corpora` that covers the classes for this
@@ -125,6 +126,7 @@ def open_task(
         BadInput: features that cannot be used, a backbone that cannot be had or is not the one
             that made them, a corpus of another backbone.
     """
+    features, val = listed(features), listed(val)
     everything = open_clips(features, scored=True)
     clips, held = _training_part(everything, features[0])
     if held is not None and (val or not spare):  # nothing is to be validated with it
@@ -148,7 +150,7 @@ def open_task(
         val=held,
         validation=validation,
         backbone=backbone,
-        corpus=_corpus(clips, backbone, corpus, corpora, say),
+        corpus=_corpus(clips, backbone, corpus, Path(corpora), say),
         prompts=tuple(prompts),
         labels=label_text(clips.classes, backbone, prompts),
     )
@@ -207,7 +209,7 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
         )
 
 
-def open_corpus(folder: Path, backbone: Backbone) -> Corpus:
+def open_corpus(folder: Path | str, backbone: Backbone) -> Corpus:
     """Open a corpus to be used with a backbone's features.
 
     Raises:
@@ -248,7 +250,7 @@ def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | N
 def _corpus(
     clips: ClipSet,
     backbone: Backbone,
-    folder: Path | None,
+    folder: Path | str | None,
     corpora: Path,
     say: Callable[[str], None],
 ) -> Corpus:

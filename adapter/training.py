@@ -32,7 +32,7 @@ def train_run(
     task: Task,
     model: ModelConfig,
     train: TrainConfig,
-    out: Path,
+    out: Path | str,
     device: str = "cpu",
     resume: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
@@ -58,6 +58,7 @@ def train_run(
     """
     from torch.utils.tensorboard import SummaryWriter
 
+    out = Path(out)
     train.check(task.val is not None)
     train = settled(train, model.method, len(task.clips))
     config, progress = _config(task, model, train), Progress()

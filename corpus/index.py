@@ -283,7 +283,7 @@ class Corpus:
         model, pretrained = _model_of(self.manifest.backbone)
         return load_again(model, pretrained or None, "the corpus")
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write the corpus; an older corpus at `folder` is replaced in one step.
 
         Raises:
@@ -291,6 +291,7 @@ class Corpus:
         """
         import faiss
 
+        folder = Path(folder)
         check_target(folder)
         with atomic_folder(folder) as draft:
             (draft / ENTITIES).write_text(
@@ -310,7 +311,7 @@ class Corpus:
             write_json(draft / MANIFEST, self.manifest.model_dump(mode="json"))
 
     @classmethod
-    def load(cls, folder: Path) -> "Corpus":
+    def load(cls, folder: Path | str) -> "Corpus":
         """Open a saved corpus; the index stays on disk until it is searched.
 
         Raises:
@@ -318,6 +319,7 @@ class Corpus:
         """
         import faiss
 
+        folder = Path(folder)
         manifest = read_manifest(folder)
         verify(folder, manifest)
         try:

@@ -27,14 +27,14 @@ class Overrides:
     lines: tuple[Line, ...]
 
     @classmethod
-    def read(cls, path: Path) -> "Overrides":
+    def read(cls, path: Path | str) -> "Overrides":
         """Read a file of corrections; empty lines and those that begin with # are skipped.
 
         Raises:
             BadInput: no such file, a line without three fields, or no noun's synset of WordNet.
         """
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = Path(path).read_text(encoding="utf-8-sig")
         except FileNotFoundError as error:
             raise BadInput(path, "no such file", "give a file of corrections") from error
         except (UnicodeDecodeError, IsADirectoryError) as error:

@@ -157,12 +157,13 @@ def difference(before: Corpus, after: Corpus) -> Difference:
     )
 
 
-def export_csv(corpus: Corpus, path: Path) -> None:
+def export_csv(corpus: Corpus, path: Path | str) -> None:
     """Write the entities as a CSV table, lists joined by "; ".
 
     Raises:
         BadInput: `path` is a folder, or not *.csv.
     """
+    path = Path(path)
     check_kind(path, ".csv")
     fields = list(Entity.model_fields)
     with (
@@ -178,7 +179,7 @@ def export_csv(corpus: Corpus, path: Path) -> None:
             )
 
 
-def plot(corpus: Corpus, path: Path) -> None:
+def plot(corpus: Corpus, path: Path | str) -> None:
     """Draw the embedding in two dimensions, kinds coloured, and entities per label.
 
     Args:
@@ -187,6 +188,7 @@ def plot(corpus: Corpus, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
+    path = Path(path)
     figure = Figure(figsize=(12, 5.5), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     points = plane(corpus.embeddings)  # (K, 2)

@@ -24,7 +24,7 @@ _CLIPS_PER_FILE = 1000
 _CLIPS_PER_ROW_GROUP = 20
 
 
-def export(cache: FeatureCache, out: Path, form: str) -> int:
+def export(cache: FeatureCache, out: Path | str, form: str) -> int:
     """Write a cache's rows into a folder.
 
     "npy" gives an array of each kind for all clips (`regions.npy` and so on, which
@@ -52,6 +52,7 @@ def export(cache: FeatureCache, out: Path, form: str) -> int:
     if form == "parquet" and not importlib.util.find_spec("pyarrow"):
         mend = "install it: pip install 'alt-video[parquet]'"
         raise BadInput("--format parquet", "pyarrow is not installed", mend)
+    out = Path(out)
     if out.exists():
         raise BadInput(out, "exists already", "choose another --out, or remove it")
     with writing(out), atomic_folder(out) as draft:

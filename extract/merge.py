@@ -17,7 +17,7 @@ _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_
 _OWN |= {"compression", "part", "backbone", "pretrained", *OF_PART}
 
 
-def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
+def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
     """Join caches that the same backbone and options made.
 
     Parts made with `--shard i/n` are put in their order, whatever the order of `paths`, and give
@@ -39,6 +39,7 @@ def merge(paths: Sequence[Path], out: Path) -> CacheManifest:
     """
     if len(paths) < 2:
         raise BadInput("merge", f"{len(paths)} cache given", "give two or more")
+    out = Path(out)
     if out.exists():
         raise BadInput(out, "exists already", "choose another --out, or remove it")
     caches = [FeatureCache(path) for path in paths]

@@ -19,7 +19,7 @@ from extract.store import FeatureCache, is_cache
 def retry(
     dataset: Dataset,
     backbone: Backbone,
-    out: Path,
+    out: Path | str,
     options: Options | None = None,
     *,
     watch: Watch | None = None,
@@ -43,7 +43,7 @@ def retry(
             meanwhile, a row of it is not what was written, or `out`.again, which is made for the
             while, is a file of another kind.
     """
-    began = time.monotonic()
+    began, out = time.monotonic(), Path(out)
     before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
     cache = FeatureCache(out)
     was = cache.manifest.content_hash

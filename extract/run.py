@@ -64,7 +64,7 @@ class Report:
 def extract(
     dataset: Dataset,
     backbone: Backbone,
-    out: Path,
+    out: Path | str,
     options: Options | None = None,
     *,
     workers: int | None = None,
@@ -98,7 +98,7 @@ def extract(
             else than a feature cache or damaged, or another process works on it.
         RunFailed: the target cannot be written.
     """
-    began = time.monotonic()
+    began, out = time.monotonic(), Path(out)
     if limit is not None:
         dataset = replace(dataset, clips=dataset.clips[:limit])
     task = Task(dataset, backbone, out, options or Options(), overwrite)
@@ -134,7 +134,7 @@ def extract(
 
 
 def encode_videos(
-    paths: Sequence[Path], encoder: Encoder, plan: Plan, *, timeout: float = 120.0
+    paths: Sequence[Path | str], encoder: Encoder, plan: Plan, *, timeout: float = 120.0
 ) -> Iterator[tuple[Pixels, Features] | BadInput]:
     """Read and encode videos as `extract` does, with no cache.
 
@@ -147,9 +147,10 @@ def encode_videos(
     Yields:
         What is seen in each video, in order, or why nothing is.
     """
-    jobs = [Job(path, path.name, plan) for path in paths]
+    files = [Path(path) for path in paths]
+    jobs = [Job(path, path.name, plan) for path in files]
     with Pool(max(1, min(cores(), len(jobs))), timeout) as pool:
-        answers = zip(paths, pool.read(jobs, 2 * pool.workers), strict=True)
+        answers = zip(files, pool.read(jobs, 2 * pool.workers), strict=True)
         clips = (((path, pixels), pixels) for path, pixels in answers)
         for (path, pixels), features in encoder.features(clips):
             if isinstance(pixels, str):
@@ -162,7 +163,7 @@ def encode_videos(
                 yield pixels, features
 
 
-def encode_video(path: Path, encoder: Encoder, plan: Plan) -> tuple[Pixels, Features]:
+def encode_video(path: Path | str, encoder: Encoder, plan: Plan) -> tuple[Pixels, Features]:
     """Read and encode one video; see `encode_videos`.
 
     Raises:

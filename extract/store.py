@@ -33,12 +33,13 @@ __all__ = [
 _REMAKE = "make it again with alt-extract"
 
 
-def is_cache(path: Path) -> bool:
+def is_cache(path: Path | str) -> bool:
     """Whether there is a feature cache, also a damaged one of ours: what may be replaced by one.
 
     Raises:
         OSError: it cannot be read.
     """
+    path = Path(path)
     if not path.is_file():
         return False
     with path.open("rb") as file:

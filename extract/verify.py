@@ -30,12 +30,13 @@ class Verdict:
     faults: tuple[str, ...]
 
 
-def verify(path: Path) -> Verdict:
+def verify(path: Path | str) -> Verdict:
     """Check a cache's every byte, then its hashes, counts and ranges.
 
     Raises:
         BadInput: the file is so damaged, or so foreign, that it cannot be read as a cache.
     """
+    path = Path(path)
     if not path.is_file():
         raise BadInput(path, "no such feature cache", "make it with alt-extract")
     faults = []

@@ -24,7 +24,7 @@ NAMES = tuple(_READERS)
 
 def open_dataset(
     name: str,
-    root: Path | None = None,
+    root: Path | str | None = None,
     split: str = "all",
     labels: tuple[str, ...] | None = None,
 ) -> Dataset:
@@ -48,4 +48,4 @@ def open_dataset(
             mend = f"give --root, or set ALT_DATA to the folder that holds {name}"
             raise BadInput(f"--dataset {name}", "no --root, and ALT_DATA is not set", mend)
         root = Path(data) / name
-    return _READERS[name](root, split, labels)
+    return _READERS[name](Path(root), split, labels)

@@ -66,6 +66,16 @@ def test_a_video_has_the_features_and_the_probabilities_that_its_cached_row_has(
         assert sum(seen.weight for seen in prediction.entities) <= 1
 
 
+def test_videos_and_reports_may_be_named_by_texts(
+    predictor: Predictor, videos: Path, tmp_path: Path
+) -> None:
+    video = videos / "singing" / "2.mp4"
+    prediction = predictor.predict(str(video))
+    assert prediction == predictor.predict(video)
+    assert explain(predictor, str(video), str(tmp_path / "report.html")) == prediction
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_a_video_that_cannot_be_read_is_a_prediction_with_its_error(
     predictor: Predictor, tmp_path: Path
 ) -> None:

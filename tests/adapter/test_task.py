@@ -42,6 +42,15 @@ def test_features_alone_are_enough_and_their_corpus_is_built_once(
     assert open_task([path], corpus=saved, corpora=corpora).corpus.id == task.corpus.id
 
 
+def test_a_cache_alone_is_no_list_and_paths_may_be_texts(write_cache, mini, corpora: Path) -> None:
+    path = write_cache(backbone=mini)
+    listed = open_task([path], corpora=corpora)
+    for alone in (path, str(path)):
+        task = open_task(alone, corpora=str(corpora), corpus=str(next(corpora.iterdir())))
+        assert task.clips.videos == listed.clips.videos
+        assert task.clips.sources == (path,)
+
+
 def test_a_corpus_that_fits_is_named(write_cache, mini, corpora: Path) -> None:
     path, said = write_cache(backbone=mini), []
     open_task([path], corpora=corpora)

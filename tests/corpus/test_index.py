@@ -425,6 +425,8 @@ def test_a_corpus_is_built_and_searched_in_three_lines(tmp_path: Path) -> None:
     corpus = Corpus.build(str(path), "alt-mini/none")
     assert corpus.manifest.label_sets == [LabelSet("mine", ("playing cello",))]
     assert corpus.search(corpus.entities[0].text, top=1)[0][0] == corpus.entities[0]
+    corpus.save(str(tmp_path / "saved"))
+    assert Corpus.load(str(tmp_path / "saved")).id == corpus.id
 
 
 def test_queries_of_any_length_but_zero_are_searched(corpus: Corpus) -> None:

@@ -37,6 +37,16 @@ def test_every_video_is_a_row_and_a_broken_one_is_a_failed_row(whole: Path, mini
     assert [path.name for path in whole.parent.iterdir()] == ["feats.h5"]
 
 
+def test_paths_may_be_texts(whole: Path, dataset: Dataset, mini: Backbone):
+    listed = open_dataset("folder", str(dataset.root))
+    assert listed.clips == dataset.clips
+    assert extract(listed, mini, str(whole), OPTIONS).untouched
+    assert verify(str(whole)).faults == ()
+    encoder, plan = OPTIONS.encoder(mini), plan_of(mini, OPTIONS)
+    pixels, _ = encode_video(str(dataset.path(dataset.clips[0])), encoder, plan)
+    assert len(pixels.frames) == 4
+
+
 def test_the_class_token_of_the_cache_is_encode_image(
     dataset: Dataset, mini: Backbone, tmp_path: Path
 ):
