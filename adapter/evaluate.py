@@ -6,7 +6,6 @@ others' share is N − failed of N, from which their own accuracy follows.
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
 from adapter.data import SCORED, ClipSet, Paths, open_clips
+from adapter.labelling import Labels
 from adapter.leaks import warn_of_choice, warn_of_trained
 from adapter.model import Recogniser
 from adapter.processes import gathered, processes
@@ -142,7 +142,7 @@ def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
 def evaluate_run(
     run: "Run",
     features: Paths,
-    labels: Path | str | None = None,
+    labels: Labels | None = None,
     baselines: bool = True,
     batch_size: int = 32,
 ) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def evaluate_run(
         run: the run.
         features: cache of the same backbone, or several; of one that has other splits too, its
             test split, or else its validation split.
-        labels: a label set's name or file to choose from, in place of the run's own.
+        labels: a label set's name or file, or labels, to choose from in place of the run's own.
         baselines: also score mean-pooled CLIP on the same clips, and the difference.
         batch_size: views to a forward pass.
 

@@ -12,7 +12,10 @@ from adapter.data import ClipSet
 from adapter.text import label_text
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
-from corpus.labels import load_labels, readable
+from corpus.labels import label_set, load_labels, readable
+
+# To choose from: a label set's name, a file of labels, or the labels themselves.
+Labels = Path | str | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Labelling:
     Attributes:
         names: C of them.
         text: (C, 2, D) unit rows (`adapter.text`).
-        source: "run", "features", or the file they were read from.
+        source: "run", "features", "labels", or the file they were read from.
         new: how many of them are none of the classes of what was trained on.
     """
 
@@ -53,20 +56,22 @@ class Vocabulary:
     prompts: tuple[str, ...]
     backbone: Callable[[], Backbone]
 
-    def choose(self, file: Path | str | None = None, clips: ClipSet | None = None) -> Labelling:
+    def choose(self, labels: Labels | None = None, clips: ClipSet | None = None) -> Labelling:
         """Decide on the labels.
 
         Args:
-            file: a label set's name or file; it decides when given.
-            clips: to be scored. Without a file, the labels trained on when they cover the clips'
+            labels: a label set's name or file, or labels; they decide when given.
+            clips: to be scored. Without `labels`, the labels trained on when they cover the clips'
                 classes, else all classes of the clips' caches: the vocabulary is open.
 
         Raises:
-            BadInput: the file cannot be used, or the backbone is needed and cannot be had.
+            BadInput: the labels cannot be used, or the backbone is needed and cannot be had.
         """
-        if file is not None:
-            sets = load_labels(str(file))
-            return self.embed([label for labels in sets for label in labels.labels], str(file))
+        if isinstance(labels, Path | str):
+            sets = load_labels(str(labels))
+            return self.embed([label for group in sets for label in group.labels], str(labels))
+        if labels is not None:
+            return self.embed(label_set("labels", list(labels)).labels, "labels")
         if clips is not None:
             known = {readable(label) for label in self.names}
             if not {readable(label) for label in clips.seen_classes()} <= known:

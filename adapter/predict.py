@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from adapter.clips import Clips
+from adapter.labelling import Labels
 from adapter.model import Adapter, Reading
 from adapter.runs import Named, Run
 from adapter.stores import view_of
@@ -82,14 +83,14 @@ class Predictor:
 
     Args:
         run: the run.
-        labels: a label set's name or file, in place of the run's own.
+        labels: a label set's name or file, or labels, in place of the run's own.
         device: "cpu" or "cuda".
 
     Raises:
         BadInput: labels that cannot be used, or a backbone that cannot be had.
     """
 
-    def __init__(self, run: Run, labels: Path | str | None = None, device: str = "cpu") -> None:
+    def __init__(self, run: Run, labels: Labels | None = None, device: str = "cpu") -> None:
         self.run, self.labelling = run, run.vocabulary.choose(labels)
         facts = run.config.features
         backbone = backbone_of(facts, run.folder, device)

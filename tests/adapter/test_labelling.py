@@ -62,6 +62,14 @@ def test_a_file_of_labels_decides_and_spares_the_backbone_when_none_is_new(
     assert torch.equal(chosen.text, label_text(TRAINED, mini)[[2, 0]])
 
 
+def test_labels_may_be_given_as_they_are(mini: Backbone) -> None:
+    chosen = vocabulary(mini, opens=False).choose([" Singing", "archery"])
+    assert (chosen.names, chosen.source) == (("Singing", "archery"), "labels")
+    assert torch.equal(chosen.text, label_text(TRAINED, mini)[[2, 0]])
+    with pytest.raises(BadInput, match="labels: holds no label"):
+        vocabulary(mini).choose([])
+
+
 def test_labels_that_read_the_same_are_refused(mini: Backbone, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("horse_riding\nHorseRiding\n")
     with pytest.raises(BadInput, match="two labels read"):
