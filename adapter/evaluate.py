@@ -21,6 +21,7 @@ from adapter.model import Recogniser
 from adapter.processes import gathered, processes
 from adapter.statistics import paired
 from adapter.task import same_features
+from corpus.errors import BadInput
 
 if TYPE_CHECKING:
     from adapter.runs import Run
@@ -129,7 +130,19 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
 
 
 def evaluate(model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int = 32) -> Metrics:
-    """Score a recogniser on clips; `probabilities`, then `measure`."""
+    """Score a recogniser on clips; `probabilities`, then `measure`.
+
+    Args:
+        model, batch_size: as for `probabilities`.
+        clips: N of them, labelled with indices into `labels` (`ClipSet.relabelled`).
+        labels: (C, 2, D) unit rows, the texts of each of `clips.classes`.
+
+    Raises:
+        BadInput: the clips are labelled with other classes.
+    """
+    if len(labels) != len(clips.classes):
+        cause = f"are labelled with {len(clips.classes)} classes, and choose among {len(labels)}"
+        raise BadInput("clips", cause, "relabel them first (`ClipSet.relabelled`)")
     return measure(probabilities(model, clips, labels, batch_size), clips)
 
 

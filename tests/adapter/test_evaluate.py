@@ -2,10 +2,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from adapter.baselines import build
+from adapter.baselines import MeanPooled, build
 from adapter.data import open_clips
-from adapter.evaluate import list_hash, measure, probabilities
+from adapter.evaluate import evaluate, list_hash, measure, probabilities
 from adapter.model import ModelConfig
+from corpus.errors import BadInput
 
 ENTITIES = F.normalize(torch.randn(9, 32, generator=torch.Generator().manual_seed(1)), dim=-1)
 
@@ -83,6 +84,13 @@ def test_a_single_label_is_always_right(write_cache) -> None:
     clips = open_clips([write_cache(classes=("archery",))])
     scores = measure(torch.ones(4, 1), clips)
     assert (scores.top1, scores.top5, scores.mean_class, scores.labels) == (1, 1, 1, 1)
+
+
+def test_clips_labelled_with_other_classes_are_not_scored(write_cache) -> None:
+    clips = open_clips([write_cache()])
+    labels = F.normalize(torch.randn(5, 2, clips.facts.dim), dim=-1)
+    with pytest.raises(BadInput, match="labelled with 4 classes, and choose among 5"):
+        evaluate(MeanPooled(100.0), clips, labels)
 
 
 def test_the_list_hash_depends_on_names_labels_and_order() -> None:
