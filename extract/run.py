@@ -100,6 +100,8 @@ def extract(
     """
     began, out = time.monotonic(), Path(out)
     if limit is not None:
+        if limit < 1:
+            raise BadInput(f"--limit {limit}", "below 1", "use 1 or more")
         dataset = replace(dataset, clips=dataset.clips[:limit])
     task = Task(dataset, backbone, out, options or Options(), overwrite)
     shards, manifest = task.shards, task.manifest

@@ -68,13 +68,17 @@ class Dataset:
         return os.path.isfile(self.path(clip))  # Path.is_file would raise
 
     def check_there(self) -> None:
-        """Refuse a dataset that lists no video, or of which no file is there.
+        """Refuse a dataset that lists no video, or no class of its own, or has none of its files.
 
         Raises:
             BadInput: so it is.
         """
         if not self.clips:
             raise BadInput(self.root, f"lists no video of {self.split!r}", "mend it, or --split")
+        for clip in self.clips:
+            if not -1 <= clip.label < len(self.classes):
+                cause = f"has label {clip.label}, and there are {len(self.classes)} classes"
+                raise BadInput(clip.video, cause, "use an index into them, or -1 for none")
         if not any(self.has(clip) for clip in self.clips):
             count, first = len(self.clips), self.clips[0].video
             cause = f"none of the {count} files that the list names is there, such as {first}"

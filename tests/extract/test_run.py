@@ -281,6 +281,16 @@ def test_a_target_that_cannot_be_is_refused_before_anything_is_done(
     check_target(tmp_path / ("x" * 240))
 
 
+def test_a_list_of_ones_own_has_classes_that_are_there(dataset: Dataset, mini: Backbone, tmp_path):
+    odd = dataclasses.replace(dataset.clips[3], label=2)
+    listed = dataclasses.replace(dataset, clips=(*dataset.clips, odd))
+    with pytest.raises(BadInput, match=f"{odd.video}: has label 2, and there are 2 classes"):
+        extract(listed, mini, tmp_path / "feats.h5", OPTIONS)
+    with pytest.raises(BadInput, match="limit -1"):
+        extract(dataset, mini, tmp_path / "feats.h5", OPTIONS, limit=-1)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_target_that_is_a_link_stays_one(
     whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
 ):
