@@ -4,6 +4,7 @@ import os
 
 import torch
 from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import gather
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,10 +25,15 @@ def processes(device: torch.device | str) -> PartialState:
     """Join the other processes, if there are any.
 
     Args:
-        device: that all work is done on, or "auto". The first that is asked for decides for the
-            whole process, as accelerate has it.
+        device: that all work is done on, or "auto". Where there are others, the first that is
+            asked for decides for the whole process, as accelerate has it.
     """
-    return PartialState(cpu=on_cpu(device))
+    cpu = on_cpu(device)
+    state = PartialState(cpu=cpu)
+    if state.num_processes == 1 and (state.device.type == "cpu") != cpu:
+        AcceleratorState._reset_state(reset_partial_state=True)  # else it keeps to the first
+        state = PartialState(cpu=cpu)
+    return state
 
 
 def gathered(own: Tensor, count: int, state: PartialState) -> Tensor:

@@ -25,7 +25,7 @@ from adapter.augment import draw_mix, drop_frames, drop_regions, move_frame
 from adapter.clips import Clips
 from adapter.data import ClipSet
 from adapter.model import Recogniser
-from adapter.processes import on_cpu
+from adapter.processes import on_cpu, processes
 from adapter.schedule import Average, groups, learning_rate, temperature
 from adapter.shares import in_pairs, part_of
 from corpus.errors import BadInput, RunFailed
@@ -233,6 +233,7 @@ def open_accelerator(device: str) -> Accelerator:
     """Open accelerate on "cpu", "cuda" or, for "auto", on what there is."""
     # Buffers are the same in all processes, and need not be sent.
     handler = DistributedDataParallelKwargs(broadcast_buffers=False)
+    processes(device)  # which accelerate keeps to
     accelerator = Accelerator(cpu=on_cpu(device), kwargs_handlers=[handler])
     if accelerator.num_processes > 1:
         # A process that ends with its threads of communication alive may abort: "terminate called

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapter.processes import on_cpu
+from adapter.processes import on_cpu, processes
+from adapter.train import open_accelerator
 
 SCRIPT = """
 import json, os, sys
@@ -42,6 +43,17 @@ def test_where_a_gpu_is_there_it_is_what_auto_means(monkeypatch: pytest.MonkeyPa
     assert [on_cpu(device) for device in devices] == [False, False, False, True]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert all(on_cpu(device) for device in devices)
+
+
+def test_another_device_may_be_asked_for_in_the_same_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = processes("cpu")
+    # As if a GPU had been worked on before.
+    monkeypatch.setitem(state.__dict__, "device", torch.device("cuda", 0))
+    assert processes("cpu").device.type == "cpu"
+    state.__dict__["device"] = torch.device("cuda", 0)
+    assert open_accelerator("cpu").device.type == "cpu"
 
 
 def test_two_processes_train_and_score_as_one_does(write_cache, tmp_path: Path) -> None:
