@@ -169,6 +169,7 @@ def fit(
     steps, done = epochs * per_epoch, progress.epoch * per_epoch
     average = Average(model, config.ema, progress.average, done) if config.ema else None
     scored = average.model if average else model
+    gpus = [accelerator.device] if accelerator.device.type == "cuda" else []
     history, best, best_epoch = list(progress.history), progress.best, progress.best_epoch
     for epoch in range(progress.epoch, epochs):
         if config.patience and epoch - best_epoch >= config.patience:
@@ -177,19 +178,20 @@ def fit(
         model.train()
         losses, norms = [], []
         batches = _batches(clips, config.batch_size, order, accelerator)
-        for step, batch in enumerate(batches, start=epoch * per_epoch):
-            factor = learning_rate(step, steps, config.warmup)
-            for group in optimizer.param_groups:
-                group["lr"] = peak * group["factor"] * factor
-            _set_temperature(
-                model, temperature(step, steps, config.temperature, config.temperature_end)
-            )
-            losses.append(_gradient(trained, batch, labels, config, step, accelerator))
-            norms.append(accelerator.clip_grad_norm_(trained.parameters(), config.clip_norm))
-            optimizer.step()
-            optimizer.zero_grad()
-            if average:
-                average.update(model)
+        with torch.random.fork_rng(gpus):  # what the caller draws next is not ours to decide
+            for step, batch in enumerate(batches, start=epoch * per_epoch):
+                factor = learning_rate(step, steps, config.warmup)
+                for group in optimizer.param_groups:
+                    group["lr"] = peak * group["factor"] * factor
+                _set_temperature(
+                    model, temperature(step, steps, config.temperature, config.temperature_end)
+                )
+                losses.append(_gradient(trained, batch, labels, config, step, accelerator))
+                norms.append(accelerator.clip_grad_norm_(trained.parameters(), config.clip_norm))
+                optimizer.step()
+                optimizer.zero_grad()
+                if average:
+                    average.update(model)
         record = {
             "epoch": epoch + 1,
             "loss": float(accelerator.reduce(torch.stack(losses).mean(), "mean")),

@@ -45,6 +45,14 @@ def same(one: Progress, other: Progress) -> bool:
     )
 
 
+def test_training_leaves_the_callers_own_draws_alone(clips: ClipSet) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    train(recogniser(), clips, LABELS, QUICK)
+    assert torch.equal(torch.rand(3), expected)
+
+
 @pytest.mark.parametrize("method", ["linear", "temporal", "alt-learned", "alt-shuffled", "alt"])
 def test_sixteen_clips_are_learned_by_heart(clips: ClipSet, method: str) -> None:
     # Labels far from their clips: nothing is right before training.
