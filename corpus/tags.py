@@ -65,7 +65,7 @@ def nlp() -> Any:
     for name in MODELS:
         if spacy.util.is_package(name):
             return spacy.load(name, exclude=["ner", "senter", "lemmatizer"])
-    raise BadInput("spaCy's English model", "is not installed", "run `make setup`")
+    raise BadInput("spaCy's English model", "is not installed", "run `python -m corpus.fetch`")
 
 
 def tokens_of(words: list[str]) -> list[Token]:

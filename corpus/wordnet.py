@@ -51,7 +51,7 @@ def folder() -> Path:
     try:
         return Path(str(nltk.data.find("corpora/wordnet")))
     except LookupError as error:
-        raise BadInput("WordNet", "is not installed", "run `make setup`") from error
+        raise BadInput("WordNet", "is not installed", "run `python -m corpus.fetch`") from error
 
 
 @cache
@@ -76,7 +76,7 @@ def reader() -> WordNetCorpusReader:
             return _Reader(str(folder()), None)
         except (OSError, ValueError, AssertionError, StopIteration, WordNetError) as error:
             cause = f"WordNet cannot be read ({str(error) or 'a line ends too early'})"
-            raise BadInput(folder(), cause, "run `make setup`") from error
+            raise BadInput(folder(), cause, "run `python -m corpus.fetch`") from error
 
 
 @cache

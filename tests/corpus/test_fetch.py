@@ -107,7 +107,7 @@ def test_a_wordnet_that_ends_too_early_is_told_in_one_line_and_fetched_again(
     whole = (copy / name).read_bytes()
     (copy / name).write_bytes(whole[: len(whole) // 2 + 7])
     assert not fetch.works(copy)
-    with pytest.raises(BadInput, match=r"WordNet cannot be read \(.+\); run `make setup`"):
+    with pytest.raises(BadInput, match=r"WordNet cannot be read \(.+\); run `python -m corpus"):
         wordnet.reader.__wrapped__()
 
 
