@@ -6,7 +6,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Literal
@@ -55,12 +55,13 @@ class ClipSet:
         stored: digest of which rows of which cache the store has.
     """
 
-    store: Store
-    rows: Tensor
-    labels: Tensor
-    seen: Tensor
-    videos: tuple[str, ...]
-    splits: tuple[str, ...]
+    # What there is one of for each clip is not shown: a notebook would choke on it.
+    store: Store = field(repr=False)
+    rows: Tensor = field(repr=False)
+    labels: Tensor = field(repr=False)
+    seen: Tensor = field(repr=False)
+    videos: tuple[str, ...] = field(repr=False)
+    splits: tuple[str, ...] = field(repr=False)
     classes: tuple[str, ...]
     facts: CacheManifest
     left_out: Counter[str]

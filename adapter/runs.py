@@ -13,7 +13,7 @@ checkpoint.pt        only while the run is unfinished
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -101,10 +101,10 @@ class Run:
     folder: Path
     config: RunConfig
     model: Recogniser
-    labels: Tensor
-    entities: tuple[Named, ...]
-    videos: tuple[str, ...]
-    val_videos: tuple[str, ...]
+    labels: Tensor = field(repr=False)
+    entities: tuple[Named, ...] = field(repr=False)
+    videos: tuple[str, ...] = field(repr=False)
+    val_videos: tuple[str, ...] = field(repr=False)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,7 +45,7 @@ class Task:
     backbone: Backbone
     corpus: Corpus
     prompts: tuple[str, ...]
-    labels: Tensor
+    labels: Tensor = field(repr=False)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,8 @@ class Backbone:
     """
 
     name: str
-    model: open_clip.CLIP
-    tokenizer: Callable[[Sequence[str]], Tensor]
+    model: open_clip.CLIP = field(repr=False)
+    tokenizer: Callable[[Sequence[str]], Tensor] = field(repr=False)
     preprocess: Preprocess
     fingerprint: str
     random: bool

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
@@ -52,7 +52,7 @@ class Dataset:
     root: Path
     split: str
     classes: tuple[str, ...]
-    clips: tuple[Clip, ...]
+    clips: tuple[Clip, ...] = field(repr=False)  # a notebook would choke on them
     notes: tuple[str, ...] = ()
     part: str = ""
     start: int = 0

@@ -179,6 +179,11 @@ def test_a_class_without_clips_need_not_be_among_the_labels(write_cache) -> None
     assert set(some.relabelled(["hugging", "archery"]).labels.tolist()) == {0, 1}
 
 
+def test_what_a_notebook_shows_of_clips_does_not_grow_with_them(write_cache) -> None:
+    few, more = (repr(open_clips([write_cache(f"{n}.h5", per_class=n)])) for n in (2, 9))
+    assert len(more) - len(few) < 10
+
+
 def test_a_subset_keeps_each_clip_with_its_label_and_name(write_cache) -> None:
     clips = open_clips([write_cache()])
     some = clips.subset([5, 2])
