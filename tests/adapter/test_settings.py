@@ -10,6 +10,11 @@ def test_settings_reach_the_configuration_that_has_them() -> None:
     assert (model.layers, model.place) == (1, False)
 
 
+def test_a_setting_may_be_written_with_dashes_and_the_last_of_several_counts() -> None:
+    model, train = configs(["mlp-ratio=2", "lr=1e-3", " lr =1e-4"])
+    assert (model.mlp_ratio, train.lr) == (2, 1e-4)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -88,8 +93,9 @@ def test_a_sweep_has_each_combination_once_under_its_own_name() -> None:
 
 
 def test_lists_on_the_command_line() -> None:
-    assert method_names("alt, clip,alt") == ["alt", "clip"]
-    assert counts("all,2") == [None, 2]
+    # The last one is what the others are compared with.
+    assert method_names("linear, alt,clip,linear") == ["linear", "alt", "clip"]
+    assert counts("all,2,1") == [None, 2, 1]
     assert counts("2,all,02,2,all") == [2, None]  # a count given twice is no second seed
     assert {name: str(path) for name, path in named_paths(["a=x.h5", "b=y=z"]).items()} == {
         "a": "x.h5",
@@ -100,8 +106,9 @@ def test_lists_on_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        *((method_names, "best"), (method_names, ","), (counts, "0"), (counts, "two")),
-        (named_paths, ["x"]),
+        *((method_names, "best"), (method_names, ",")),
+        *((counts, "0"), (counts, "two"), (counts, "²")),
+        *((named_paths, ["x"]), (named_paths, ["a=x.h5", "a=y.h5"])),
     ],
 )
 def test_lists_that_cannot_be_are_refused(read, text) -> None:
