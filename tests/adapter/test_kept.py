@@ -3,8 +3,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from adapter.compare import Column, Job, Report, Score, compare, one_by_one, open_tests
+from adapter.compare import (
+    Column,
+    Engine,
+    Job,
+    Report,
+    Score,
+    Variant,
+    compare,
+    one_by_one,
+    open_tests,
+    quiet,
+    scored,
+)
 from adapter.data import open_clips
 from adapter.kept import kept
 from adapter.model import Method, ModelConfig
@@ -17,20 +30,32 @@ CONFIG = TrainConfig(epochs=2, batch_size=8)
 
 
 class Counted:
-    """Trains as `one_by_one` does, and breaks down before job number `most`."""
+    """Trains as another engine does, and breaks down before job number `most`."""
 
-    def __init__(self, most: int = 99) -> None:
+    def __init__(self, most: int = 99, engine: Engine = one_by_one) -> None:
         self.done: list[str] = []
-        self.most = most
+        self.most, self.engine = most, engine
 
     def __call__(
         self, jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
     ) -> Generator[list[Score], None, None]:
-        for job, scores in zip(jobs, one_by_one(jobs, tests, device, report), strict=True):
+        for job, scores in zip(jobs, self.engine(jobs, tests, device, report), strict=True):
             if len(self.done) == self.most:
                 raise RunFailed(job.name, "broke down", "run it again")
             self.done.append(job.name)
             yield scores
+
+
+def at_once(
+    jobs: Sequence[Job], tests: Sequence[Column], device: str, report: Report
+) -> Generator[list[Score], None, None]:
+    """Score every training as if all had been right, for what asks only which were done."""
+    for job in jobs:
+        columns = job.variant.tests or tests
+        yield [
+            scored(torch.eye(len(test.labelling.names))[test.clips.labels], test.clips)
+            for test in columns
+        ]
 
 
 @pytest.fixture
@@ -50,8 +75,11 @@ def tests(write_cache, task, mini):
 def test_an_interrupted_comparison_goes_on_and_ends_as_a_whole_one(
     task, tests, tmp_path: Path
 ) -> None:
-    def run(engine, seeds=(0, 1)):
-        return compare(task, tests, METHODS, seeds, MODEL, CONFIG, [None, 2], engine=engine)
+    def run(engine, seeds=(0, 1), report=quiet):
+        shots = [None, 2]
+        return compare(
+            task, tests, METHODS, seeds, MODEL, CONFIG, shots, report=report, engine=engine
+        )
 
     whole, first, told = run(None), Counted(most=3), []
     with pytest.raises(RunFailed, match="broke down"):
@@ -62,9 +90,10 @@ def test_an_interrupted_comparison_goes_on_and_ends_as_a_whole_one(
     assert told == [f"3 of 8 trainings are taken from {tmp_path / 'kept'}"]
     assert len(second.done) == 5
     assert not set(second.done) & set(first.done)
-    third = Counted()
-    assert run(kept(third, tmp_path / "kept")) == whole
+    third, reported = Counted(), []
+    assert run(kept(third, tmp_path / "kept"), report=reported.append) == whole
     assert not third.done
+    assert len(reported) == 8  # a bar that counts trainings gets to its end
     longer = Counted()
     run(kept(longer, tmp_path / "kept"), seeds=(0, 1, 2))
     assert longer.done == [
@@ -73,11 +102,14 @@ def test_an_interrupted_comparison_goes_on_and_ends_as_a_whole_one(
 
 
 def test_whatever_changes_a_score_is_another_training(
-    task, tests, write_cache, mini, tmp_path: Path
+    task, tests, write_cache, mini, tmp_path: Path, monkeypatch
 ) -> None:
-    def trained(task=task, tests=tests, config=CONFIG, model=MODEL, shots=None) -> int:
-        engine = Counted()
-        compare(task, tests, ["alt"], [0], model, config, [shots], engine=kept(engine, tmp_path))
+    def trained(
+        task=task, tests=tests, config=CONFIG, model=MODEL, shots=None, own=(), device="cpu"
+    ) -> int:
+        engine = Counted(engine=at_once)
+        jobs = [Job(Variant("alt", model, config, task, own), 0, shots)]
+        list(kept(engine, tmp_path / "kept")(jobs, tests, device, quiet))
         return len(engine.done)
 
     assert trained() == 1
@@ -86,11 +118,18 @@ def test_whatever_changes_a_score_is_another_training(
     assert trained(config=CONFIG.model_copy(update={"lr": 2e-3})) == 1
     assert trained(model=ModelConfig(layers=0)) == 1
     assert trained(shots=2) == 1
+    assert trained(device="cuda") == 1
     assert trained(tests=tests[:1]) == 1
+    assert trained(own=tuple(tests)) == 0  # which are the same
+    assert trained(own=tuple(tests[::-1])) == 1
     assert trained(task=replace(task, labels=task.labels.flip(0))) == 1
     assert trained(task=replace(task, clips=task.clips.subset(range(8)))) == 1
     flipped = replace(task.clips, labels=task.clips.labels.flip(0))
     assert trained(task=replace(task, clips=flipped)) == 1
+    first, second = (task.clips.labels == 0).nonzero()[:2, 0].tolist()
+    others = [i for i in range(len(task.clips)) if i not in (first, second)]
+    for one in (first, second):  # as many clips of each class, but not the same
+        assert trained(task=replace(task, clips=task.clips.subset([one, *others]))) == 1
     few = replace(task.corpus, embeddings=task.corpus.embeddings[::-1].copy())
     assert trained(task=replace(task, corpus=few)) == 1
     labelling = replace(tests[0].labelling, text=tests[0].labelling.text.flip(0))
@@ -98,6 +137,10 @@ def test_whatever_changes_a_score_is_another_training(
     other = open_clips([write_cache("other.h5", noise=6, backbone=mini, seed=5)])
     assert trained(task=replace(task, clips=other)) == 1
     assert trained() == 0
+    monkeypatch.setattr("adapter.kept._code", lambda: "of another version")
+    assert trained() == 1
+    monkeypatch.setattr("torch.__version__", "0.1")
+    assert trained() == 1
 
 
 @pytest.mark.parametrize("cut", [0, 40, None])
