@@ -43,6 +43,7 @@ def test_a_record_holds_what_decided_each_row(task) -> None:
     few, words, alt = (record["rows"][row.name] for row in rows)
     assert [row["model"]["tracks"] for row in (few, words, alt)] == [8, 16, 16]
     assert [row["train"]["lr"] for row in (few, words, alt)] == [3e-3, 1e-3, 1e-3]
+    assert "seed" not in alt["train"]  # the comparison's count
     assert all(row["train"]["epochs"] == {"all": 7} for row in (few, words, alt))
     assert few["corpus"] == alt["corpus"] == {"id": task.corpus.id, "entities": 40}
     assert words["corpus"] == {"id": "of other words", "entities": 9}
@@ -73,6 +74,22 @@ def test_a_record_names_every_cache_that_was_trained_or_scored_on(task, caches, 
     assert record["rows"]["alt"]["tests"] == {}
 
 
+def test_a_record_tells_of_each_test_what_was_scored_and_what_was_not(
+    task, write_cache, mini
+) -> None:
+    facts = {"split": "test", "folder": "of 0", "views": "1x3", "backbone": mini}
+    path = write_cache("new.h5", ("yoga", "archery"), per_class=3, failed=1, unlabelled=2, **facts)
+    with pytest.warns(UserWarning, match="6 of 7 videos of new have the names"):
+        tests = open_tests({"new": path}, task)
+    rows = method_rows(task, ["alt"], ModelConfig(), TrainConfig())
+    test = comparison_record([], rows, tests, [0])["tests"]["new"]
+    assert (test["clips"], test["failed"], test["views"]) == (7, 1, 3)
+    assert test["left_out"] == {"unlabelled": 2}
+    assert test["named_as_in_training"] == 6
+    assert test["labels"] == 2
+    assert (test["label_set"]["names"], test["label_set"]["new"]) == (["yoga", "archery"], 1)
+
+
 def test_epochs_that_were_left_to_the_count_of_clips_are_in_a_record(task) -> None:
     train = TrainConfig(batch_size=4)
     rows = method_rows(task, ["alt"], ModelConfig(), train)
@@ -80,6 +97,10 @@ def test_epochs_that_were_left_to_the_count_of_clips_are_in_a_record(task) -> No
     passes = train.passes
     assert record["rows"]["alt"]["train"]["epochs"] == {"all": passes(32), "2": passes(8)}
     assert passes(32) != passes(8)
+    three = task.clips.subset((task.clips.labels > 0).nonzero()[:, 0])
+    rows = method_rows(replace(task, clips=three), ["alt"], ModelConfig(), train)
+    record = comparison_record([], rows, [], [0], [2])  # nothing is drawn of a class without clips
+    assert record["rows"]["alt"]["train"]["epochs"] == {"2": passes(6)}
 
 
 def test_mean_pooled_clip_has_no_training_in_a_record(task) -> None:
