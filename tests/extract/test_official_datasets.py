@@ -287,4 +287,6 @@ def test_a_video_of_two_classes_is_kept_under_both_and_told_with_both_its_lines(
 def test_a_video_of_two_splits_is_a_row_of_each(tmp_path: Path):
     (tmp_path / "train.csv").write_text(HEAD + "yoga,a,0,10,train\n")
     (tmp_path / "test.csv").write_text("youtube_id,time_start,time_end\na,0,10\n")
-    assert [clip.split for clip in open_dataset("k400", tmp_path).clips] == ["train", "test"]
+    dataset = open_dataset("k400", tmp_path)
+    assert [clip.split for clip in dataset.clips] == ["train", "test"]
+    assert dataset.notes == ()  # the test split has no labels: it is not of two classes
