@@ -14,7 +14,7 @@ from tests.extract.conftest import fill, rows
 
 def test_a_folder_s_subfolders_are_its_classes(tmp_path: Path):
     fill(tmp_path, "singing/b.mp4 | singing/A.AVI | archery/deep/c.webm | archery/.hidden.mp4")
-    fill(tmp_path, "notes.txt | .git/x.mp4")
+    fill(tmp_path, "notes.txt | .git/x.mp4 | lost+found/y.mp4")
     dataset = open_dataset("folder", tmp_path)
     assert dataset.classes == ("archery", "singing")
     assert rows(dataset) == [
@@ -23,6 +23,24 @@ def test_a_folder_s_subfolders_are_its_classes(tmp_path: Path):
         ("singing/b.mp4", 1, "all"),
     ]
     assert dataset.notes == ("1 file is no video: notes.txt",)
+
+
+def test_classes_that_read_alike_are_told_apart_by_their_exact_names(tmp_path: Path):
+    fill(tmp_path, "shoot bow/a.mp4 | shoot_bow/b.mp4")
+    assert [clip.label for clip in open_dataset("folder", tmp_path).clips] == [0, 1]
+    dataset = open_dataset("folder", tmp_path, labels=("shoot_bow", "shoot bow"))
+    assert [clip.label for clip in dataset.clips] == [1, 0]
+
+
+def test_clips_are_listed_class_after_class(tmp_path: Path):
+    fill(tmp_path, "run/a.mp4 | run up/b.mp4 | run-up/c.mp4")
+    assert [clip.label for clip in open_dataset("folder", tmp_path).clips] == [0, 1, 2]
+
+
+def test_a_file_is_no_root_of_a_folder_of_videos(tmp_path: Path):
+    fill(tmp_path, "a.mp4")
+    with pytest.raises(BadInput, match=r"a\.mp4: not a folder; give the folder that holds"):
+        open_dataset("folder", tmp_path / "a.mp4")
 
 
 def test_videos_in_the_root_have_no_class(tmp_path: Path):
@@ -167,6 +185,16 @@ def test_a_folder_that_cannot_be_read_is_named_and_not_left_out(tmp_path: Path, 
     assert len(open_dataset("folder", tmp_path / "a").clips) == 1
 
 
+def test_a_name_that_cannot_be_stored_as_text_is_refused(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/a/\xff.mp4")).touch()
+    except OSError:
+        pytest.skip("needs a disk whose names may be any bytes")
+    with pytest.raises(BadInput, match=r"a/\\udcff\.mp4: its name is not UTF-8; rename it"):
+        open_dataset("folder", tmp_path)
+
+
 def test_a_link_to_nothing_is_a_video_that_is_not_there(tmp_path: Path):
     fill(tmp_path, "a/1.mp4")
     (tmp_path / "a/2.mp4").symlink_to("absent.mp4")
@@ -211,6 +239,7 @@ def test_an_unknown_dataset_is_refused_with_the_known_ones():
         "a.mp4 singing\nb c.mp4 archery\n",
         "a.mp4\tsinging\nb c.mp4\tarchery\n",
         '"a.mp4","singing"\n"b c.mp4","archery"\n',
+        "\ufeffpath,label\na.mp4,singing\nb c.mp4,archery\n",  # as spreadsheets begin it
     ],
 )
 def test_lists_come_with_commas_tabs_spaces_and_heads(tmp_path: Path, text: str):
@@ -282,9 +311,10 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
     [
         ("", "is empty"),
         ("path,label\n", "has no rows"),
-        ("a.mp4,x\nb.mp4\n", r"list.csv:2: not `path,label`"),
+        ("a.mp4,x\n\nb.mp4\n", r"list.csv:3: not `path,label`"),
         ("a.mp4,x,train,9\n", r"list.csv:1: not `path,label`"),
         ("a.mp4,x\nb.mp4,y\na.mp4,x\n", r"list.csv:3: repeats a.mp4 of line 1"),
+        (".,x\n", r"list.csv:1: '.' is not a path under"),
         ("../../etc/passwd,x\n", r"list.csv:1: '../../etc/passwd' is not a path under"),
         (
             "/etc/passwd,x\n",
@@ -320,10 +350,16 @@ def test_an_index_that_no_machine_counts_to_is_a_name_that_is_not_there(tmp_path
         open_dataset("csv", tmp_path, labels=("x", "y"))
 
 
+def test_a_class_may_be_called_by_a_number_among_names(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,1\n")
+    assert rows(open_dataset("csv", tmp_path)) == [("a.mp4", 1, "all"), ("b.mp4", 0, "all")]
+
+
 def test_indices_and_names_are_checked_against_the_labels(tmp_path: Path):
-    (tmp_path / "list.csv").write_text("a.mp4,2\n")
-    with pytest.raises(BadInput, match="label 2 is not an index into the 2 labels"):
-        open_dataset("csv", tmp_path, labels=("x", "y"))
+    for index in (-1, 2):
+        (tmp_path / "list.csv").write_text(f"a.mp4,{index}\n")
+        with pytest.raises(BadInput, match=f"label {index} is not an index into the 2 labels"):
+            open_dataset("csv", tmp_path, labels=("x", "y"))
     (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,z\n")
     with pytest.raises(BadInput, match=r"list.csv:2: the class 'z' is not among the 2 labels"):
         open_dataset("csv", tmp_path, labels=("x", "y"))
@@ -354,7 +390,10 @@ def test_a_padded_part_is_the_part(tmp_path: Path):
     assert dataset.shard("01/002", 1) == dataset.shard("1/2", 1)
 
 
-def test_a_file_that_may_not_be_looked_for_is_a_video_that_is_not_there(tmp_path: Path):
-    (tmp_path / "list.csv").write_text(f"{'x' * 300}.mp4,x\n")  # longer than names may be
+def test_what_may_not_be_looked_for_or_is_a_folder_is_a_video_that_is_not_there(tmp_path: Path):
+    (tmp_path / "folder.mp4").mkdir()
+    fill(tmp_path, "file.mp4")
+    long = "x" * 300  # longer than names may be
+    (tmp_path / "list.csv").write_text(f"{long}.mp4,x\nfolder.mp4,x\nfile.mp4,x\n")
     dataset = open_dataset("csv", tmp_path)
-    assert not dataset.has(dataset.clips[0])
+    assert [dataset.has(clip) for clip in dataset.clips] == [False, False, True]

@@ -46,6 +46,10 @@ def test_ucf101_s_lists_and_labels_must_agree(tmp_path: Path):
     wrong = ("ApplyEyeMakeup", "Archery", "ApplyLipstick", *names_of("ucf101")[3:])
     with pytest.raises(BadInput, match="class 2 is 'Archery', and ucf101's is 'ApplyLipstick'"):
         open_dataset("ucf101", tmp_path, labels=wrong)
+    with pytest.raises(BadInput, match="class 101 is None, and ucf101's is 'YoYo'"):
+        open_dataset("ucf101", tmp_path, labels=names_of("ucf101")[:100])
+    with pytest.raises(BadInput, match="class 102 is 'Zumba', and ucf101's is None"):
+        open_dataset("ucf101", tmp_path, labels=(*names_of("ucf101"), "Zumba"))
     with pytest.raises(BadInput, match="no such split"):
         open_dataset("ucf101", tmp_path, "train4")
     with pytest.raises(BadInput, match=r"testlist03.txt: no such file"):
