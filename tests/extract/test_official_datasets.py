@@ -34,9 +34,10 @@ def test_ucf101_is_read_by_its_official_lists(tmp_path: Path):
         ("UCF-101/Archery/v_1.avi", 2, "train"),
         ("UCF-101/Biking/v_2.avi", 10, "train"),
     ]
-    assert rows(open_dataset("ucf101", tmp_path, "test2")) == [
-        ("UCF-101/Biking/v_4.avi", 10, "test")
-    ]
+    for second in ("test2", "test02"):
+        assert rows(open_dataset("ucf101", tmp_path, second)) == [
+            ("UCF-101/Biking/v_4.avi", 10, "test")
+        ]
     everything = open_dataset("ucf101", tmp_path)
     assert [clip.split for clip in everything.clips] == ["train", "train", "test"]
 
@@ -114,10 +115,19 @@ def test_hmdb51_is_read_by_its_official_lists(tmp_path: Path):
     assert dataset.classes.index("sword") < dataset.classes.index("sword exercise")
 
 
+def test_a_name_of_hmdb51_may_have_spaces(tmp_path: Path):
+    lists = hmdb(tmp_path) / "testTrainMulti_7030_splits"
+    (lists / "wave_test_split1.txt").write_text("wave_a b.avi 1 \n")
+    assert rows(open_dataset("hmdb51", tmp_path, "train"))[-1] == ("wave/wave_a b.avi", 50, "train")
+
+
 def test_hmdb51_s_damaged_lists_are_refused(tmp_path: Path):
     lists = hmdb(tmp_path) / "testTrainMulti_7030_splits"
     with pytest.raises(BadInput, match="has no list 2 of 51 classes"):
         open_dataset("hmdb51", tmp_path, "test2")
+    (lists / "wave_test_split1.txt").rename(tmp_path / "wave")
+    with pytest.raises(BadInput, match=r"has no list 1 of 1 classes \('wave' the first\)"):
+        open_dataset("hmdb51", tmp_path)
     (lists / "wave_test_split1.txt").write_text("a.avi 7\n")
     with pytest.raises(BadInput, match=r"wave_test_split1.txt:1: not `video 0\|1\|2`"):
         open_dataset("hmdb51", tmp_path)
@@ -145,6 +155,16 @@ HEAD = "label,youtube_id,time_start,time_end,split\n"
             "train_256/air_drumming/-a_0_000012_000022.webm",
         ),
         ("videos/part_3/-a_0.mkv", "videos/part_3/-a_0.mkv"),
+        # The video of these times rather than of the id, of videos alone, and the first by name.
+        ("train/-a_0.mp4 | train/-a_0_000012_000022.mp4", "train/-a_0_000012_000022.mp4"),
+        (
+            "train/-a_0_000012_000022.info | train/-a_0_000012_000022.mp4",
+            "train/-a_0_000012_000022.mp4",
+        ),
+        (
+            "train/1/-a_0_000012_000022.mp4 | train/2/-a_0_000012_000022.mp4",
+            "train/1/-a_0_000012_000022.mp4",
+        ),
         ("train/other.mp4", "train/-a_0_000012_000022.mp4"),  # missing, and told by its name
     ],
 )
@@ -172,6 +192,15 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
     ]
 
 
+def test_kinetics_times_are_rounded_and_labels_may_have_spaces_around_or_be_blank(tmp_path: Path):
+    (tmp_path / "val.csv").write_text(HEAD + '"yoga ",a,4.9999,14.9999,\n')
+    (tmp_path / "test.csv").write_text(HEAD + '" ",b,0.0001,10.0001,\n')
+    assert rows(open_dataset("k400", tmp_path)) == [
+        ("a_000005_000015.mp4", names_of("k400").index("yoga"), "val"),
+        ("b_000000_000010.mp4", -1, "test"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
@@ -183,6 +212,8 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
         (HEAD + 'yoga,a,0,10,"train\nyoga,b,0,10,train\n', "not CSV (unexpected end of data)"),
         (HEAD + "yoga,../../a,0,10,train\n", "train.csv:2: '../../a' is not a video's id"),
         (HEAD + "yoga,a\0b,0,10,train\n", "train.csv:2: 'a\\x00b' is not a video's id"),
+        (HEAD + "yoga,a\\b,0,10,train\n", r"train.csv:2: 'a\\b' is not a video's id"),
+        (HEAD + "yoga,.a,0,10,train\n", "train.csv:2: '.a' is not a video's id"),
         (HEAD + "yogha,a,0,10,train\n", "train.csv:2: the class 'yogha' is not among the 400"),
     ],
 )
@@ -219,6 +250,8 @@ def test_ssv2_is_read_by_its_official_files(tmp_path: Path):
         ("20bn-something-something-v2/7.webm", holding, "train"),
         ("20bn-something-something-v2/8.webm", holding, "val"),
     ]
+    for name in ("val", "validation"):
+        assert [clip.split for clip in open_dataset("ssv2", tmp_path, name).clips] == ["val"]
     assert rows(open_dataset("ssv2", tmp_path, "test")) == [
         ("20bn-something-something-v2/9.webm", -1, "test")
     ]
