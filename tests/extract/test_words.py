@@ -1,0 +1,15 @@
+from extract.words import counted, some
+
+
+def test_one_thing_alone_is_told_in_the_singular():
+    assert [counted(count, "video") for count in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+
+
+def test_no_more_are_said_to_be_left_than_are():
+    assert some(list("abc"), "file", "files", most=3) == "3 files: a, b, c"
+    assert some(list("abcd"), "file", "files", most=3) == "4 files: a, b, c and 1 more"
+    assert some(["a"], "file is none", "files are none") == "1 file is none: a"
+
+
+def test_a_name_that_is_no_text_can_be_told_all_the_same():
+    assert some(["a\udcff.txt"], "file", "files").encode() == rb"1 file: a\udcff.txt"
