@@ -31,7 +31,7 @@ class Seal:
         """Note bytes that were written at a place in the file."""
         first, end = at - self._start, at - self._start + len(data)
         if first > self._next:  # what lies between comes later, or never
-            self._stale |= {self._next // PIECE, first // PIECE}
+            self._stale.add(first // PIECE)
             self._skip(first)
         elif first < self._next:
             self._stale |= set(range(max(first, 0) // PIECE, -(-min(end, self._next) // PIECE)))
@@ -49,7 +49,7 @@ class Seal:
         with path.open("rb") as file:
             end = os.fstat(file.fileno()).st_size - self._start
             if end != self._next:
-                self._stale |= {self._next // PIECE, end // PIECE}
+                self._stale.add(end // PIECE)
                 self._skip(max(end, self._next))
             count = -(-end // PIECE)
             digests = [*self._digests, self._open.digest()][:count]
