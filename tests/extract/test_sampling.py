@@ -60,6 +60,13 @@ def test_train_sampling_reaches_every_frame_and_only_by_its_seed():
     assert (again == draws[7]).all()
 
 
+def test_train_views_are_drawn_each_for_itself_in_the_middle_of_frames():
+    first, second = random(900, 8, 2, np.random.default_rng(0))
+    assert (first != second).any()
+    for count in (8, 900):
+        assert (random(count, 8, 2, np.random.default_rng(0)) % 1 == 0.5).all()
+
+
 def test_a_variable_frame_rate_is_sampled_by_time():
     # Ten frames in the first second, then one that stands for nine seconds.
     times = np.concatenate([np.arange(10) / 10, [1.0, 9.9]])
@@ -67,6 +74,9 @@ def test_a_variable_frame_rate_is_sampled_by_time():
     # A still of eight seconds, then ten frames in one: 8 of 9 segments see the still.
     still_first = np.concatenate([[0], 8 + np.arange(10) / 10])
     assert at(centre(11, 9), still_first).tolist() == [[0, 0, 0, 0, 0, 0, 0, 0, 6]]
+    # Most frames a second apart, and a burst of four in less than half of one.
+    burst = np.array([0, 1, 2, 3, 4, 5, 5.1, 5.2, 5.3])
+    assert at(centre(9, 3), burst).tolist() == [[1, 3, 7]]
 
 
 @pytest.mark.parametrize("rate", [24, 29.97, 60])
