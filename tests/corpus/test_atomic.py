@@ -35,9 +35,40 @@ def test_a_result_has_the_mode_that_the_umask_asks_for(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_json(tmp_path / "a.json", {"b": 1})
+        with atomic_folder(tmp_path / "corpus"):
+            pass
+        assert os.umask(0o027) == 0o027  # which is left as it was
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "corpus").stat().st_mode) == 0o750
+
+
+def test_all_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(handle: int) -> None:
+        done.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    def noted_replace(source: Path, place: Path) -> None:
+        done.append("named")
+        replace(source, place)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    with atomic_file(tmp_path / "a.txt") as file:
+        pass
+    assert done == [file.name, "named", tmp_path.name]
+    done.clear()
+    with atomic_folder(tmp_path / "corpus") as folder:
+        (folder / "in").mkdir()
+        (folder / "in" / "b.txt").touch()
+    assert sorted(done[:3]) == sorted(["in", "b.txt", folder.name])
+    assert done[3:] == ["named", tmp_path.name]
 
 
 def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
@@ -134,6 +165,21 @@ def test_an_error_of_writing_names_the_target_and_not_the_draft(tmp_path: Path) 
     with pytest.raises(OSError, match="No space") as caught:
         fills_up()
     assert caught.value.filename == str(tmp_path / "a.pt")
+
+    def fills_up_within() -> None:
+        with atomic_folder(tmp_path / "corpus") as draft:
+            raise OSError(28, "No space left on device", str(draft / "in" / "b.txt"))
+
+    with pytest.raises(OSError, match="No space") as caught:
+        fills_up_within()
+    assert caught.value.filename == str(tmp_path / "corpus")
+
+
+def test_an_error_about_another_file_keeps_its_name(tmp_path: Path) -> None:
+    for writing in (atomic_file, atomic_folder):
+        with pytest.raises(FileNotFoundError) as caught, writing(tmp_path / "a"):
+            (tmp_path / "absent").read_text()
+        assert caught.value.filename == str(tmp_path / "absent")
 
 
 def test_trying_a_place_names_a_target_that_cannot_be_and_leaves_nothing(tmp_path: Path) -> None:
