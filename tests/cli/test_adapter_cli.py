@@ -209,6 +209,7 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
             ["protocol", "few-shot", "--features", "feats.h5", "--run", "runs/feats"],
             "--run: has no effect in few-shot, which trains runs of its own; leave it out",
         ),
+        (["protocol", "few-shot", "--features", "feats.h5"], "--test: is missing"),
         (
             ["compare", "--features", "feats.h5", "--test", "a=feats.h5", "--shots", "9"],
             "has 2 clips",
