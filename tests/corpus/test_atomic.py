@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from corpus.atomic import atomic_file, atomic_folder, try_file, try_place, write_json
+from corpus.atomic import (
+    atomic_file,
+    atomic_folder,
+    check_kind,
+    try_file,
+    try_place,
+    write_json,
+)
+from corpus.errors import BadInput
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -210,3 +218,18 @@ def test_a_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
         pass
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_file_that_is_called_otherwise_than_its_kind_is_refused(tmp_path: Path) -> None:
+    for name in ("a.svg", "A.PNG"):
+        check_kind(tmp_path / name, ".png", ".svg")
+    with pytest.raises(BadInput, match=r"a\.h5: is not called \*\.png or .*, as in a\.png$"):
+        check_kind(tmp_path / "a.h5", ".png", ".svg")
+    (tmp_path / "b.png").mkdir()
+    with pytest.raises(BadInput, match=r"b\.png: is a folder; name a file"):
+        check_kind(tmp_path / "b.png", ".png", ".svg")
+
+
+def test_json_is_the_same_bytes_whatever_the_order_and_readable(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": 1, "a": "ü"})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "a": "ü",\n  "b": 1\n}\n'
