@@ -49,6 +49,31 @@ def test_base_to_novel_trains_on_the_more_frequent_half_and_asks_each_half_alone
     assert not set(base.clips.videos) & set(novel.clips.videos)
 
 
+def test_of_an_odd_number_of_classes_base_has_one_more(task, tests) -> None:
+    three, column = (
+        clips.subset((clips.labels < 3).nonzero()[:, 0]).relabelled(task.clips.classes[:3])
+        for clips in (task.clips, tests[0].clips)
+    )
+    _, ((base, novel),) = base_and_novel(
+        replace(task, clips=three), [replace(tests[0], clips=column)]
+    )
+    assert (base.labelling.names, novel.labelling.names) == (("archery", "hugging"), ("singing",))
+
+
+def test_classes_that_cannot_be_halved_and_a_half_without_clips_are_refused(task, tests) -> None:
+    first, second = (
+        replace(tests[0], clips=tests[0].clips.subset((tests[0].clips.labels == i).nonzero()[:, 0]))
+        for i in (0, 2)  # a class of base, and one of novel
+    )
+    alone = task.clips.subset((task.clips.labels == 0).nonzero()[:, 0])
+    with pytest.raises(BadInput, match="has one class to halve"):
+        base_and_novel(replace(task, clips=alone), [first])
+    with pytest.raises(BadInput, match="list1: has no clip of list1: novel"):
+        base_and_novel(task, [first])
+    with pytest.raises(BadInput, match="list1: has no clip of list1: base"):
+        base_and_novel(task, [second])
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_classes_without_a_training_clip_are_novel(write_cache, make_task, mini, known) -> None:
     six = ("archery", "hugging", "singing", "cleaning pool", "yoga", "zumba")
@@ -122,6 +147,8 @@ def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
     by_seed = np.array([2 * b * n / (b + n) for b, n in zip(*scores, strict=True)])
     found = harmonic(base, novel)
     assert found == pytest.approx((by_seed.mean(), by_seed.std(ddof=1)))
+    none = cells[0].model_copy(update={"seeds": [base.seeds[0].model_copy(update={"top1": 0.0})]})
+    assert harmonic(none, none) == (0, 0)
 
 
 def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:
