@@ -65,6 +65,7 @@ def test_json_holds_any_word_and_can_be_read_again(capsys: pytest.CaptureFixture
         (BadInput("a [b].csv", "is\nempty", "add a row"), 2),
         (RunFailed("feats.h5", "disk is full", "free some room and run again"), 1),
         (OSError(13, "Permission denied", "out.h5"), 1),
+        (OSError(28, "No space left on device"), 1),
         (UnicodeEncodeError("utf-8", "a [b]\udcff", 5, 6, "surrogates not allowed"), 2),
         (UnicodeEncodeError("latin-1", "a [b] …", 6, 7, "not in range"), 2),
         (MemoryError(), 1),
@@ -100,6 +101,25 @@ def test_what_cannot_be_written_is_the_user_s_or_the_terminal_s_to_mend(
     with pytest.raises(SystemExit):
         failing(UnicodeEncodeError(encoding, "a …", 2, 3, "not in range"))
     assert capsys.readouterr().err.strip().endswith(f"cannot be written in {encoding}; {mend}")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "full", "out.h5"), "out.h5: full; free some space, then run the command"),
+        (OSError(28, "full"), "operating system: full; free some space, then run the command"),
+        (OSError(5, "unwell", "out.h5"), "out.h5: unwell; see that it is there and may be read"),
+    ],
+)
+def test_a_disk_s_error_says_where_and_what_to_do(
+    error: OSError,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    failing: Callable[[Exception], None],
+) -> None:
+    with pytest.raises(SystemExit):
+        failing(error)
+    assert capsys.readouterr().err.startswith(f"error: {said}")
 
 
 @pytest.mark.parametrize(
@@ -183,20 +203,64 @@ def test_ctrl_c_names_no_option_that_a_command_lacks_or_was_given(words) -> None
         assert process.communicate(timeout=30)[1] == "stopped; run the same command again\n"
 
 
+def test_ctrl_c_is_a_new_wish_only_some_seconds_after_one_that_was_heard(monkeypatch) -> None:
+    now, asked = 100.0, list[int]()
+    monkeypatch.setattr(command.time, "monotonic", lambda: now)
+    handle = command._interrupt(asked)
+    heard = []
+    for now in (100.0, 101.0, 102.5, 103.5, 104.0):
+        try:
+            handle(signal.SIGINT, None)
+        except KeyboardInterrupt:
+            heard.append(now)
+    assert heard == [100.0, 103.5]
+    assert asked == [signal.SIGINT] * 2
+
+
+PRINTING = """
+from corpus.command import application, out, run
+
+app = application("x")
+
+@app.command()
+def tell() -> None:
+    for _ in range(30_000):
+        out.print("a line that nobody reads")
+
+run(app)
+"""
+
+
+def test_a_reader_that_leaves_ends_a_command_without_a_word() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PRINTING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "a line that nobody reads\n"
+        process.stdout.close()  # as head does
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=30) == 1
+
+
 POOL = """
-import time
+import signal, time
 from concurrent.futures import ProcessPoolExecutor
 from corpus.command import leave_to_caller
 
 pool = ProcessPoolExecutor(2, initializer=leave_to_caller)
 for rest in [pool.submit(time.sleep, 0.2) for _ in range(2)]:
     rest.result()
+pool.submit(signal.raise_signal, signal.SIGINT).result()
 print(len(pool._processes), "workers", flush=True)
 time.sleep(60)
 """
 
 
-def test_workers_of_a_process_that_is_killed_end_too() -> None:
+def test_workers_outlive_ctrl_c_and_not_their_caller_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"2 workers\n"
