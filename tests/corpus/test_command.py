@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -131,6 +132,18 @@ def test_a_defect_of_ours_keeps_its_traceback(
     with pytest.raises(type(error)) as raised:
         failing(error)
     assert raised.value is error
+
+
+def test_a_warning_is_one_line_without_the_place_in_our_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = command.application("test")
+    app.command()(lambda: warnings.warn("two [b]\nlines", stacklevel=1))
+    monkeypatch.setattr("sys.argv", ["alt-test"])
+    with pytest.raises(SystemExit) as end:
+        command.run(app)
+    assert end.value.code == 0
+    assert capsys.readouterr().err == "warning: two [b] lines\n"
 
 
 def test_what_is_printed_is_the_user_s_text_and_no_emoji(
