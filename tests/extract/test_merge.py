@@ -1,15 +1,9 @@
 import dataclasses
 import errno
-import io
-import json
-import subprocess
-import sys
-import tarfile
 from functools import partial
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pytest
 
 from corpus.backbone import Backbone
@@ -253,89 +247,6 @@ def test_a_cache_of_another_writer_that_has_no_hash_is_merged(
         del file.attrs["content_hash"]
     assert merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5").clips == 6
     assert FeatureCache(tmp_path / "out.h5").videos[3] == "b/a/0.mp4"
-
-
-def test_export_to_npy_is_the_cache_as_arrays(whole: Path, tmp_path: Path):
-    cache = FeatureCache(whole)
-    assert export(cache, tmp_path / "out", "npy") == 6
-    regions = np.load(tmp_path / "out/regions.npy", mmap_mode="r")
-    assert regions.dtype == np.float16
-    assert regions.shape == (7, 2, cache.manifest.regions, cache.manifest.dim)
-    for index in range(7):
-        assert (regions[index] == cache.regions(index)).all()
-    assert np.load(tmp_path / "out/label.npy").tolist() == cache.labels.tolist()
-    words = [json.loads(line) for line in (tmp_path / "out/clips.jsonl").open()]
-    assert [row["video"] for row in words] == cache.videos
-    assert words[5]["status"] == "failed"
-    assert words[0]["class"] == "a"
-    facts = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert facts["content_hash"] == cache.manifest.content_hash
-
-
-def test_export_to_webdataset_is_the_same_bytes_twice(whole: Path, tmp_path: Path):
-    cache = FeatureCache(whole)
-    for name in ("one", "two"):
-        export(cache, tmp_path / name, "webdataset")
-    first, second = (tmp_path / name / "clips-000000.tar" for name in ("one", "two"))
-    assert first.read_bytes() == second.read_bytes()
-    with tarfile.open(first) as tar:
-        content = {member.name: tar.extractfile(member).read() for member in tar}
-    assert json.loads(content["00000005.json"])["error"] == cache.errors[5]
-    assert "00000005.regions.npy" not in content
-    regions = np.load(io.BytesIO(content["00000003.regions.npy"]))
-    assert (regions == cache.regions(3)).all()
-
-
-def test_export_to_parquet_is_the_cache_as_a_table(write_cache, manifest, tmp_path: Path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow (the extra parquet)")
-    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"dtype": "int8", "clips": 45}))
-    cache = FeatureCache(tmp_path / "a.h5")
-    assert export(cache, tmp_path / "out", "parquet") == 44
-    table = parquet.read_table(tmp_path / "out")  # the manifest beside it is no part of it
-    facts = json.loads((tmp_path / "out/_manifest.json").read_text())
-    assert facts["content_hash"] == cache.manifest.content_hash
-    assert table.column("video").to_pylist() == cache.videos
-    assert table.column("class")[0].as_py() == "archery"
-    assert table.column("error")[1].as_py() == "no video stream"
-    assert table.column("row").to_pylist() == list(range(45))
-    for index in (0, 30, 44):
-        features = cache.features(index)
-        for name, value in vars(features).items():
-            stored = table.column(name)[index].to_numpy()
-            assert (stored.dtype, stored.shape) == (value.dtype, value.shape)
-            assert (stored == value).all()
-    assert table.column("regions")[1].as_py() is None
-
-
-def test_parquet_without_pyarrow_names_what_to_install(whole: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(BadInput, match=r"pyarrow is not installed; .*alt-video\[parquet\]"):
-        export(FeatureCache(whole), tmp_path / "out", "parquet")
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_export_overwrites_nothing(whole: Path, tmp_path: Path):
-    with pytest.raises(BadInput, match="exists already"):
-        export(FeatureCache(whole), tmp_path, "npy")
-    with pytest.raises(BadInput, match="use npy, parquet, webdataset"):
-        export(FeatureCache(whole), tmp_path / "out", "csv")
-
-
-def test_an_export_to_npy_that_fills_the_disk_is_one_line(
-    write_cache, manifest: CacheManifest, tmp_path: Path
-):
-    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"clips": 100, "dim": 60}))
-    (tmp_path / "disk").mkdir()
-    mount = f"mount -t tmpfs -o size=100k none {tmp_path / 'disk'}"
-    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
-        pytest.skip("needs a small disk, and may mount none")
-    command = f"{sys.executable} -m extract.features_cli export {tmp_path / 'a.h5'}"
-    script = f"{mount} && exec {command} --out {tmp_path / 'disk/out'}"
-    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
-    said = "disk/out: cannot be written (No space left on device); free some space, then run the"
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert f"{said} same command again\n" in done.stderr
 
 
 def test_a_merge_that_fills_the_disk_promises_no_more_than_it_keeps(
