@@ -175,6 +175,47 @@ def test_datasets_are_joined_with_their_classes_united(
             merge([tmp_path / "both.h5", again], tmp_path / "twice.h5")
 
 
+def test_caches_that_differ_in_what_is_made_anew_or_in_a_name_alone_are_merged(
+    write_cache, manifest: CacheManifest, tmp_path: Path
+):
+    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"dataset": "a"}))
+    other = {"dataset": "b", "compression": "lz4"}  # and a copy of the same weights
+    other |= {"backbone": "alt-mini/copy.pt", "pretrained": "copy.pt"}
+    write_cache(tmp_path / "b.h5", manifest.model_copy(update=other))
+    merged = merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5")
+    assert (merged.compression, merged.backbone) == ("none", manifest.backbone)
+    joined, second = FeatureCache(tmp_path / "out.h5"), FeatureCache(tmp_path / "b.h5")
+    assert (joined.regions(5) == second.regions(2)).all()
+
+
+def test_a_clip_without_a_label_has_none_in_the_joined_cache(
+    manifest: CacheManifest, tmp_path: Path
+):
+    for name, classes in (("a", ("x", "y")), ("b", ("y", "z"))):
+        facts = {"dataset": name, "classes": classes, "clips": 2}
+        writer = CacheWriter(tmp_path / f"{name}.h5", manifest.model_copy(update=facts))
+        for label in (-1, 0):
+            writer.append(Entry(f"{label}.mp4", label, "all", "failed", "broken"), None)
+        writer.close()
+    merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5")
+    assert FeatureCache(tmp_path / "out.h5").labels.tolist() == [-1, 0, -1, 1]
+
+
+def test_a_part_and_a_whole_are_not_joined(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path
+):
+    for number in (1, 2):
+        write_part(tmp_path / f"{number}.h5", manifest, dataset.shard(f"{number}/2", 2))
+    write_part(tmp_path / "whole.h5", manifest, dataset)
+    parts = [tmp_path / "1.h5", tmp_path / "2.h5"]
+    for paths, these in (
+        ([parts[0], tmp_path / "whole.h5"], "1/2, a whole"),
+        ([*parts, tmp_path / "whole.h5"], "1/2, 2/2, a whole"),
+    ):
+        with pytest.raises(BadInput, match=f"2 parts make the whole, and these are {these}"):
+            merge(paths, tmp_path / "out.h5")
+
+
 def test_what_was_made_otherwise_is_not_merged(
     dataset: Dataset, whole: Path, mini: Backbone, tmp_path: Path
 ):
