@@ -68,6 +68,7 @@ def print_json(value: Any) -> None:
     """Print `value` to stdout as one indented JSON document."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     sys.stdout.write(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    sys.stdout.flush()  # here, where it can be told that it fails
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -75,8 +76,9 @@ def run(app: typer.Typer) -> NoReturn:
 
     The status is 0 when done, 2 for bad input or usage, 1 for a failure, 130 for Ctrl-C and 143
     for SIGTERM, with which clusters take a machine back. Errors that a user can mend are one line
-    on stderr. Anything else is a defect of ours and keeps its traceback. Warnings are one line
-    too, without the place in our code.
+    on stderr, and a reader of our output that leaves (Typer sees to it) none. Anything else is a
+    defect of ours and keeps its traceback. Warnings are one line too, without the place in our
+    code.
     """
     warnings.showwarning = _show_warning
     asked: list[int] = []
@@ -100,12 +102,10 @@ def run(app: typer.Typer) -> NoReturn:
         utf8 = error.encoding.lower().replace("-", "") == "utf8"
         mend = "use names and words of UTF-8" if utf8 else "set PYTHONUTF8=1 in the environment"
         _end(f"{text}: cannot be written in {error.encoding}; {mend}", 2)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left: nothing to say, nobody to say it to
-        sys.exit(1)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
+        _forget_unwritten()
         where = error.filename or "operating system"
         _end(f"{where}: {error.strerror or error}; {_MENDS.get(error.errno or 0, _MEND)}", 1)
     except (MemoryError, RuntimeError) as error:
@@ -150,6 +150,14 @@ def _with_resume(app: typer.Typer) -> str:
         called = getattr(called, "commands", {}).get(word, called)
     has = any("--resume" in parameter.opts for parameter in called.params)
     return " with --resume" if has and "--resume" not in sys.argv else ""
+
+
+def _forget_unwritten() -> None:
+    """Forget output that cannot be written: else the interpreter fails at it again as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _no_room(error: Exception) -> bool:

@@ -1,11 +1,13 @@
 import copy
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -231,32 +233,45 @@ def test_ctrl_c_is_a_new_wish_only_some_seconds_after_one_that_was_heard(monkeyp
 
 
 PRINTING = """
-from corpus.command import application, out, run
+from corpus.command import application, out, print_json, run
 
 app = application("x")
 
 @app.command()
-def tell() -> None:
-    for _ in range(30_000):
-        out.print("a line that nobody reads")
+def tell(count: int, json: bool = False) -> None:
+    lines = ["[" + "a line that nobody reads"] * count
+    if json:
+        print_json(lines)
+    else:
+        for line in lines:
+            out.print(line)
 
 run(app)
 """
+HELD = {**os.environ, "PYTHONUNBUFFERED": ""}  # what stdout holds back may fail as Python ends
 
 
-def test_a_reader_that_leaves_ends_a_command_without_a_word() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PRINTING],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline() == "a line that nobody reads\n"
-        process.stdout.close()  # as head does
-        assert process.stderr.read() == ""
-        assert process.wait(timeout=30) == 1
+@pytest.mark.parametrize("words", [("1",), ("30000",), ("1", "--json"), ("30000", "--json")])
+def test_a_reader_that_leaves_ends_a_command_without_a_word(words: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)  # as head does, sooner or later
+    command = [sys.executable, "-c", PRINTING, *words]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=HELD)
+    os.close(write)
+    assert (done.stderr, done.returncode) == (b"", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("words", [("1",), ("1", "--json"), ("30000", "--json")])
+def test_output_that_fills_the_disk_is_one_line(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", PRINTING, *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=HELD)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: operating system: No space left on device; "
+        "free some space, then run the command again\n"
+    )
 
 
 POOL = """
