@@ -1,6 +1,7 @@
 import dataclasses
 import shutil
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,55 @@ def test_a_cache_that_another_process_makes_anew_meanwhile_is_not_mixed_with_wha
             retry(listed, mini, out, RUN)
     assert FeatureCache(out).manifest.seed == 7
     assert verify(out).faults == ()
+
+
+def test_a_cache_that_is_made_anew_while_the_rows_are_joined_stays(
+    listed: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    out, other = tmp_path / "feats.h5", tmp_path / "other.h5"
+    retry(listed, mini, out, RUN)
+    extract(listed, mini, other, dataclasses.replace(RUN, frames=2), workers=1)
+    back(listed, 1)
+    write, anew = retry_module.write, other.read_bytes()
+
+    def met(path, manifest, rows):
+        first = next(rows)
+        other.replace(path)  # as another process does once it is done
+        return write(path, manifest, chain([first], rows))
+
+    monkeypatch.setattr(retry_module, "write", met)
+    with pytest.raises(BadInput, match="was made anew by another process"):
+        retry(listed, mini, out, RUN)
+    assert out.read_bytes() == anew
+
+
+def test_a_cache_that_was_made_just_now_is_not_tried_again_at_once(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    (tmp_path / "3.mp4").write_bytes(b"broken")
+    seen: list[str] = []
+    report = retry(
+        listed, mini, tmp_path / "a.h5", RUN, watch=lambda entry, _: seen.append(entry.video)
+    )
+    assert "3.mp4" in [entry.video for entry in report.failed]
+    assert sorted(seen) == [f"{i}.mp4" for i in range(7)]
+
+
+def test_a_retry_of_others_than_an_interrupted_one_tried_begins_anew(
+    listed: Dataset, mini: Backbone, tmp_path: Path
+):
+    out = tmp_path / "feats.h5"
+    retry(listed, mini, out, RUN)
+    back(listed, 1)
+
+    def stop(entry, frames):
+        if frames:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retry(listed, mini, out, RUN, watch=stop)
+    back(listed, 2)
+    assert [entry.video for entry in retry(listed, mini, out, RUN).failed] == ["5.mp4"]
 
 
 def test_a_damaged_cache_is_not_made_sound_by_another_try(
