@@ -182,8 +182,13 @@ def test_a_finished_cache_is_left_and_another_is_not_overwritten(
     out.write_bytes(whole.read_bytes())
     report = extract(dataset, mini, out, OPTIONS)
     assert (report.resumed, report.spent.frames, report.untouched) == (7, 0, True)
-    with pytest.raises(BadInput, match=r"other options \(merge 8, now 2.*--overwrite"):
-        extract(dataset, mini, out, dataclasses.replace(OPTIONS, merge=2))
+    for others, told in (({"merge": 2}, "merge 8"), ({"compression": "zstd"}, "compression none")):
+        with pytest.raises(BadInput, match=rf"other options \({told}, now .*--overwrite"):
+            extract(dataset, mini, out, dataclasses.replace(OPTIONS, **others))
+    listed = dataclasses.replace(dataset, clips=dataset.clips[::-1])
+    with pytest.raises(BadInput, match=r"other options \(list_hash"):
+        extract(listed, mini, out, OPTIONS)
+    assert out.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
