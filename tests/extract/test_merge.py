@@ -178,12 +178,14 @@ def test_datasets_are_joined_with_their_classes_united(
 def test_caches_that_differ_in_what_is_made_anew_or_in_a_name_alone_are_merged(
     write_cache, manifest: CacheManifest, tmp_path: Path
 ):
-    write_cache(tmp_path / "a.h5", manifest.model_copy(update={"dataset": "a"}))
-    other = {"dataset": "b", "compression": "lz4"}  # and a copy of the same weights
+    first = {"dataset": "a", "split": "train+test"}
+    write_cache(tmp_path / "a.h5", manifest.model_copy(update=first))
+    other = {"dataset": "b", "split": "test", "compression": "lz4"}  # and of a copy of the weights
     other |= {"backbone": "alt-mini/copy.pt", "pretrained": "copy.pt"}
     write_cache(tmp_path / "b.h5", manifest.model_copy(update=other))
     merged = merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5")
     assert (merged.compression, merged.backbone) == ("none", manifest.backbone)
+    assert merged.split == "train+test"
     joined, second = FeatureCache(tmp_path / "out.h5"), FeatureCache(tmp_path / "b.h5")
     assert (joined.regions(5) == second.regions(2)).all()
 
