@@ -105,10 +105,10 @@ def test_whatever_changes_a_score_is_another_training(
     task, tests, write_cache, mini, tmp_path: Path, monkeypatch
 ) -> None:
     def trained(
-        task=task, tests=tests, config=CONFIG, model=MODEL, shots=None, own=(), device="cpu"
+        task=task, tests=tests, config=CONFIG, model=MODEL, seed=0, shots=None, own=(), device="cpu"
     ) -> int:
         engine = Counted(engine=at_once)
-        jobs = [Job(Variant("alt", model, config, task, own), 0, shots)]
+        jobs = [Job(Variant("alt", model, config, task, own), seed, shots)]
         list(kept(engine, tmp_path / "kept")(jobs, tests, device, quiet))
         return len(engine.done)
 
@@ -117,6 +117,7 @@ def test_whatever_changes_a_score_is_another_training(
     assert trained(config=CONFIG.model_copy(update={"seed": 7})) == 0  # the comparison's counts
     assert trained(config=CONFIG.model_copy(update={"lr": 2e-3})) == 1
     assert trained(model=ModelConfig(layers=0)) == 1
+    assert trained(seed=1) == 1
     assert trained(shots=2) == 1
     assert trained(device="cuda") == 1
     assert trained(tests=tests[:1]) == 1
