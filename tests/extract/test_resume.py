@@ -328,7 +328,7 @@ def test_what_is_left_of_a_run_is_told_and_nothing_touched(
 ):
     out = tmp_path / "feats.h5"
 
-    def left(overwrite: bool = False, **other: int) -> tuple[Clip, ...]:
+    def left(overwrite: bool = False, **other: object) -> tuple[Clip, ...]:
         options = dataclasses.replace(OPTIONS, **other)
         return Task(dataset, mini, out, options, overwrite).left()
 
@@ -339,8 +339,14 @@ def test_what_is_left_of_a_run_is_told_and_nothing_touched(
     shards = sorted((tmp_path / "feats.h5.shards").iterdir())
     assert left() == dataset.clips[3:]
     assert left(overwrite=True) == dataset.clips
-    with pytest.raises(BadInput, match="holds unfinished work with other options"):
-        left(frames=2)
+    others = ({"frames": 2}, {"batch": 4}, {"checkpoint": 2}, {"decoder": "pyav"})
+    for other in others:
+        with pytest.raises(BadInput, match="holds unfinished work with other options"):
+            left(**other)
+    relabelled = [dataclasses.replace(clip, label=1 - clip.label) for clip in dataset.clips]
+    listed = dataclasses.replace(dataset, clips=tuple(relabelled))
+    with pytest.raises(BadInput, match=r"unfinished work with other options \(list_hash"):
+        Task(listed, mini, out, OPTIONS, overwrite=False).left()
     assert sorted((tmp_path / "feats.h5.shards").iterdir()) == shards
     extract(dataset, mini, out, OPTIONS)
     assert left() == ()

@@ -158,12 +158,12 @@ def test_a_cache_that_was_made_just_now_is_not_tried_again_at_once(
     listed: Dataset, mini: Backbone, tmp_path: Path
 ):
     (tmp_path / "3.mp4").write_bytes(b"broken")
-    seen: list[str] = []
+    seen: list[tuple[str, int]] = []
     report = retry(
-        listed, mini, tmp_path / "a.h5", RUN, watch=lambda entry, _: seen.append(entry.video)
+        listed, mini, tmp_path / "a.h5", RUN, watch=lambda entry, n: seen.append((entry.video, n))
     )
     assert "3.mp4" in [entry.video for entry in report.failed]
-    assert sorted(seen) == [f"{i}.mp4" for i in range(7)]
+    assert sorted(seen) == [(f"{i}.mp4", RUN.frames * (i in (0, 4, 6))) for i in range(7)]
 
 
 def test_a_retry_of_others_than_an_interrupted_one_tried_begins_anew(
