@@ -281,6 +281,23 @@ def test_a_cache_that_was_packed_anew_is_read_as_what_it_holds(
             assert (tensor == again).all()
 
 
+@pytest.mark.parametrize("packed", ["regions", "region_size", "timestamps"])
+def test_a_cache_of_which_one_kind_alone_was_packed_is_read_as_what_it_holds(
+    tmp_path: Path, manifest: CacheManifest, write_cache, packed: str
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    with h5py.File(tmp_path / "a.h5") as old, h5py.File(tmp_path / "b.h5", "w") as new:
+        new.attrs.update(old.attrs)
+        for name, data in old.items():
+            how = {"compression": "gzip"} if name == packed else {}
+            new.create_dataset(name, data=data[()], chunks=data.chunks, **how)
+    whole, same = (FeatureCache(tmp_path / name).features(2) for name in ("a.h5", "b.h5"))
+    assert whole is not None
+    assert same is not None
+    for tensor, again in zip(whole.tensors(), same.tensors(), strict=True):
+        assert (tensor == again).all()
+
+
 def test_a_part_says_where_it_belongs_and_an_older_one_is_sound_without(
     tmp_path: Path, manifest: CacheManifest, write_cache
 ):
