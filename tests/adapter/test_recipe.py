@@ -257,8 +257,8 @@ def test_a_recipe_goes_on_where_it_was_left(
         train_run(task, linear, second, Path("out/linear-1"), report=interrupt)
     steps = []
 
-    def noted(command: list[str]) -> subprocess.CompletedProcess[str]:
-        steps.append(command[3:])
+    def noted(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        steps.append(command[command.index("adapter.cli") + 1 :])
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", noted)
