@@ -12,6 +12,7 @@ from adapter.model import ModelConfig
 from adapter.recipe import (
     PEAK,
     UTILISATION,
+    Expectation,
     adapter_commands,
     clip_bytes,
     expect,
@@ -81,6 +82,36 @@ def test_base_to_novel_costs_sixteen_shots_of_half_the_classes() -> None:
     unsaid = few.model_copy(update={"train": few.train.model_copy(update={"classes": 0})})
     with pytest.raises(BadInput, match=r"how many classes there are .*; add classes to its"):
         expect(unsaid)
+
+
+def test_costs_grow_with_seeds_and_views_and_shrink_with_bytes() -> None:
+    recipe = load("k400-b16")
+    once, runs = expect(recipe), recipe.model_copy(update={"seeds": 2 * recipe.seeds})
+    assert expect(runs).training_hours == pytest.approx(2 * once.training_hours)
+    assert expect(runs).caches == once.caches
+
+    def trained_on(**facts: object) -> Expectation:
+        train = recipe.train.model_copy(update=facts)
+        return expect(recipe.model_copy(update={"train": train}))
+
+    more = trained_on(views="4x3")
+    for name in ("gigabytes", "hours"):
+        size, one = getattr(more.caches[0], name), getattr(once.caches[0], name)
+        assert size == pytest.approx(12 * one)
+    assert more.training_hours == pytest.approx(once.training_hours)  # a step reads a view of each
+    assert more.reading_hours == pytest.approx(once.reading_hours)
+    regions = cost("ViT-B-16", 8, frames=8, views=1).regions
+    frame = regions * (512 + 2 + 2) + 196 + 4  # a byte for each number, and a scale
+    assert trained_on(dtype="int8").caches[0].gigabytes == pytest.approx(240436 * 8 * frame / 1e9)
+
+
+def test_the_larger_half_of_an_odd_number_of_classes_is_paid_for() -> None:
+    few = load("ucf101-few-shot").model_copy(update={"protocol": "base-to-novel"})
+    odd, even = (
+        expect(few.model_copy(update={"train": few.train.model_copy(update={"classes": count})}))
+        for count in (101, 102)
+    )
+    assert odd.training_hours == even.training_hours
 
 
 def test_the_lists_of_kinetics_600_are_classes_of_it_that_kinetics_400_has_not() -> None:
@@ -216,6 +247,32 @@ def test_tests_of_a_recipe_that_trains_are_columns_with_names_of_their_own(tmp_p
     recipe.write_text(trains.replace('name = "new"', ""))
     with pytest.raises(BadInput, match="test: one has no name"):
         load(str(recipe))
+
+
+def test_commands_say_all_that_a_recipe_does(tmp_path: Path) -> None:
+    trains = ZERO_SHOT.replace('"zero-shot"', '"supervised"').replace('"clip", "', '"temporal", "')
+    (tmp_path / "x.toml").write_text(trains.replace('"1x1"}', '"4x3", dtype = "int8"}'))
+    recipe = load(str(tmp_path / "x.toml"))
+    (command,) = adapter_commands(recipe, tmp_path / "out")
+    given = dict(zip(command[2::2], command[3::2], strict=True))
+    assert command[:2] == ["protocol", "supervised"]
+    assert given == {
+        **{"--features": "feats.h5", "--test": "new=feats.h5", "--set": "epochs=2"},
+        **{"--methods": "temporal,linear", "--seeds": "2", "--out": str(tmp_path / "out")},
+    }
+    train, test = (dict(zip(c[::2], c[1::2], strict=True)) for c in extract_commands(recipe))
+    assert (train["--views"], train["--dtype"]) == ("4x3", "int8")
+    assert (test["--views"], test["--dtype"]) == ("1x1", "float16")
+
+
+def test_every_run_is_scored_on_all_caches_of_a_data_set(tmp_path: Path) -> None:
+    second = TEST.replace('"feats.h5"', '"second.h5"')
+    (tmp_path / "x.toml").write_text(ZERO_SHOT + second)
+    *trainings, scoring = adapter_commands(load(str(tmp_path / "x.toml")), Path("out"))
+    assert [step[step.index("--method") + 1] for step in trainings] == ["linear", "linear"]
+    runs = [part for seed in (0, 1) for part in ("--run", f"out/linear-{seed}")]
+    features = ["--features", "feats.h5", "--features", "second.h5"]
+    assert scoring[: 2 + len(runs + features)] == ["protocol", "ep2", *runs, *features]
 
 
 def test_a_model_may_be_named_as_flops_takes_it(tmp_path: Path) -> None:
