@@ -114,6 +114,11 @@ class Recipe(BaseModel):
         return self
 
     @property
+    def caches(self) -> list[Cache]:
+        """What is to be extracted, each file once, though several tests may read it."""
+        return list({cache.cache: cache for cache in (self.train, *self.test)}.values())
+
+    @property
     def scored(self) -> list[tuple[Cache, ...]]:
         """The tests, in each part those that are scored together."""
         if self.protocol != "zero-shot":
@@ -193,7 +198,7 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
         return cost(recipe.model, recipe.merge, cache.frames, cache.view_count, entities, model)
 
     caches = []
-    for cache in dict.fromkeys((recipe.train, *recipe.test)):
+    for cache in recipe.caches:
         encoder = counted(cache).encoder
         size = clip_bytes(recipe, cache, counted(cache).regions) * cache.clips
         caches.append(
@@ -244,7 +249,7 @@ def hours(gmacs: float) -> float:
 
 def extract_commands(recipe: Recipe) -> Iterator[list[str]]:
     """Yield the alt-extract arguments for each cache."""
-    for cache in (recipe.train, *recipe.test):
+    for cache in recipe.caches:
         yield [
             *("--dataset", cache.dataset, "--split", cache.split, "--out", cache.cache),
             *("--model", recipe.model, "--pretrained", recipe.pretrained),

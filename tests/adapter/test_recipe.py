@@ -251,18 +251,27 @@ def test_tests_of_a_recipe_that_trains_are_columns_with_names_of_their_own(tmp_p
 
 def test_commands_say_all_that_a_recipe_does(tmp_path: Path) -> None:
     trains = ZERO_SHOT.replace('"zero-shot"', '"supervised"').replace('"clip", "', '"temporal", "')
+    trains = trains.replace(TEST, TEST.replace("feats.h5", "test.h5"))
     (tmp_path / "x.toml").write_text(trains.replace('"1x1"}', '"4x3", dtype = "int8"}'))
     recipe = load(str(tmp_path / "x.toml"))
     (command,) = adapter_commands(recipe, tmp_path / "out")
     given = dict(zip(command[2::2], command[3::2], strict=True))
     assert command[:2] == ["protocol", "supervised"]
     assert given == {
-        **{"--features": "feats.h5", "--test": "new=feats.h5", "--set": "epochs=2"},
+        **{"--features": "feats.h5", "--test": "new=test.h5", "--set": "epochs=2"},
         **{"--methods": "temporal,linear", "--seeds": "2", "--out": str(tmp_path / "out")},
     }
     train, test = (dict(zip(c[::2], c[1::2], strict=True)) for c in extract_commands(recipe))
     assert (train["--views"], train["--dtype"]) == ("4x3", "int8")
     assert (test["--views"], test["--dtype"]) == ("1x1", "float16")
+
+
+def test_a_cache_that_several_tests_read_is_made_and_paid_for_once(tmp_path: Path) -> None:
+    other = TEST.replace('"new"', '"other"\nprotocol = "ep1"')
+    (tmp_path / "x.toml").write_text(ZERO_SHOT + other)
+    recipe = load(str(tmp_path / "x.toml"))
+    assert [cache.cache for cache in expect(recipe).caches] == ["feats.h5"]
+    assert len(list(extract_commands(recipe))) == 1
 
 
 def test_every_run_is_scored_on_all_caches_of_a_data_set(tmp_path: Path) -> None:
