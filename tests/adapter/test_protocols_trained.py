@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adapter.ablation import CHANGES, variants
-from adapter.compare import compare_variants, one_by_one, open_tests
+from adapter.compare import compare_variants, one_by_one, open_tests, scored
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.protocols_trained import base_and_novel, conduct, harmonic
@@ -149,6 +149,20 @@ def test_a_protocol_records_what_a_paper_has_to_say(task, tests) -> None:
     assert found == pytest.approx((by_seed.mean(), by_seed.std(ddof=1)))
     none = cells[0].model_copy(update={"seeds": [base.seeds[0].model_copy(update={"top1": 0.0})]})
     assert harmonic(none, none) == (0, 0)
+
+
+def test_base_and_novel_of_the_same_shots_are_paired(task, tests) -> None:
+    def engine(jobs, tests, device, report):
+        for job in jobs:
+            base, novel = (torch.eye(2)[test.clips.labels] for test in tests)
+            if job.shots == 2:
+                novel = novel.flip(1)  # all wrong
+            yield [scored(base, tests[0].clips), scored(novel, tests[1].clips)]
+
+    _, record = conduct(
+        "base-to-novel", task, tests, ["linear"], 1, ModelConfig(), QUICK, [1, 2], engine=engine
+    )
+    assert [(one["shots"], one["mean"]) for one in record["harmonic"]] == [(1, 1), (2, 0)]
 
 
 def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:

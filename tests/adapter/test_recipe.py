@@ -17,6 +17,7 @@ from adapter.recipe import (
     clip_bytes,
     expect,
     extract_commands,
+    finished,
     label_list,
     load,
     names,
@@ -221,6 +222,11 @@ TEST = ZERO_SHOT[ZERO_SHOT.index("[[test]]") :]
             TEST + TEST.replace('"new"', '"new"\nprotocol = "ep1"'),
             "test: 2 data sets are .*'new'",
         ),
+        (
+            TEST,
+            TEST + TEST.replace('"new"', '"new"\nlists = ["k600_zs_split1.txt"]'),
+            "test: 2 data sets are .*'new'",
+        ),
         (TEST, TEST + TEST.replace('"new"', '"old"') + TEST, "test: 2 data sets are called 'new'"),
         *(
             (TEST, TEST.replace('"new"', f'"{name}"'), "test: .* is no name for a column and a")
@@ -340,9 +346,15 @@ def test_a_recipe_goes_on_where_it_was_left(
     assert [step[0] for step in adapter_commands(recipe, Path("out"))] == ["train"] * 2 + [
         "protocol"
     ]
+    told = "out/linear-0: is finished, with other settings"
     other = recipe.model_copy(update={"settings": ("epochs=3",)})
-    with pytest.raises(BadInput, match="out/linear-0: is finished, with other settings"):
+    with pytest.raises(BadInput, match=told):
         list(adapter_commands(other, Path("out"), go_on=True))
+    at_its_rate = recipe.model_copy(update={"settings": ("epochs=2", "lr=1e-4")})
+    assert finished(at_its_rate, Path("out/linear-0"), "linear", 0)
+    for method, seed in (("linear", 1), ("temporal", 0)):
+        with pytest.raises(BadInput, match=told):
+            finished(at_its_rate, Path("out/linear-0"), method, seed)
 
 
 def test_a_finished_run_on_further_features_is_not_taken_for_the_recipes(
