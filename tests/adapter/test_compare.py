@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from adapter.compare import (
+    Job,
     Variant,
     compare,
     compare_variants,
@@ -10,6 +11,7 @@ from adapter.compare import (
     method_rows,
     open_tests,
     spread,
+    train_and_score,
 )
 from adapter.data import open_clips
 from adapter.model import Method, ModelConfig
@@ -80,6 +82,33 @@ def test_each_method_is_trained_at_the_rate_that_suits_it(task, write_cache, min
         assert scores(TrainConfig(epochs=2, lr=rate), method) == [score]
         assert rates.pop() == {method: rate}
     assert scores(TrainConfig(epochs=2, lr=1e-2), "linear") != own[:1]
+
+
+def test_a_seed_decides_both_first_weights_and_training(task, monkeypatch) -> None:
+    begun = []
+
+    def noted(recogniser, clips, labels, config, device) -> None:
+        weights = [weight.flatten() for weight in recogniser.parameters()]
+        begun.append((config.seed, torch.cat(weights).tolist()))
+
+    monkeypatch.setattr("adapter.compare.train", noted)
+    for seed in (0, 1, 1):
+        train_and_score(
+            Job(Variant("alt", ModelConfig(), TrainConfig(), task), seed, None), [], "cpu"
+        )
+    first, second, again = begun
+    assert (first[0], second[0]) == (0, 1)
+    assert first[1] != second[1]
+    assert second == again
+
+
+def test_labels_of_a_test_are_those_of_training_whatever_their_order(
+    task, write_cache, mini
+) -> None:
+    path = write_cache("test.h5", ("singing", "Archery"), backbone=mini, split="test")
+    (column,) = open_tests({"test": path}, task)
+    assert column.clips.classes == column.labelling.names == task.clips.classes
+    assert column.clips.labels.tolist() == [2, 0] * 4
 
 
 def test_of_a_cache_of_several_splits_its_test_split_is_scored(task, write_cache, mini) -> None:
