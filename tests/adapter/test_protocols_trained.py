@@ -162,7 +162,8 @@ def test_base_and_novel_of_the_same_shots_are_paired(task, tests) -> None:
     _, record = conduct(
         "base-to-novel", task, tests, ["linear"], 1, ModelConfig(), QUICK, [1, 2], engine=engine
     )
-    assert [(one["shots"], one["mean"]) for one in record["harmonic"]] == [(1, 1), (2, 0)]
+    found = [(one["test"], one["shots"], one["mean"]) for one in record["harmonic"]]
+    assert found == [("list1", 1, 1), ("list1", 2, 0)]
 
 
 def test_a_test_that_shares_videos_with_training_is_told_of(task, write_cache, mini) -> None:
