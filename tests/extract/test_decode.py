@@ -140,10 +140,11 @@ def test_a_gap_of_damaged_bytes_is_noticed(tmp_path: Path, make_clip):
 
 
 def test_frames_too_narrow_for_decord_go_to_pyav(tmp_path: Path, make_clip):
-    path = make_clip(tmp_path / "a.mp4", frames=10, size=(96, 64))
+    # How much padding wider rows have depends on the processor; 24 bytes get some on any.
+    path = make_clip(tmp_path / "a.mp4", frames=10, size=(8, 64))
     with pytest.raises(DecodeError, match="too narrow"):
         read(path, [3], "decord")
-    assert read(path, [3]).frames[0].shape == (64, 96, 3)
+    assert read(path, [3]).frames[0].shape == (64, 8, 3)
 
 
 def test_a_single_frame_is_a_video(tmp_path: Path, make_clip):
