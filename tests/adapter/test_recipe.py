@@ -230,7 +230,7 @@ TEST = ZERO_SHOT[ZERO_SHOT.index("[[test]]") :]
         (TEST, TEST + TEST.replace('"new"', '"old"') + TEST, "test: 2 data sets are called 'new'"),
         *(
             (TEST, TEST.replace('"new"', f'"{name}"'), "test: .* is no name for a column and a")
-            for name in ("../new", "/tmp/new", "..", "a=b", "new\\u0000")
+            for name in ("../new", "/new", "..", "a=b", "new\\u0000")
         ),
     ],
 )
