@@ -85,7 +85,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BadInput(folder, "is no corpus (no corpus.json)", "make one with `alt-corpus build`")
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
+    except (ValidationError, UnicodeDecodeError, BadInput) as error:
         raise damaged(folder, "has a corpus.json of another version, or a broken one") from error
 
 

@@ -2,15 +2,35 @@
 
 import hashlib
 from string import Formatter
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from corpus import expand
 from corpus.errors import BadInput
 
 TEMPLATES = ("{unit}: {description}",)
 _FIELDS = ("unit", "description", "kind")
+
+
+def _plain(template: str) -> str:
+    """Refuse a template that looks into its fields, or widens them: a file could do harm so."""
+    what, mend = f"--template {template!r}", "use {unit}, {description} and {kind} as they are"
+    try:
+        parts = [part for part in Formatter().parse(template) if part[1] is not None]
+    except ValueError as error:
+        raise BadInput(what, f"cannot be read ({error})", mend) from error
+    for _, field, width, conversion in parts:
+        if field not in _FIELDS:
+            raise BadInput(what, f"has an unknown field {{{field}}}", mend)
+        if width or conversion:
+            raise BadInput(what, f"formats its field {{{field}}}", mend)
+    if all(field != "unit" for _, field, *_ in parts):
+        raise BadInput(what, "does not name {unit}", "write e.g. 'a photo of a {unit}'")
+    return template
+
+
+Template = Annotated[str, AfterValidator(_plain)]
 
 
 class Options(expand.Options):
@@ -25,7 +45,7 @@ class Options(expand.Options):
             labels (`corpus.control`).
     """
 
-    templates: tuple[str, ...] = Field(default=TEMPLATES, min_length=1)
+    templates: tuple[Template, ...] = Field(default=TEMPLATES, min_length=1)
     merge_above: float = Field(default=0.98, gt=0, le=1)
     random_entities: int | None = Field(default=None, ge=0)
 
@@ -37,16 +57,13 @@ def checked(given: dict[str, Any]) -> Options:
         BadInput: one that does not exist or makes no sense; it is named.
     """
     try:
-        options = Options(**given)
+        return Options(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise BadInput(
             f"option {name}", first["msg"].lower(), "see `alt-corpus build -h`"
         ) from error
-    for template in options.templates:
-        _check(template)
-    return options
 
 
 def changes(options: Options) -> list[str]:
@@ -61,18 +78,3 @@ def changes(options: Options) -> list[str]:
         else:
             names.append(f"{name}-{value}")
     return names
-
-
-def _check(template: str) -> None:
-    what, mend = f"--template {template!r}", "use {unit}, {description} and {kind} as they are"
-    try:
-        parts = [part for part in Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise BadInput(what, f"cannot be read ({error})", mend) from error
-    for _, field, width, conversion in parts:
-        if field not in _FIELDS:
-            raise BadInput(what, f"has an unknown field {{{field}}}", mend)
-        if width or conversion:
-            raise BadInput(what, f"formats its field {{{field}}}", mend)
-    if all(field != "unit" for _, field, *_ in parts):
-        raise BadInput(what, "does not name {unit}", "write e.g. 'a photo of a {unit}'")
