@@ -213,7 +213,8 @@ def fit(
         yield Progress(
             epoch + 1, weights, averaged, optimizer.state_dict(), list(history), best, best_epoch
         )
-    accelerator.free_memory()
+    if gpus:  # elsewhere it only collects garbage, which takes as long as a short training
+        accelerator.free_memory()
 
 
 def train(
