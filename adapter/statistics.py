@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 10_000
+_AT_ONCE = 30_000  # numbers drawn together
 
 
 class Interval(NamedTuple):
@@ -53,12 +54,13 @@ def bootstrap(values: NDArray[np.floating], seed: int = 0) -> Interval:
     """
     values = np.atleast_2d(values).astype(np.float64)
     seeds, count = values.shape
-    generator = np.random.default_rng(seed)
-    # Sums of resampled values: a draw is how often each clip, and each seed, was taken.
-    means = [
-        _drawn(generator, seeds) @ (values @ _drawn(generator, count)) / (seeds * count)
-        for _ in range(DRAWS // 5)
-    ]
+    generator, left, sums = np.random.default_rng(seed), DRAWS // 5, []
+    while left:
+        draws = min(left, max(1, _AT_ONCE // count))
+        by_seed = _drawn(generator, draws, count).astype(np.float64) @ values.T  # (draws, S)
+        sums.append((_drawn(generator, draws, seeds) * by_seed).sum(axis=1))
+        left -= draws
+    means = np.concatenate(sums) / (seeds * count)
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(low), float(high))
 
@@ -120,6 +122,7 @@ def t_test(values: NDArray[np.floating], least: float = 0.0) -> float:
     return min(1.0, max(0.0, 1.0 - inside))
 
 
-def _drawn(generator: np.random.Generator, count: int) -> NDArray[np.intp]:
-    """Draw so many of so many with repetition: how often each was taken."""
-    return np.bincount(generator.integers(count, size=count), minlength=count)
+def _drawn(generator: np.random.Generator, draws: int, count: int) -> NDArray[np.intp]:
+    """Draw so many of so many with repetition: how often each was taken, (draws, count)."""
+    taken = generator.integers(count, size=(draws, count)) + count * np.arange(draws)[:, None]
+    return np.bincount(taken.ravel(), minlength=draws * count).reshape(draws, count)
