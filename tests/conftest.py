@@ -10,6 +10,11 @@ import torch
 
 from corpus.backbone import Backbone, load
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There are as many workers as cores: more threads, here and in commands, only wait in turn.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
 SHARED = Path(os.environ.get("ALT_SHARED", Path(__file__).parents[2] / "shared"))
 
 
