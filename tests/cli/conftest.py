@@ -1,7 +1,9 @@
 """A trained run and the videos behind it, for the commands that read them."""
 
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,17 +20,26 @@ def alt_adapter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[st
 
 
 @pytest.fixture
-def here(monkeypatch, capsys):
-    """Run the command's own main in this process, which saves its imports."""
+def called(monkeypatch, capsys):
+    """Run a command's own main in this process, which saves its imports."""
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["alt-adapter", *map(str, arguments)])
+    def run(command, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["alt", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            main()
+            command()
         streams = capsys.readouterr()
         return int(ended.value.code or 0), streams.out, " ".join(streams.err.split())
 
-    return run
+    wishes = {wish: signal.getsignal(wish) for wish in (signal.SIGINT, signal.SIGTERM)}
+    yield run
+    for wish, before in wishes.items():
+        signal.signal(wish, before)
+
+
+@pytest.fixture
+def here(called):
+    """Run alt-adapter in this process."""
+    return partial(called, main)
 
 
 @pytest.fixture(scope="session")

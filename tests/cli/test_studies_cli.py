@@ -13,7 +13,6 @@ import torch
 from rich.console import Console
 
 from adapter import studies
-from tests.cli.conftest import alt_adapter
 
 
 def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> None:
@@ -65,7 +64,10 @@ def test_a_picture_that_cannot_be_drawn_costs_no_table(work: Path, here, monkeyp
     assert json.loads(printed) == json.loads(Path("undrawn/comparison.json").read_text())
 
 
-def test_a_killed_comparison_goes_on_from_the_trainings_it_had_done(work: Path) -> None:
+def test_a_killed_comparison_goes_on_from_the_trainings_it_had_done(
+    work: Path, here, monkeypatch
+) -> None:
+    monkeypatch.chdir(work)
     command = ("compare", "--features", "feats.h5", "--test", "seen=feats.h5", "--json")
     command += ("--methods", "linear,temporal,alt", "--seeds", 2, "--set", "epochs=20")
     trainings = work / "killed" / "trainings"
@@ -81,13 +83,14 @@ def test_a_killed_comparison_goes_on_from_the_trainings_it_had_done(work: Path) 
     process.communicate(timeout=60)  # its forks hold the other end of this pipe until they end
     there = {path: path.stat().st_mtime_ns for path in trainings.glob("[!.]*.json")}
     assert 2 <= len(there) < 6
-    again, whole = (alt_adapter(*command, "--out", out, cwd=work) for out in ("killed", "whole"))
-    assert again.returncode == whole.returncode == 0
-    said = " ".join(again.stderr.split())
+    code, again, said = here(*command, "--out", "killed")
+    assert code == 0
     assert f"{len(there)} of 6 trainings are taken from killed/trainings" in said
     assert {path: path.stat().st_mtime_ns for path in there} == there
-    assert "are taken from" not in whole.stderr
-    assert json.loads(again.stdout) == json.loads(whole.stdout)
+    code, whole, said = here(*command, "--out", "whole")
+    assert code == 0
+    assert "are taken from" not in said
+    assert json.loads(again) == json.loads(whole)
 
 
 def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
