@@ -37,7 +37,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	    $(PYTHON) -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) $(VENV) || \
 	    { echo "setup: $(PYTHON) cannot make virtual environments; install its venv module" >&2; exit 2; }
 	@echo "setup: dependencies into $(VENV) (a few minutes and several GB the first time)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock \
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes \
+	    -r requirements.lock \
 	    || { echo "setup: dependencies cannot be installed; connect to a package registry and run make setup again" >&2; exit 2; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m corpus.fetch
