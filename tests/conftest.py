@@ -1,4 +1,6 @@
 import os
+import signal
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -72,6 +74,23 @@ def make_clip() -> Callable[..., Path]:
 def frame_grey(index: int) -> int:
     """The grey level that marks a frame of `make_clip`; good for 48 frames."""
     return 16 + 4 * index
+
+
+@pytest.fixture
+def called(monkeypatch, capsys):
+    """Run a command's own main in this process, which saves its imports."""
+
+    def run(command, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["alt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            command()
+        streams = capsys.readouterr()
+        return int(ended.value.code or 0), streams.out, " ".join(streams.err.split())
+
+    wishes = {wish: signal.getsignal(wish) for wish in (signal.SIGINT, signal.SIGTERM)}
+    yield run
+    for wish, before in wishes.items():
+        signal.signal(wish, before)
 
 
 @pytest.fixture(autouse=True)

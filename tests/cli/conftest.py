@@ -1,6 +1,5 @@
 """A trained run and the videos behind it, for the commands that read them."""
 
-import signal
 import subprocess
 import sys
 from functools import partial
@@ -17,23 +16,6 @@ from extract.run import Options, extract
 def alt_adapter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "adapter.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, cwd=cwd)
-
-
-@pytest.fixture
-def called(monkeypatch, capsys):
-    """Run a command's own main in this process, which saves its imports."""
-
-    def run(command, *arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["alt", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            command()
-        streams = capsys.readouterr()
-        return int(ended.value.code or 0), streams.out, " ".join(streams.err.split())
-
-    wishes = {wish: signal.getsignal(wish) for wish in (signal.SIGINT, signal.SIGTERM)}
-    yield run
-    for wish, before in wishes.items():
-        signal.signal(wish, before)
 
 
 @pytest.fixture
