@@ -26,6 +26,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "layers: 0": {"layers": 0},
     "layers: 2": {"layers": 2},
     "layers: 4": {"layers": 4},
+    "time: none, where a path was on average": {"waves": 0},
     "time: where a path was on average, and how far it went": {"waves": 1},
     "time: a convolution of paths": {"convolution": True},
     "no place": {"place": False},

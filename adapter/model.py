@@ -57,7 +57,7 @@ class ModelConfig(BaseModel):
         explore: let Gumbel noise have a say in the choice during training (paper), so that no
             clip has the same tracks twice.
         waves: cosines of time that a path is described by; with 1 all that is left of time is how
-            far it went in all, the sum of its changes.
+            far it went in all, the sum of its changes, and with 0 nothing: where it was on average.
         convolution: let a depthwise convolution over time change paths before that.
         place: whether paths know where in the frame an entity is.
         content: let tracks read one another's looks beside their paths.
@@ -78,7 +78,7 @@ class ModelConfig(BaseModel):
     align: Literal["hard", "soft", "none"] = "hard"
     project: bool = False
     explore: bool = True
-    waves: int = Field(default=4, ge=1, le=1000)
+    waves: int = Field(default=4, ge=0, le=1000)
     convolution: bool = False
     place: bool = True
     content: bool = False
@@ -190,7 +190,7 @@ class Adapter(Recogniser):
         self.align, self.config = align, config
         dim, width = align.entities.shape[1], config.width
         self.paths = nn.Sequential(
-            nn.Linear(config.waves * PATH + 1, width),
+            nn.Linear(max(1, config.waves) * PATH + 1, width),
             nn.GELU(),
             Dropout(config.dropout),
             nn.Linear(width, width),
@@ -314,14 +314,17 @@ class Adapter(Recogniser):
 
     def _state(self, tracks: Tracks, looks: Tensor | None) -> Tensor:
         """Read paths: (batch, tracks, width)."""
-        path = tracks.path
-        if not self.config.place:
-            path = torch.cat([torch.zeros_like(path[..., :6]), path[..., 6:]], dim=-1)
+        path, waves = tracks.path, self.config.waves
+        if not (self.config.place and waves):
+            told = 3 if self.config.place else 0  # of place and its changes
+            path = torch.cat(
+                [path[..., :told], torch.zeros_like(path[..., told:6]), path[..., 6:]], dim=-1
+            )
         if self.smooth is not None:
             series = path.flatten(0, 1).mT  # (batch · tracks, 8, frames)
             path = path + self.smooth(series).mT.unflatten(0, path.shape[:2])
         seen = torch.cat(
-            [through_time(path, self.config.waves), 3 * tracks.evidence[..., None]], dim=-1
+            [through_time(path, max(1, waves)), 3 * tracks.evidence[..., None]], dim=-1
         )
         state: Tensor = self.paths(seen)
         there = tracks.evidence > 0

@@ -251,9 +251,9 @@ def test_the_same_seed_builds_the_same_weights_and_leaves_the_generator_alone() 
 @pytest.mark.parametrize(
     "shape",
     [
-        {"layers": 0}, {"waves": 1}, {"place": False}, {"content": True}, {"align": "none"},
-        {"align": "soft"}, {"pool": True}, {"project": True}, {"tracks": 64}, {"explore": False},
-        {"convolution": True}, {"gate": True},
+        {"layers": 0}, {"waves": 0}, {"waves": 1}, {"place": False}, {"content": True},
+        {"align": "none"}, {"align": "soft"}, {"pool": True}, {"project": True}, {"tracks": 64},
+        {"explore": False}, {"convolution": True}, {"gate": True},
     ],
 )  # fmt: skip
 def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, object]) -> None:
@@ -270,6 +270,14 @@ def test_where_regions_are_counts_unless_it_is_left_out(place: bool) -> None:
     model, batch, texts = moved(recogniser(place=place).eval()), clips(), labels()
     elsewhere = batch._replace(place=torch.rand_like(batch.place))
     assert torch.equal(model(batch, texts), model(elsewhere, texts)) == (not place)
+
+
+@pytest.mark.parametrize("waves", [0, 1, 4])
+def test_the_order_of_frames_counts_unless_time_is_left_out(waves: int) -> None:
+    model, batch, texts = moved(recogniser(waves=waves).eval()), clips(), labels()
+    rolled = batch._replace(regions=batch.regions.roll(1, 1), place=batch.place.roll(1, 1))
+    given, found = model(batch, texts), model(rolled, texts)
+    assert torch.allclose(given, found, atol=1e-4) == (not waves)
 
 
 def test_soft_alignment_mixes_words_and_hard_alignment_takes_one() -> None:
