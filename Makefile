@@ -41,6 +41,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	    -r requirements.lock \
 	    || { echo "setup: dependencies cannot be installed; connect to a package registry and run make setup again" >&2; exit 2; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores, where pip takes one
 	@$(BIN)/python -m corpus.fetch
 	@touch $@
 
