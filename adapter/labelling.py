@@ -1,6 +1,7 @@
 """Which labels a recogniser is asked to choose from: its own, those of the data, or new ones."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,9 @@ class Vocabulary:
             BadInput: two of them read the same.
         """
         reads = [readable(name) for name in names]
+        times = Counter(reads)
         for name, words in zip(names, reads, strict=True):
-            if reads.count(words) > 1:
+            if times[words] > 1:
                 raise BadInput(source, f"two labels read {name!r}", "give each label once")
         row = {readable(name): number for number, name in enumerate(self.names)}
         new = [name for name in names if readable(name) not in row]

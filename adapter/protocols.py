@@ -8,7 +8,7 @@ were scored is recorded as N and a hash.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -118,10 +118,13 @@ def zero_shot(
         batch_size: views to a forward pass.
 
     Raises:
-        BadInput: features of another backbone, fewer classes than a protocol needs, lists missing
-            or naming a class that has no clip; two caches of the same features; runs that cannot
-            be compared.
+        BadInput: no such protocol, features of another backbone, fewer classes than a protocol
+            needs, lists missing or naming a class that has no clip; two caches of the same
+            features; runs that cannot be compared.
     """
+    if protocol not in get_args(Protocol):
+        known = ", ".join(get_args(Protocol))
+        raise BadInput(protocol, "no such protocol that scores runs", f"use {known}")
     first, methods = runs[0], _by_method(runs)
     features, lists, alone = listed(features), listed(lists), protocol == "ep3"
     sets = [

@@ -62,8 +62,11 @@ def conduct(
         test chose from and, for base-to-novel, harmonic means of base and novel.
 
     Raises:
-        BadInput: a class with too few clips; for base-to-novel, fewer than two classes.
+        BadInput: no such protocol; a class with too few clips; for base-to-novel, fewer than two
+            classes.
     """
+    if protocol not in SHOTS:
+        raise BadInput(protocol, "no such protocol that trains", f"use {', '.join(SHOTS)}")
     if protocol == "base-to-novel":
         task, halves = base_and_novel(task, tests)
         tests = [column for pair in halves for column in pair]

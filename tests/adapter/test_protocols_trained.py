@@ -8,6 +8,7 @@ from adapter.ablation import CHANGES, variants
 from adapter.compare import compare_variants, one_by_one, open_tests, scored
 from adapter.data import open_clips
 from adapter.model import ModelConfig
+from adapter.protocols import zero_shot
 from adapter.protocols_trained import base_and_novel, conduct, harmonic
 from adapter.settings import grid
 from adapter.text import label_text
@@ -181,6 +182,13 @@ def test_few_shot_has_a_column_for_each_count_of_shots(task, tests) -> None:
     with pytest.raises(BadInput, match="has 4 clips"):
         conduct("few-shot", task, tests, ["linear"], 1, ModelConfig(), QUICK)
     assert record["protocol"] == "few-shot"
+
+
+def test_a_protocol_that_is_none_is_not_taken_for_another(task, tests) -> None:
+    with pytest.raises(BadInput, match="ep1: no such protocol that trains; use supervised"):
+        conduct("ep1", task, tests, ["linear"], 1, ModelConfig(), QUICK, [1])
+    with pytest.raises(BadInput, match="few-shot: no such protocol that scores runs; use ep1"):
+        zero_shot([], "few-shot", "feats.h5")
 
 
 def test_an_ablation_changes_one_part_a_row_and_ends_with_alt(task, tests) -> None:
