@@ -44,19 +44,29 @@ class WithNearest:
     Attributes:
         store: of the features.
         table: (N, V, T, R, k) of entity and cosine, nearest first.
+        entities: K, how many there are.
+        path: of the table's file.
     """
 
     store: Store
     table: NDArray[Any]
+    entities: int
+    path: Path
 
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
-        """Read the features, and what is nearest to them."""
+        """Read the features, and what is nearest to them.
+
+        Raises:
+            BadInput: the table names entities that do not exist, or cosines that are no numbers.
+        """
         clips = self.store.fetch(rows, views)
         held = self.table[rows.cpu().numpy(), views.cpu().numpy()]
+        nearest, cosine = held["entity"].astype(np.int64), held["cosine"].astype(np.float32)
+        if not ((nearest >= 0) & (nearest < self.entities) & np.isfinite(cosine)).all():
+            raise BadInput(self.path, "is damaged", "remove it: it is made anew")
         device = clips.regions.device
         return clips._replace(
-            nearest=torch.from_numpy(held["entity"].astype(np.int64)).to(device),
-            cosine=torch.from_numpy(held["cosine"].astype(np.float32)).to(device),
+            nearest=torch.from_numpy(nearest).to(device), cosine=torch.from_numpy(cosine).to(device)
         )
 
     def expect(self, rows: Tensor) -> None:
@@ -114,7 +124,7 @@ def with_nearest(
             table = _temporary[path] = held
     if table is None:
         table = np.lib.format.open_memmap(path, mode="r")
-    return replace(clips, store=WithNearest(clips.store, table))
+    return replace(clips, store=WithNearest(clips.store, table, len(entities), path))
 
 
 def as_read(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:

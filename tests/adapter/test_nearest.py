@@ -85,6 +85,18 @@ def test_a_damaged_look_up_is_told_of_and_made_anew(task, tmp_path, damage: byte
         as_read(task, FROZEN)
 
 
+@pytest.mark.parametrize(("name", "value"), [("entity", -1), ("entity", 40), ("cosine", np.nan)])
+def test_a_look_up_of_what_cannot_be_is_told_of(task, tmp_path, name: str, value: float) -> None:
+    clips = as_read(task, FROZEN)
+    (path,) = tmp_path.glob("*.nearest-*.npy")
+    table = np.load(path, mmap_mode="r+")
+    table[name][3] = value
+    table.flush()
+    clips.fetch(torch.tensor([0, 1]))
+    with pytest.raises(BadInput, match=rf"{path}: is damaged; remove it"):
+        clips.fetch(torch.tensor([6]))
+
+
 @pytest.fixture
 def refused(monkeypatch):
     """Let no look-up file be made, for a reason; root may write wherever the disk can."""
