@@ -121,6 +121,18 @@ def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_c
     assert torch.equal(batch.regions[0].float(), torch.from_numpy(FeatureCache(other).regions(1)))
 
 
+def test_a_video_that_is_scored_several_times_is_told_of(write_cache) -> None:
+    one = write_cache("one.h5", folder="test")
+    other = write_cache("other.h5", per_class=2, folder="test", seed=1)
+    with pytest.warns(UserWarning, match=r"8 of 24 rows of .*one\.h5, .*other\.h5 have the name"):
+        clips = open_clips([one, other], scored=True)
+    assert len(clips) == 24
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_clips([one], scored=True)
+        open_clips([one, other])
+
+
 @pytest.mark.parametrize(
     "fact",
     [
