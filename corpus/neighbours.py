@@ -162,8 +162,10 @@ def single_sense_words() -> list[str]:
     found: dict[str, Synset] = {}
     for entry in entries:
         name = entry.names[0]
-        if name.isalpha() and len(wordnet.senses(name)) == 1 and wordnet.senses(name)[0][0] == name:
-            found[name] = wordnet.senses(name)[0][1]
+        if name.isalpha() and wordnet.ambiguity(name) == 1:  # or reading all takes seconds
+            (form, synset), *others = wordnet.senses(name)
+            if form == name and not others:
+                found[name] = synset
     return sorted(found, key=lambda name: (-wordnet.commonness(found[name]), name))
 
 

@@ -104,8 +104,19 @@ def senses(phrase: str, pos: str = "n") -> tuple[tuple[str, Synset], ...]:
 @cache
 def entry(form: str, pos: str = "n") -> tuple[Synset, ...]:
     """Return the synsets of one entry of WordNet, a word's own: NLTK also asks for its bases."""
-    offsets = reader()._lemma_pos_offset_map.get(form.replace(" ", "_"), {}).get(pos, ())
-    return tuple(reader().synset_from_pos_and_offset(pos, offset) for offset in offsets)
+    return tuple(reader().synset_from_pos_and_offset(pos, offset) for offset in _offsets(form, pos))
+
+
+def ambiguity(form: str, pos: str = "n") -> int:
+    """Return how many synsets an entry of WordNet has; none of them is read."""
+    return len(_offsets(form, pos))
+
+
+def _offsets(form: str, pos: str) -> Sequence[int]:
+    found: Sequence[int] = (
+        reader()._lemma_pos_offset_map.get(form.replace(" ", "_"), {}).get(pos, ())
+    )
+    return found
 
 
 def _spellings(phrase: str, pos: str) -> Iterator[list[str]]:
