@@ -208,8 +208,8 @@ def of_word(
         rate *= aptness.SLANG if aptness.is_slang(synset) else 1.0
         return rate * (0.6 if aptness.is_byname(word, synset) else 1.0)
 
-    candidates = [pair for pair in wordnet.senses(word) if pair[1] != defined]
-    chosen = _choose(candidates, fits, visible, None, word, apt)
+    others = [pair for pair in wordnet.senses(word) if defined is None or pair[1] != defined]
+    chosen = _choose(others, fits, visible, None, word, apt)
     return chosen if chosen and kinds.visibility(chosen.synset) else None
 
 
