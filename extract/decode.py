@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import av
 import av.logging
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
@@ -144,7 +145,7 @@ class PyAVVideo:
         """Yield every frame that decodes without an error, in the order of showing."""
         self._damaged = 0
         try:
-            with av.open(str(self._path), metadata_errors="replace") as container:
+            with _open(self._path) as container:
                 stream = container.streams.best("video")
                 if stream is None:
                     raise DecodeError("no video stream")
@@ -224,6 +225,14 @@ def quiet() -> None:
     decord.logging.set_level(decord.logging.QUIET)
 
 
+def _open(path: Path) -> InputContainer:
+    """Open a file through PyAV, whatever the bytes of its tags."""
+    try:
+        return av.open(str(path))
+    except UnicodeDecodeError:  # from 19 on PyAV takes them all, and can no longer be told to
+        return av.open(str(path), metadata_errors="replace")  # type: ignore[call-overload,unused-ignore]
+
+
 def _ascending(times: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     """Times from the first frame on; by the frame rate where the container's say nothing.
 
@@ -241,7 +250,7 @@ def _cut_short(path: Path, timestamps: NDArray[np.float64]) -> str:
     complaint when the rest never came, and both decoders call what is there the whole.
     """
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             stream = container.streams.best("video")
             if stream is None:
                 return ""
