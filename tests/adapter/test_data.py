@@ -107,7 +107,7 @@ def test_features_go_to_a_gpu_only_if_it_has_room(write_cache, monkeypatch) -> N
         held.to(gpu)
         assert moved == [gpu] * times
     streamed = open_clips([held.sources[0]], in_memory=False)
-    assert streamed.to(gpu) == streamed
+    assert streamed.to(gpu).store is streamed.store
     assert held.to(torch.device("cpu")).store is held.store
 
 
