@@ -174,6 +174,7 @@ def its_parts_are_changed_one_at_a_time(
     (demo / "corpus" / "corpus.json").write_text(json.dumps(manifest | {"inputs": "of old rules"}))
     code, _, said = here("ablate", *options)
     assert code == 2
+    assert "Traceback" not in said
     assert said.endswith(f"run again: alt-demo run --out {demo}")
 
 
@@ -252,6 +253,7 @@ def test_an_ablation_whose_world_is_gone_is_refused_in_one_line(tmp_path: Path) 
 def test_an_ablation_without_a_demo_is_refused_in_one_line(tmp_path: Path, called) -> None:
     code, _, said = called(main, "ablate", "--out", tmp_path)
     assert code == 2
+    assert said.startswith("error: ")
     assert said.endswith(f"run: alt-demo run --out {tmp_path}")
 
 
