@@ -157,23 +157,40 @@ def eval(
         out.print(f"{count} rows left out: {reason}")
 
 
-@app.command(epilog="Example: alt-adapter predict clip.mp4 --run runs/x --top 3")
+@app.command(
+    epilog="Examples: alt-adapter predict clip.mp4 --run runs/x --top 3 · "
+    "alt-adapter predict --features feats.h5 --run runs/x --labels other.txt --json"
+)
 def predict(
-    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
     run_folder: RunFolder,
+    videos: Annotated[list[Path] | None, typer.Argument(help="Video files.")] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(help="In place of video files: a feature cache, all of its rows; repeat it."),
+    ] = None,
     labels: Labels = None,
     top: Annotated[int, typer.Option(min=1, help="Labels to list for each video.")] = 5,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Recognise the action in videos, and say through which entities."""
-    from adapter.predict import Predictor
-    from adapter.runs import Run
-    from corpus.errors import RunFailed
+    from rich.progress import track
 
-    predictor = Predictor(Run.load(run_folder, on_device(device)), labels, on_device(device))
+    from adapter.predict import Predictor, predict_cached
+    from adapter.runs import Run
+    from corpus.errors import BadInput, RunFailed
+
+    if bool(videos) == bool(features):
+        cause = "are both given" if videos else "are missing"
+        raise BadInput("VIDEOS and --features", cause, "give video files, or caches of features")
+    trained = Run.load(run_folder, on_device(device))
+    if features:
+        found = predict_cached(trained, features, labels, top)
+    else:
+        found = Predictor(trained, labels, on_device(device)).predict_all(videos or [], top)
     predictions = []
-    for prediction in predictor.predict_all(videos, top):
+    # Where lines are printed, they show how far it is.
+    for prediction in track(found, "recognising", console=notes, disable=not as_json):
         predictions.append(prediction)
         if not as_json:
             out.print(prediction.describe())
@@ -182,7 +199,7 @@ def predict(
     failed = [prediction for prediction in predictions if prediction.error is not None]
     if failed:
         raise RunFailed(
-            f"{len(failed)} of {len(videos)} videos",
+            f"{len(failed)} of {len(predictions)} videos",
             "no prediction",
             "the reason for each stands above",
         )

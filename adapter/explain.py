@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from adapter.model import Adapter
-from adapter.predict import Prediction, Predictor
+from adapter.predict import Prediction, Predictor, judge
 from corpus.atomic import atomic_file, check_kind
 from corpus.errors import BadInput
 from extract.run import encode_video
@@ -72,8 +72,8 @@ def explain(predictor: Predictor, video: Path | str, out: Path | str, top: int =
         reading = model.read(clips)
     if reading.aligned is None:
         raise BadInput(predictor.run.folder, "has learned vectors in place of entities", "use alt")
-    prediction = predictor.judge(video, clips, top)
     labelling = predictor.labelling
+    prediction = judge(predictor.run, labelling, video, clips, top)
     label = labelling.text[labelling.names.index(prediction.labels[0].label)]
     with torch.inference_mode():
         spoken = model.spoken(reading, label)

@@ -1,4 +1,4 @@
-"""From a video file to its action, and to the entities it was recognised by."""
+"""From a video, or its cached features, to its action and the entities it was recognised by."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,15 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from adapter.clips import Clips
-from adapter.labelling import Labels
+from adapter.data import Paths, listed
+from adapter.labelling import Labelling, Labels
 from adapter.model import Adapter, Reading
 from adapter.runs import Named, Run
-from adapter.stores import view_of
-from adapter.task import backbone_of
+from adapter.stores import Streamed, view_of
+from adapter.task import backbone_of, same_features
 from corpus.errors import BadInput
 from extract.run import Options, encode_videos, plan_of
-from extract.store import Features
+from extract.store import FeatureCache, Features
 
 
 class Scored(BaseModel):
@@ -51,7 +52,8 @@ class Prediction(BaseModel):
     """What is recognised in one video.
 
     Attributes:
-        video: the file, as given.
+        video: the file, as given, or the name of its row in a cache.
+        truth: the label that a cache has for it, if any.
         labels: best first; none when it failed.
         entities: those that counted most; none for a run without entities.
         error: why there is no prediction.
@@ -59,14 +61,16 @@ class Prediction(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     video: str
+    truth: str | None = None
     labels: tuple[Scored, ...] = ()
     entities: tuple[Seen, ...] = ()
     error: str | None = None
 
     def describe(self) -> str:
         """Write the prediction in a few lines."""
+        name = self.video if self.truth is None else f"{self.video}, labelled {self.truth}"
         if self.error is not None:
-            return f"{self.video}: {self.error}"
+            return f"{name}: {self.error}"
         lines = [f"  {100 * scored.score:5.1f} %  {scored.label}" for scored in self.labels]
         if self.entities:
             often = Counter(seen.entity for seen in self.entities)
@@ -75,7 +79,7 @@ class Prediction(BaseModel):
                 for seen in self.entities
             )
             lines.append("  through " + ", ".join(names))
-        return "\n".join([self.video, *lines])
+        return "\n".join([name, *lines])
 
 
 class Predictor:
@@ -118,26 +122,7 @@ class Predictor:
                 yield Prediction(video=str(video), error=f"{found.cause}; {found.mend}")
             else:
                 _, features = found
-                yield self.judge(video, self.clips(features), top)
-
-    @torch.inference_mode()
-    def judge(self, video: Path | str, clips: Clips, top: int = 5) -> Prediction:
-        """Recognise a video from its view, the batch of one that `clips` returns."""
-        model = self.run.model
-        chances = model(clips, self.labelling.text).softmax(dim=-1)[0].cpu()
-        best = chances.argsort(descending=True)[:top].tolist()
-        entities: tuple[Seen, ...] = ()
-        if isinstance(model, Adapter):
-            reading = model.read(clips)
-            spoken = model.spoken(reading, self.labelling.text[best[0]])
-            entities = counted(reading, spoken, self.run.entities)
-        return Prediction(
-            video=str(video),
-            labels=tuple(
-                Scored(label=self.labelling.names[i], score=float(chances[i])) for i in best
-            ),
-            entities=entities[:top],
-        )
+                yield judge(self.run, self.labelling, video, self.clips(features), top)
 
     def clips(self, features: Features) -> Clips:
         """Return a video's view as a batch of one, where the model is."""
@@ -146,6 +131,78 @@ class Predictor:
             regions *= features.regions_scale[..., None].astype(np.float32)
         clips = view_of(regions, features.patch_region, self.run.config.features)
         return clips.to(self.labelling.text.device)
+
+
+def predict_cached(
+    run: Run, features: Paths, labels: Labels | None = None, top: int = 5
+) -> Iterator[Prediction]:
+    """Recognise the videos of caches, labelled or not, without looking at them again.
+
+    Args:
+        run: the run, on any device.
+        features: cache of the same backbone, or several.
+        labels: a label set's name or file, or labels, in place of the run's own.
+        top: labels and entities to list for each.
+
+    Returns:
+        A prediction for each row, in order, from the mean over its views; one whose video could
+        not be decoded has the error that the cache has for it.
+
+    Raises:
+        BadInput: features of another backbone, or labels that cannot be used.
+    """
+    caches = [FeatureCache(path) for path in listed(features)]
+    for cache in caches:
+        same_features(cache.manifest, run.config.features, cache.path)
+    labelling = run.vocabulary.choose(labels)
+    return (prediction for cache in caches for prediction in _rows(run, labelling, cache, top))
+
+
+def _rows(run: Run, labelling: Labelling, cache: FeatureCache, top: int) -> Iterator[Prediction]:
+    store = Streamed([cache], [(0, row) for row in range(len(cache))])
+    views = torch.arange(cache.manifest.view_count)
+    for row in range(len(cache)):
+        entry = cache.entry(row)
+        truth = cache.manifest.classes[entry.label] if entry.label >= 0 else None
+        if entry.status != "ok":
+            yield Prediction(video=entry.video, truth=truth, error=entry.error)
+            continue
+        clips = store.fetch(torch.full_like(views, row), views).to(labelling.text.device)
+        yield judge(run, labelling, entry.video, clips, top, truth)
+
+
+@torch.inference_mode()
+def judge(
+    run: Run,
+    labelling: Labelling,
+    video: Path | str,
+    clips: Clips,
+    top: int = 5,
+    truth: str | None = None,
+) -> Prediction:
+    """Recognise a video from its views: softmax over the labels in each, then the mean over them.
+
+    Args:
+        run: the run.
+        labelling: labels to choose from, where the run is.
+        video: its name.
+        clips: the batch of its views, there too.
+        top: labels and entities to list.
+        truth: its label, if that is known.
+    """
+    chances = run.model(clips, labelling.text).softmax(dim=-1).mean(dim=0).cpu()
+    best = chances.argsort(descending=True)[:top].tolist()
+    entities: tuple[Seen, ...] = ()
+    if isinstance(run.model, Adapter):
+        reading = run.model.read(clips)
+        spoken = run.model.spoken(reading, labelling.text[best[0]])
+        entities = counted(reading, spoken, run.entities)
+    return Prediction(
+        video=str(video),
+        truth=truth,
+        labels=tuple(Scored(label=labelling.names[i], score=float(chances[i])) for i in best),
+        entities=entities[:top],
+    )
 
 
 def counted(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:

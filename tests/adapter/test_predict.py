@@ -1,4 +1,5 @@
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from adapter.data import open_clips
 from adapter.evaluate import probabilities
 from adapter.explain import explain
 from adapter.model import ModelConfig
-from adapter.predict import Prediction, Predictor, Seen, counted
+from adapter.predict import Prediction, Predictor, Seen, counted, predict_cached
 from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import train_run
@@ -109,6 +110,73 @@ def test_many_videos_are_recognised_in_their_order_whatever_some_of_them_are(
     assert [seen.score for seen in together.labels] == pytest.approx(
         [seen.score for seen in alone.labels], abs=1e-3
     )
+
+
+@pytest.fixture(scope="module")
+def archive(videos: Path, mini: Backbone, make_clip, tmp_path_factory) -> Path:
+    """A cache of two views: the four videos, one without a class, and one that is broken."""
+    folder = tmp_path_factory.mktemp("archive")
+    root = folder / "videos"
+    shutil.copytree(videos, root)
+    make_clip(root / "loose.mp4", seed=7)
+    (root / "singing/broken.mp4").write_bytes(b"not a video")
+    options = Options(frames=3, merge=4, views="2x1")
+    extract(open_dataset("folder", root), mini, folder / "archive.h5", options, workers=1)
+    return folder / "archive.h5"
+
+
+def test_every_row_of_a_cache_gets_a_prediction_from_the_mean_over_its_views(
+    predictor: Predictor, archive: Path, tmp_path: Path
+) -> None:
+    run, cache = predictor.run, FeatureCache(archive)
+    predictions = list(predict_cached(run, archive, top=1000))
+    assert [one.video for one in predictions] == list(cache.videos)
+    assert [one.truth for one in predictions] == [
+        cache.manifest.classes[label] if label >= 0 else None for label in cache.labels.tolist()
+    ]
+    clips = open_clips([archive], scored=True)
+    chances = probabilities(run.model, clips, run.labels)
+    scored = [one for one in predictions if one.truth is not None]
+    assert len(scored) == 5
+    for one, expected, seen in zip(scored, chances, clips.seen, strict=True):
+        if not seen:
+            assert one.video == "singing/broken.mp4"
+            assert one.labels == one.entities == ()
+            assert one.error == cache.errors[cache.videos.index(one.video)] != ""
+            continue
+        scores = {label.label: label.score for label in one.labels}
+        assert scores == pytest.approx(
+            dict(zip(run.vocabulary.names, expected.tolist(), strict=True)), abs=1e-5
+        )
+        assert 0 < sum(entity.weight for entity in one.entities) <= 1 + 1e-5
+    (loose,) = (one for one in predictions if one.truth is None)
+    assert loose.video == "loose.mp4"
+    assert loose.error is None
+    assert len(loose.labels) == 2
+    assert loose.describe().splitlines()[0] == "loose.mp4"
+    assert "singing/broken.mp4, labelled singing: " in "\n".join(p.describe() for p in scored)
+
+
+def test_cached_videos_are_recognised_among_labels_that_nobody_trained_on(
+    predictor: Predictor, archive: Path
+) -> None:
+    words = ["boxing", "<b>hugging", "juggling balls"]
+    both = list(predict_cached(predictor.run, [archive], words, top=2))
+    own = list(predict_cached(predictor.run, archive, top=2))
+    for one, other in zip(both, own, strict=True):
+        if one.error is None:
+            assert len(one.labels) == 2
+            assert {label.label for label in one.labels} < set(words)
+        assert (one.video, one.truth, one.error) == (other.video, other.truth, other.error)
+
+
+def test_a_cache_of_other_settings_is_refused_before_anything_is_recognised(
+    predictor: Predictor, videos: Path, mini: Backbone, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.h5"
+    extract(open_dataset("folder", videos), mini, other, Options(frames=3, merge=2), workers=1)
+    with pytest.raises(BadInput, match=r"other\.h5: merges 2 tokens.*trained with 4"):
+        predict_cached(predictor.run, other)
 
 
 def test_what_counted_is_the_sum_over_the_regions_of_an_entity(

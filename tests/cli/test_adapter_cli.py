@@ -64,6 +64,21 @@ def test_one_broken_video_among_others_is_a_line_and_exit_1(work: Path, videos: 
     assert "1 of 2 videos: no prediction" in said
 
 
+def test_predict_reads_a_cache_in_place_of_videos(work: Path, here) -> None:
+    run, cache = work / "runs/feats", work / "feats.h5"
+    code, printed, said = here("predict", "--features", cache, "--run", run, "--top", 1, "--json")
+    assert code == 1
+    predictions = json.loads(printed)
+    assert len(predictions) == 7
+    (failed,) = (one for one in predictions if "error" in one)
+    assert failed["video"] == "archery/broken.mp4"
+    assert all(one["truth"] == one["video"].partition("/")[0] for one in predictions)
+    assert "1 of 7 videos: no prediction" in said
+    _, lines, _ = here("predict", "--features", cache, "--run", run, "--top", 1)
+    for one in predictions:
+        assert f"{one['video']}, labelled {one['truth']}" in lines
+
+
 def test_the_reason_for_no_prediction_is_one_line_with_the_name_as_it_is(
     work: Path, here, tmp_path: Path
 ) -> None:
@@ -165,6 +180,14 @@ def test_flops_are_printed_beside_the_papers(here) -> None:
             "holds no label; put one label on each line",
         ),
         (["predict", "x.mp4", "--run", "runs/feats", "--device", "tpu"], "no such device"),
+        (
+            ["predict", "--run", "runs/feats"],
+            "VIDEOS and --features: are missing; give video files",
+        ),
+        (
+            ["predict", "x.mp4", "--features", "feats.h5", "--run", "runs/feats"],
+            "VIDEOS and --features: are both given",
+        ),
         (["recipe", "k4000"], "k4000: no such recipe"),
         (["recipe", "k400-l14", "--run"], "k400-l14-train.h5: no such feature cache"),
         (["recipe", "--run"], "--run: is given without a recipe; name one of hmdb51-few-shot,"),
