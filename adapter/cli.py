@@ -179,6 +179,7 @@ def predict(
     from adapter.predict import Predictor, predict_cached
     from adapter.runs import Run
     from corpus.errors import BadInput, RunFailed
+    from extract.store import FeatureCache
 
     if bool(videos) == bool(features):
         cause = "are both given" if videos else "are missing"
@@ -186,11 +187,13 @@ def predict(
     trained = Run.load(run_folder, on_device(device))
     if features:
         found = predict_cached(trained, features, labels, top)
+        total = sum(len(FeatureCache(cache)) for cache in features)
     else:
         found = Predictor(trained, labels, on_device(device)).predict_all(videos or [], top)
+        total = len(videos or [])
     predictions = []
     # Where lines are printed, they show how far it is.
-    for prediction in track(found, "recognising", console=notes, disable=not as_json):
+    for prediction in track(found, "recognising", total, console=notes, disable=not as_json):
         predictions.append(prediction)
         if not as_json:
             out.print(prediction.describe())
