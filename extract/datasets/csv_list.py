@@ -1,4 +1,4 @@
-"""A list of videos: `path,label` or `path,label,split`, separated by commas, tabs or spaces."""
+"""A list of videos: `path,label`, `path,label,split`, with commas, tabs or spaces, or `path`."""
 
 import csv
 import re
@@ -15,6 +15,7 @@ from extract.datasets.base import (
     inside,
     read_lines,
 )
+from extract.words import some
 
 _COLUMNS = ("path", "label", "split")
 _HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}
@@ -26,7 +27,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
 
     A first line of column names is optional: it has one that is known, and nothing named like a
     video. Other columns are passed over. In a space-separated line the label is the last word, so
-    that paths may hold spaces. A label is a class name, or an index into `labels`.
+    that paths may hold spaces. A label is a class name, or an index into `labels`. Where no line
+    has a label, videos get none (−1): lines are paths alone, or the columns `path` and `split`.
 
     Args:
         root: the list itself, whose paths are then relative to its folder; or a folder that
@@ -42,8 +44,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     source = _find(root, split)
     folder = source.parent
     rows = _rows(source, source.stem if source.stem == split else "all")
-    named = {name for _, name, _, _ in rows}
-    by_index = all(re.fullmatch(r"-?\d{1,9}", name) for name in named)
+    named = {name for _, name, _, _ in rows if name}
+    by_index = bool(named) and all(re.fullmatch(r"-?\d{1,9}", name) for name in named)
     if by_index and labels is None:
         mend = "give their names with --labels FILE"
         raise BadInput(source, "its labels are numbers", mend)
@@ -57,13 +59,17 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         if video in seen:
             raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
         seen[video] = number
-        label = _checked(int(name), classes, where) if by_index else classes.label(name, where)
+        label = -1
+        if name:
+            label = _checked(int(name), classes, where) if by_index else classes.label(name, where)
         if split in ("all", part):
             clips.append(Clip(video, label, part))
     if not clips:
         parts = ", ".join(sorted({part for _, _, part, _ in rows}))
         raise BadInput(source, f"has no video of split {split!r} (it has {parts})", "mend --split")
-    return Dataset("csv", folder, split, classes.names, tuple(clips))
+    bare = [clip.video for clip in clips if clip.label < 0]
+    notes = (some(bare, "video has no label", "videos have no label"),) if bare else ()
+    return Dataset("csv", folder, split, classes.names, tuple(clips), notes)
 
 
 def _find(root: Path, split: str) -> Path:
@@ -81,7 +87,7 @@ def _find(root: Path, split: str) -> Path:
 
 
 def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
-    """(path, label, split, line number) of every line."""
+    """(path, label or "", split, line number) of every line."""
     lines = read_lines(source)
     filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not filled:
@@ -93,21 +99,26 @@ def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
     if _is_heading(heads):
         columns = _columns(heads, where)
         filled = filled[1:]
+    elif all(_is_bare(_cells(line, separator or "\t", f"{source}:{n}")) for n, line in filled):
+        columns = ["path"]
     elif not _has_video(heads) and any(
         _has_video(_cells(line, separator, f"{source}:{number}")) for number, line in filled[1:]
     ):
         cause = f"has no video, as other lines have, and no column that is known: {heads}"
         mend = f"call the columns {_known('path')}, {_known('label')}, split; or add such a line"
         raise BadInput(where, cause, mend)
+    bare = "label" not in columns
+    shape = "a path" if bare else "`path,label`, `path,label,split` or, in all lines, `path`"
     rows = []
     for number, line in filled:
         where = f"{source}:{number}"
-        cells = _cells(line, separator, where)
+        # Spaces in a line that has no label are the path's own.
+        cells = _cells(line, separator or ("\t" if columns == ["path"] else None), where)
         row = dict(zip(columns, cells, strict=False))
-        if len(cells) > len(columns) or not row.get("path") or not row.get("label"):
-            cause = f"not `path,label` or `path,label,split`: {line[:60]!r}"
-            raise BadInput(where, cause, "mend the line")
-        rows.append((row["path"], row["label"], row.get("split") or default_split, number))
+        label = row.get("label", "")
+        if len(cells) > len(columns) or not row.get("path") or not (label or bare):
+            raise BadInput(where, f"not {shape}: {line[:60]!r}", "mend the line")
+        rows.append((row["path"], label, row.get("split") or default_split, number))
     if not rows:
         raise BadInput(source, "has no rows", "give a line `path,label` for each video")
     return rows
@@ -115,6 +126,11 @@ def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
 
 def _has_video(cells: list[str]) -> bool:
     return any(Path(cell).suffix.lower() in VIDEO_SUFFIXES for cell in cells)
+
+
+def _is_bare(cells: list[str]) -> bool:
+    """Tell a line that is a path alone: it ends as a video's name does, not with a label."""
+    return len(cells) == 1 and _has_video(cells)
 
 
 def _is_heading(cells: list[str]) -> bool:
@@ -129,7 +145,8 @@ def _known(column: str) -> str:
 def _columns(heads: list[str], where: str) -> list[str]:
     """What each column holds; one of an unknown name keeps it."""
     columns = [_HEADS.get(head, head) for head in heads]
-    for column in ("path", "label"):
+    bare = set(columns) <= {"path", "split"}  # and nothing that a label might be in
+    for column in ("path",) if bare else ("path", "label"):
         if columns.count(column) != 1:
             cause = f"{columns.count(column)} of its columns are called {_known(column)}"
             mend = "call one so; if it is a video's line, put `path,label` above it"

@@ -250,6 +250,25 @@ def test_lists_come_with_commas_tabs_spaces_and_heads(tmp_path: Path, text: str)
     assert dataset.root == tmp_path
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.mp4\nb c.mp4\n",
+        "path\na.mp4\n\nb c.mp4\n",
+        'Video\na.mp4\n"b c.mp4"\n',
+        '"a.mp4"\n"b c.mp4"\n',
+        "path,split\na.mp4,all\nb c.mp4,\n",
+    ],
+)
+def test_the_videos_of_a_list_without_labels_have_none_and_that_is_told(tmp_path: Path, text: str):
+    (tmp_path / "list.csv").write_text(text)
+    dataset = open_dataset("csv", tmp_path)
+    assert rows(dataset) == [("a.mp4", -1, "all"), ("b c.mp4", -1, "all")]
+    assert dataset.classes == ()
+    assert dataset.notes == ("2 videos have no label: a.mp4, b c.mp4",)
+    assert rows(open_dataset("csv", tmp_path, labels=("x", "y"))) == rows(dataset)
+
+
 def test_a_line_of_a_list_ends_where_editors_end_it(tmp_path: Path):
     source = tmp_path / "list.csv"
     source.write_bytes("a\u2028b.mp4,x\r\nc\x85d.mp4,x\n".encode())
@@ -314,6 +333,11 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ("a.mp4,x\n\nb.mp4\n", r"list.csv:3: not `path,label`"),
         ("a.mp4,x,train,9\n", r"list.csv:1: not `path,label`"),
         ("a.mp4,x\nb.mp4,y\na.mp4,x\n", r"list.csv:3: repeats a.mp4 of line 1"),
+        ("path,label\na.mp4,\n", r"list.csv:2: not `path,label`"),
+        ("path,split\n,train\n", r"list.csv:2: not a path: ',train'; mend the line"),
+        ('path\nb.mp4\n""\n', r"list.csv:3: not a path: "),
+        ("path,lable\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class"),
+        ("a.mp4\n../b.mp4\n", r"list.csv:2: '../b.mp4' is not a path under"),
         (".,x\n", r"list.csv:1: '.' is not a path under"),
         ("../../etc/passwd,x\n", r"list.csv:1: '../../etc/passwd' is not a path under"),
         (
