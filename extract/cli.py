@@ -11,9 +11,9 @@ import typer
 
 from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
+from corpus.words import counted
 from extract.cores import MOST
 from extract.datasets import NAMES, open_dataset
-from extract.words import counted
 
 app = application("Encode videos once, into a feature cache (feats.h5).")
 

@@ -7,7 +7,7 @@ import typer
 
 from corpus.command import accuse, application, out, print_json, run
 from corpus.errors import BadInput
-from extract.words import counted
+from corpus.words import counted
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
 

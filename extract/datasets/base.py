@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
+from corpus.words import counted
 from extract.manifest import list_hash
-from extract.words import counted
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 _DEEPEST = 100  # folders in one another, in which videos are looked for

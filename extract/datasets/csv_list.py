@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corpus.errors import BadInput
+from corpus.words import some
 from extract.datasets.base import (
     VIDEO_SUFFIXES,
     Classes,
@@ -15,7 +16,6 @@ from extract.datasets.base import (
     inside,
     read_lines,
 )
-from extract.words import some
 
 _COLUMNS = ("path", "label", "split")
 _HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from corpus.errors import BadInput
+from corpus.words import some
 from extract.datasets.base import (
     VIDEO_SUFFIXES,
     Classes,
@@ -14,7 +15,6 @@ from extract.datasets.base import (
     utf8,
     walk,
 )
-from extract.words import some
 
 # What the folders of splits are called, in any case.
 _SPLITS = ("train", "training", "val", "valid", "validation", "validate", "test", "testing")

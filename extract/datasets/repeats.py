@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from corpus.words import some
 from extract.datasets.base import Clip
-from extract.words import some
 
 
 def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str, ...]]:

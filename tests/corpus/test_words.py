@@ -1,4 +1,4 @@
-from extract.words import counted, some
+from corpus.words import counted, some
 
 
 def test_one_thing_alone_is_told_in_the_singular():
