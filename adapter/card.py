@@ -3,6 +3,7 @@
 from typing import Any
 
 from adapter.runs import RunConfig
+from corpus.words import counted
 
 _SHOWN = 20  # labels
 
@@ -28,17 +29,21 @@ def card(config: RunConfig, metrics: dict[str, Any]) -> str:
         "",
         "## Data",
         "",
-        f"- data set `{_plain(facts.dataset)}`: {config.clips} clips, {facts.views} views of "
-        f"{facts.frames} frames, r = {facts.merge}, {facts.regions} regions a frame",
+        f"- data set `{_plain(facts.dataset)}`: {counted(config.clips, 'clip')}, "
+        f"{facts.views} views of {facts.frames} frames, r = {facts.merge}, "
+        f"{facts.regions} regions a frame",
         f"- features {', '.join(f'`{digest}`' for digest in config.contents)}; "
         f"backbone weights `{facts.fingerprint}`"
         + (" (RANDOM: the figures mean nothing)" if facts.random_weights else ""),
         f"- text corpus `{config.corpus}`",
-        f"- {len(config.labels)} labels in the prompts "
+        f"- {counted(len(config.labels), 'label')} in the prompts "
         + ", ".join(f"`{_plain(prompt)}`" for prompt in config.prompts)
         + f": {labels}"
         + (f" and {more} more (config.json)" if more > 0 else ""),
-        *(f"- {count} rows left out: {reason}" for reason, count in config.left_out.items()),
+        *(
+            f"- {counted(count, 'row')} left out: {reason}"
+            for reason, count in config.left_out.items()
+        ),
         "",
         "## Figures",
         "",
@@ -46,7 +51,7 @@ def card(config: RunConfig, metrics: dict[str, Any]) -> str:
         "",
         "## Training",
         "",
-        f"{len(metrics['history'])} epochs of at most {how.passes(config.clips)}, "
+        f"{counted(len(metrics['history']), 'epoch')} of at most {how.passes(config.clips)}, "
         f"best {metrics['best_epoch']}; "
         f"AdamW, lr {how.lr:g}, batch {how.batch_size}, seed {how.seed}. All settings are in",
         "config.json. Features come from a cache: there is no pixel augmentation at each step.",
@@ -72,8 +77,9 @@ def _figures(config: RunConfig, metrics: dict[str, Any]) -> list[str]:
         for name, scores in rows.items()
     ]
     return [
-        f"{ours['clips']} validation clips ({config.validation}; list `{ours['list_hash']}`), "
-        f"{ours['labels']} labels; they chose the epoch, so they flatter.",
+        f"{counted(ours['clips'], 'validation clip')} "
+        f"({config.validation}; list `{ours['list_hash']}`), "
+        f"{counted(ours['labels'], 'label')}; they chose the epoch, so they flatter.",
         "",
         "| % | top-1 | top-5 | mean class | calibration error |",
         "|---|---|---|---|---|",

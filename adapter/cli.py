@@ -21,6 +21,7 @@ from adapter.options import (
     scores,
 )
 from corpus.command import application, notes, out, print_json, run
+from corpus.words import counted
 
 app = application(
     "Recognise actions from cached features: train an adapter, score it, ask it about videos."
@@ -141,9 +142,10 @@ def eval(
         print_json(result)
         return
     chosen = result["label_set"]
-    title = f"{result['clips']} clips, {result['labels']} labels ({chosen['new']} new to the run)"
+    many = f"{counted(result['clips'], 'clip')}, {counted(result['labels'], 'label')}"
+    title = f"{many} ({chosen['new']} new to the run)"
     if result["failed"]:
-        title += f"; {result['failed']} of them could not be decoded and count as wrong"
+        title += f"; {result['failed']} of them could not be decoded: counted as wrong"
     rows = {"mean-pooled CLIP": result["baselines"]["clip"]} if baselines else {}
     out.print(scores(title, rows | {result["method"]: result}))
     if baselines:
@@ -154,7 +156,7 @@ def eval(
             f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, p = {clip['p']:.2g})"
         )
     for reason, count in result["left_out"].items():
-        out.print(f"{count} rows left out: {reason}")
+        out.print(f"{counted(count, 'row')} left out: {reason}")
 
 
 @app.command(
@@ -202,7 +204,7 @@ def predict(
     failed = [prediction for prediction in predictions if prediction.error is not None]
     if failed:
         raise RunFailed(
-            f"{len(failed)} of {len(predictions)} videos",
+            f"{len(failed)} of {counted(len(predictions), 'video')}",
             "no prediction",
             "the reason for each stands above",
         )
@@ -245,18 +247,18 @@ def flops(
     """Count the multiply-adds of recognising one video."""
     from adapter.flops import PAPER_GMACS, cost
 
-    counted = cost(model, merge, frames, views, entities)
+    counts = cost(model, merge, frames, views, entities)
     if as_json:
-        print_json(counted.model_dump() | {"unit": "GMAC", "paper_vit_l_14": PAPER_GMACS})
+        print_json(counts.model_dump() | {"unit": "GMAC", "paper_vit_l_14": PAPER_GMACS})
         return
     out.print(
         f"{model}, {views} x {frames} frames, {merge} merged in each block, {entities} entities; "
         f"billions of multiply-adds\n"
-        f"  encoder, a frame   {counted.encoder_frame:10.2f}  "
-        f"({counted.encoder_frame_unmerged:.2f} with nothing merged)\n"
-        f"  encoder, all       {counted.encoder:10.1f}\n"
-        f"  adapter, all       {counted.adapter:10.1f}\n"
-        f"  total              {counted.total:10.1f}  "
+        f"  encoder, a frame   {counts.encoder_frame:10.2f}  "
+        f"({counts.encoder_frame_unmerged:.2f} with nothing merged)\n"
+        f"  encoder, all       {counts.encoder:10.1f}\n"
+        f"  adapter, all       {counts.adapter:10.1f}\n"
+        f"  total              {counts.total:10.1f}  "
         f"(the paper's ViT-L/14 on Kinetics-400: {PAPER_GMACS:.0f})"
     )
 

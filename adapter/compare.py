@@ -23,6 +23,7 @@ from adapter.statistics import Interval, Paired, bootstrap, paired
 from adapter.task import Task, same_features
 from adapter.train import TrainConfig, train
 from corpus.errors import BadInput, RunFailed
+from corpus.words import counted
 
 SCORES = ("top1", "top5", "mean_class", "calibration_error")
 # Of one seed: all scores, and which of the N clips are right (1) or wrong (0).
@@ -67,7 +68,7 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         """What is trained."""
-        shots = f", {self.shots} shots" if self.shots else ""
+        shots = f", {counted(self.shots, 'shot')}" if self.shots else ""
         return f"{self.variant.name}, seed {self.seed}{shots}"
 
 
@@ -159,8 +160,8 @@ def few_shot(clips: ClipSet, shots: int, seed: int) -> ClipSet:
             members.setdefault(clips.videos[i], []).append(i)
         each, count = list(members.values()), len(members)
         if 0 < count < shots:
-            cause, mend = f"{name!r} has {count} clips", f"as in --shots {count}"
-            raise BadInput(f"{shots} clips of each class", cause, f"draw fewer, {mend}")
+            cause, mend = f"{name!r} has {counted(count, 'clip')}", f"as in --shots {count}"
+            raise BadInput(f"{counted(shots, 'clip')} of each class", cause, f"draw fewer, {mend}")
         order = torch.randperm(count, generator=generator)
         chosen += [i for number in order[:shots].tolist() for i in each[number]]
     return clips.subset(sorted(chosen))

@@ -19,6 +19,7 @@ from adapter.clips import PLACE, Clips
 from adapter.stores import Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
+from corpus.words import counted
 from extract.store import CacheManifest, FeatureCache
 
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
@@ -142,7 +143,8 @@ class ClipSet:
             raise BadInput(
                 source,
                 f"{', '.join(map(repr, absent[:3]))}{more} of the data "
-                f"{'is' if len(absent) == 1 else 'are'} not among its {len(classes)} labels",
+                f"{'is' if len(absent) == 1 else 'are'} not among its "
+                f"{counted(len(classes), 'label')}",
                 "add them, or choose the label set that the data was labelled with",
             )
         table = torch.tensor([index.get(readable(name), -1) for name in self.classes])

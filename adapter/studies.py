@@ -10,6 +10,7 @@ import typer
 
 from adapter.options import Corpus, Device, Json, Prompts, Settings, on_device, say
 from corpus.command import notes, out, print_json
+from corpus.words import counted
 
 if TYPE_CHECKING:
     from adapter.compare import Cell, Column
@@ -277,7 +278,7 @@ def _opened(
         say(line)
     for column in tests:
         for reason, rows in column.clips.left_out.items():
-            say(f"{rows} rows of {column.name} left out: {reason}")
+            say(f"{counted(rows, 'row')} of {column.name} left out: {reason}")
     return task, tests
 
 
@@ -309,7 +310,7 @@ def _zero_shot(
     out.print(figures_table(result))
     if result.left_out:
         reason = "unlabelled" + ", or of no test list" * (name == "ep3")
-        out.print(f"{result.left_out} rows left out: {reason}")
+        out.print(f"{counted(result.left_out, 'row')} left out: {reason}")
 
 
 def _finish(

@@ -10,6 +10,7 @@ from adapter.baselines import TITLES
 from adapter.compare import Cell
 from adapter.protocols import Result
 from corpus.atomic import atomic_file
+from corpus.words import counted
 
 _TITLES: dict[str, str] = dict(TITLES.items())  # rows that are no method are called by their names
 
@@ -67,10 +68,11 @@ def fitting_tables(cells: Sequence[Cell], width: int) -> list[Table]:
 
 def figures_table(result: Result) -> Table:
     """Lay out what a zero-shot protocol gives each method, in per cent."""
-    clips = sum(part.clips for part in result.parts)
+    parts = counted(len(result.parts), "part")
+    clips = counted(sum(part.clips for part in result.parts), "clip")
     failed = sum(part.failed for part in result.parts)
     table = Table(
-        title=f"{result.protocol}: top-1, {len(result.parts)} parts, {clips} clips in all"
+        title=f"{result.protocol}: top-1, {parts}, {clips} in all"
         + (f" ({failed} failed)" if failed else ""),
         title_justify="left",
     )
@@ -142,4 +144,4 @@ def _count(cell: Cell) -> str:
 
 def heading(shots: int | None, test: str) -> str:
     """Return what a column is called."""
-    return test if shots is None else f"{test}, {shots} shots"
+    return test if shots is None else f"{test}, {counted(shots, 'shot')}"

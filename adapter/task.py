@@ -19,6 +19,7 @@ from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import LabelSet
 from corpus.manifest import fitting
+from corpus.words import counted
 from extract.store import CacheManifest
 
 CORPORA = Path("artifacts/corpus")
@@ -66,32 +67,34 @@ class Task:
 
     def describe(self) -> list[str]:
         """Say in a few lines what will be trained on, and what will not."""
-        classes = len(self.clips.seen_classes())
+        seen = len(self.clips.seen_classes())
+        classes = counted(seen, "class", "classes")
         covered = len(self.val.seen_classes()) if self.val is not None else 0
         chosen_by = {
             "given": "validation clips as given",
             "split": "clips of the validation split",
-            "held out": f"clips held out of {covered} of {classes} classes, a tenth of each",
+            "held out": f"clips held out of {covered} of {classes}, a tenth of each",
             "none": "no clip to validate with: the last epoch is the best",
         }[self.validation]
         count, lost = "", ""
         if self.val is not None:
             count = f"{len(self.val)} "
             failed = int((~self.val.seen).sum())
-            lost = f", of which {failed} could not be decoded and count as wrong" if failed else ""
+            lost = f", of which {failed} could not be decoded: counted as wrong" if failed else ""
         lines = [
-            f"{len(self.clips)} clips of {classes} classes, "
+            f"{counted(len(self.clips), 'clip')} of {classes}, "
             f"{self.clips.facts.views} views, features of {self.backbone.name}",
             count + chosen_by + lost,
             f"{len(self.corpus.entities)} entities (corpus {self.corpus.id[:8]})",
         ]
-        if without := len(self.clips.classes) - classes:
-            lines.append(
-                f"{without} classes more have no clip here, and are to choose from as well"
-            )
-        lines += [f"{n} rows left out: {reason}" for reason, n in self.clips.left_out.items()]
+        if without := len(self.clips.classes) - seen:
+            more = counted(without, "class", "classes")
+            lines.append(f"{more} more to choose from, with no clip here")
+        lines += [
+            f"{counted(n, 'row')} left out: {reason}" for reason, n in self.clips.left_out.items()
+        ]
         return lines + [
-            f"{n} rows of --val left out: {why}" for why, n in self.val_left_out.items()
+            f"{counted(n, 'row')} of --val left out: {why}" for why, n in self.val_left_out.items()
         ]
 
 
@@ -260,7 +263,8 @@ def _corpus(
             say(f"taking the corpus in {folder}")
     if folder is not None:
         return open_corpus(folder, backbone)
-    say(f"building a text corpus for {len(clips.classes)} labels: none in {corpora} fits")
+    labels = counted(len(clips.classes), "label")
+    say(f"building a text corpus for {labels}: none in {corpora} fits")
     corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
     dataset = re.sub(r"[^\w-]+", "-", clips.facts.dataset)  # a file's word, and no path
     target = corpora / f"{dataset}-{corpus.id[:8]}"

@@ -8,6 +8,7 @@ import typer
 
 from corpus import reporting
 from corpus.command import application, notes, out, print_json, run, warn
+from corpus.words import counted
 
 app = application(
     "From action names to a text corpus of visual entities: build it, look into it, search it."
@@ -123,7 +124,9 @@ def build(
         manifest = corpus.manifest
         state = "built"
         if gone:
-            warn(f"{folder}: {gone} labels of the corpus it replaces are not in this one")
+            are = "is" if gone == 1 else "are"
+            lost = f"{counted(gone, 'label')} of the corpus it replaces {are} not in this one"
+            warn(f"{folder}: {lost}")
     else:
         state = "up to date"
     # As they come from a file they are in the alphabet's order.

@@ -9,6 +9,7 @@ from pathlib import Path
 from corpus import kinds, wordnet
 from corpus.errors import BadInput
 from corpus.relations import Found
+from corpus.words import counted
 
 _DROP = "drop"
 _NOUN = re.compile(r".+\.n\.0*[1-9][0-9]*", re.IGNORECASE)  # NLTK takes 0 for the last sense
@@ -51,7 +52,7 @@ class Overrides:
                 raise BadInput(where, f"cannot be read ({error})", form) from error
             fields = tuple(field.strip() for field in row)
             if len(fields) != 3 or not all(fields):
-                raise BadInput(where, f"has {len(fields)} fields", form)
+                raise BadInput(where, f"has {counted(len(fields), 'field')}", form)
             if fields[2] != _DROP:
                 _known(fields[2], where)
             lines.append((fields[0], fields[1], fields[2]))

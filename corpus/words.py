@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 
-def counted(count: int, one: str) -> str:
-    """Count things whose plural ends in s: "1 video", "2 videos"."""
-    return f"{count} {one}{'s' * (count != 1)}"
+def counted(count: int, one: str, more: str = "") -> str:
+    """Count things: "1 video", "2 videos"; `more` is a plural that does not end in s alone."""
+    return f"{count} {one if count == 1 else more or f'{one}s'}"
 
 
 def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:

@@ -27,6 +27,7 @@ from corpus.backbone import MINI, Backbone, load
 from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import load_labels
+from corpus.words import counted
 from extract.datasets import Dataset
 from extract.run import Options, extract
 from extract.store import FeatureCache
@@ -220,7 +221,7 @@ def _check_shots(clips: Sequence[Listed], setting: Setting) -> None:
     most = max(setting.shots, default=0)
     least = min(Counter(clip.label for clip in clips if clip.split == "train").values())
     if most > least:
-        cause = f"a class has {least} clips to train on"
+        cause = f"a class has {counted(least, 'clip')} to train on"
         raise BadInput(f"--shots {most}", cause, "use fewer, or none, or more --clips")
 
 

@@ -199,7 +199,8 @@ class Classes:
         """
         index = self._index.get(name, self._index.get(readable(name)))
         if index is None:
-            cause = f"the class {name!r} is not among the {len(self.names)} labels of {self.source}"
+            labels = counted(len(self.names), "label")
+            cause = f"the class {name!r} is not among the {labels} of {self.source}"
             raise BadInput(where, cause, f"mend its spelling, or {self._other}")
         return index
 

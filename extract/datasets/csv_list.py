@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corpus.errors import BadInput
-from corpus.words import some
+from corpus.words import counted, some
 from extract.datasets.base import (
     VIDEO_SUFFIXES,
     Classes,
@@ -165,6 +165,6 @@ def _cells(line: str, separator: str | None, where: str) -> list[str]:
 
 def _checked(label: int, classes: Classes, where: str) -> int:
     if not 0 <= label < len(classes.names):
-        cause = f"label {label} is not an index into the {len(classes.names)} labels"
+        cause = f"label {label} is not an index into the {counted(len(classes.names), 'label')}"
         raise BadInput(where, cause, "give --labels with every class")
     return label

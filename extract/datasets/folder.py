@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from corpus.errors import BadInput
-from corpus.words import some
+from corpus.words import counted, some
 from extract.datasets.base import (
     VIDEO_SUFFIXES,
     Classes,
@@ -43,7 +43,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     files = sorted(walk(base), key=lambda path: path.relative_to(root).parts)
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
-        cause = "empty folder" if not files else f"no video among its {len(files)} files"
+        cause = "empty folder" if not files else f"no video among its {counted(len(files), 'file')}"
         raise BadInput(base, cause, "give a folder with a subfolder of videos for each class")
     names = sorted({_class_name(path, base) for path in videos} - {""})
     _check_classes(base, names, videos, labels or ())

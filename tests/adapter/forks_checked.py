@@ -19,6 +19,7 @@ from adapter.model import ModelConfig
 from adapter.protocols_trained import conduct
 from adapter.train import TrainConfig
 from corpus.errors import RunFailed
+from corpus.words import counted
 
 CONFIG = TrainConfig(epochs=2, batch_size=8)
 
@@ -59,7 +60,9 @@ def test_a_protocol_is_carried_out_by_the_engine_that_is_given(task, write_cache
         return one_by_one(jobs, *rest)
 
     conduct("few-shot", task, tests, ["clip"], 2, ModelConfig(), CONFIG, [1, 2], engine=engine)
-    assert asked == [f"clip, seed {seed}, {shots} shots" for shots in (1, 2) for seed in (0, 1)]
+    assert asked == [
+        f"clip, seed {seed}, {counted(shots, 'shot')}" for shots in (1, 2) for seed in (0, 1)
+    ]
 
 
 def test_a_training_process_that_is_killed_is_told_of_in_one_line(

@@ -159,9 +159,9 @@ def test_a_validation_video_that_could_not_be_decoded_is_one_to_be_wrong_about(
     assert (len(task.val), int(task.val.seen.sum())) == (19, 16)
     assert task.clips.seen.all()
     lines = "\n".join(task.describe())
-    assert "19 validation clips as given, of which 3 could not be decoded and count as" in lines
+    assert "19 validation clips as given, of which 3 could not be decoded: counted as" in lines
     assert "2 rows of --val left out: unlabelled" in lines
-    assert "1 rows left out: failed" in lines
+    assert "1 row left out: failed" in lines
     task = open_task([train, val], corpus=corpus)  # the same as a split of the features
     assert (task.validation, len(task.clips), len(task.val)) == ("split", 16, 19)
     assert task.clips.left_out == {"failed": 1, "unlabelled": 2}

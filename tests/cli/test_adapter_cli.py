@@ -38,7 +38,7 @@ def test_eval_prints_the_run_beside_clip(work: Path, here) -> None:
     code, printed, _ = here("eval", "--features", work / "feats.h5", "--run", work / "runs/feats")
     assert code == 0
     assert "mean-pooled CLIP" in printed
-    assert "1 of them could not be decoded and count as wrong" in " ".join(printed.split())
+    assert "1 of them could not be decoded: counted as wrong" in " ".join(printed.split())
 
 
 def test_predict_names_the_action_and_the_entities(work: Path, videos: Path, here) -> None:

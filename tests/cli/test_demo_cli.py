@@ -191,7 +191,7 @@ def test_a_setting_that_the_demo_decides_is_refused_before_a_world_is_made(
 @pytest.mark.parametrize(
     ("shots", "says"),
     [
-        ("2,8", "--shots 8: a class has 1 clips to train on; use fewer, or none, or more --clips"),
+        ("2,8", "--shots 8: a class has 1 clip to train on; use fewer, or none, or more --clips"),
         ("all,2", "--shots all,2: all clips have columns of their own; as in 2,4,8, or none"),
         ("two", "--shots two: not a count of clips; as in 2,4,8, or none"),
     ],

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from adapter import studies
+from corpus.words import counted
 
 
 def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> None:
@@ -129,7 +130,9 @@ def test_a_protocol_that_trains_writes_its_metrics(work: Path, here, monkeypatch
     )
     assert code == 0
     for shots in (1, 2):
-        assert f"list1, {shots} shots, linear: harmonic mean of base and novel " in printed
+        assert (
+            f"list1, {counted(shots, 'shot')}, linear: harmonic mean of base and novel " in printed
+        )
     record = json.loads((work / "measured" / "metrics.json").read_text())
     assert record["protocol"] == "base-to-novel"
     assert sum(test["clips"] for test in record["tests"].values()) == 7

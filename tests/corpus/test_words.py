@@ -3,6 +3,7 @@ from corpus.words import counted, some
 
 def test_one_thing_alone_is_told_in_the_singular():
     assert [counted(count, "video") for count in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+    assert [counted(count, "class", "classes") for count in (1, 2)] == ["1 class", "2 classes"]
 
 
 def test_no_more_are_said_to_be_left_than_are():

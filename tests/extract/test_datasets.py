@@ -110,7 +110,9 @@ def test_labels_give_the_order_and_must_name_every_folder(tmp_path: Path):
     fill(tmp_path, "a/1.mp4 | b/2.mp4")
     dataset = open_dataset("folder", tmp_path, labels=("b", "z", "a"))
     assert rows(dataset) == [("a/1.mp4", 2, "all"), ("b/2.mp4", 0, "all")]
-    told = "b: the class 'b' is not among the 1 labels .*; mend its spelling, or give --labels that"
+    told = (
+        "b: the class 'b' is not among the 1 label of .*; mend its spelling, or give --labels that"
+    )
     with pytest.raises(BadInput, match=told):
         open_dataset("folder", tmp_path, labels=("a",))
 
