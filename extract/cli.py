@@ -262,7 +262,7 @@ def _tell(report: Any, retried: bool) -> None:
     resumed = f" ({report.resumed} from before)" if report.resumed else ""
     size = os.path.getsize(report.path) / 1e6
     out.print(
-        f"{report.path}: {counted(manifest.clips - manifest.failed, 'video')}{resumed}, "
+        f"{report.path}: {counted(manifest.clips, 'video')}{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
     )
     for entry in report.failed:
