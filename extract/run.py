@@ -57,8 +57,10 @@ class Report:
         """
         if self.manifest.failed == self.manifest.clips:
             first = f"{self.failed[0].video}: {self.failed[0].error}"
-            cause = f"is written, but all of its {self.manifest.clips} videos failed ({first})"
-            raise RunFailed(self.path, cause, "mend them, then add --retry-failed")
+            count = self.manifest.clips
+            all_of_it = "its only video" if count == 1 else f"all of its {count} videos"
+            cause = f"is written, but {all_of_it} failed ({first})"
+            raise RunFailed(self.path, cause, "mend that, then add --retry-failed")
 
 
 def extract(

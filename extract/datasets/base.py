@@ -82,6 +82,8 @@ class Dataset:
         if not any(self.has(clip) for clip in self.clips):
             count, first = len(self.clips), self.clips[0].video
             cause = f"none of the {count} files that the list names is there, such as {first}"
+            if count == 1:
+                cause = f"the only file that the list names is not there: {first}"
             raise BadInput(self.root, cause, "mend the list, whose paths begin there, or --root")
 
     def shard(self, part: str, block: int) -> "Dataset":

@@ -252,7 +252,7 @@ def test_a_command_of_which_every_video_fails_does_not_end_well(
     base = ["--dataset", "folder", "--root", str(tmp_path), "--out", out, *MINI, "--workers", "1"]
     code, said, err = here(monkeypatch, capsys, *base, "--json")
     assert (code, json.loads(said)["ok"]) == (1, 0)
-    assert "all of its 1 videos failed (a/1.mp4:" in err
+    assert "its only video failed (a/1.mp4:" in err
     assert "Traceback" not in err
 
 

@@ -258,7 +258,7 @@ def test_a_cache_of_which_all_videos_failed_is_written_and_no_success(
     broken = dataclasses.replace(dataset, clips=dataset.clips[2:3])
     for _ in ("made", "found complete"):
         report = extract(broken, mini, tmp_path / "a.h5", OPTIONS)
-        told = r"a.h5: is written, but all of its 1 videos failed \(archery/2.mp4: .*cut short"
+        told = r"a.h5: is written, but its only video failed \(archery/2.mp4: .*cut short"
         with pytest.raises(RunFailed, match=told):
             report.check()
     assert FeatureCache(tmp_path / "a.h5").status == ["failed"]
@@ -308,3 +308,6 @@ def test_what_none_of_the_files_would_cost_is_not_told(dataset: Dataset, mini: B
     elsewhere = dataclasses.replace(dataset, root=tmp_path)
     with pytest.raises(BadInput, match="none of the 7 files that the list names is there"):
         Task(elsewhere, mini, tmp_path / "a.h5", OPTIONS, overwrite=False)
+    alone = dataclasses.replace(elsewhere, clips=elsewhere.clips[:1])
+    with pytest.raises(BadInput, match=f"is not there: {alone.clips[0].video};"):
+        Task(alone, mini, tmp_path / "a.h5", OPTIONS, overwrite=False)
