@@ -131,7 +131,7 @@ def existing_folder(root: Path, name: str, mend: str = "") -> Path:
         BadInput: it is not there, or is a file.
     """
     if not root.exists():
-        whole = f"give the folder of {name} with --root, or set ALT_DATA to its parent"
+        whole = f"give the folder of {name} with --root, or as $ALT_DATA/<dataset>"
         raise BadInput(root, "no such folder", mend or whole)
     if not root.is_dir():
         raise BadInput(root, "not a folder", "give the folder that holds the videos")

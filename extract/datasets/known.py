@@ -45,7 +45,7 @@ def open_dataset(
     if root is None:
         data = os.environ.get("ALT_DATA")
         if not data:
-            mend = f"give --root, or set ALT_DATA to the folder that holds {name}"
+            mend = f"give --root, or set ALT_DATA to the folder that has {name}/ in it"
             raise BadInput(f"--dataset {name}", "no --root, and ALT_DATA is not set", mend)
         root = Path(data) / name
     return _READERS[name](Path(root), split, labels)

@@ -215,13 +215,13 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path, files: str, cause: s
 
 @pytest.mark.parametrize("name", ["folder", "csv", "k400", "k700", "ucf101", "hmdb51", "ssv2"])
 def test_a_missing_root_is_named_with_its_mend(tmp_path: Path, name: str, monkeypatch):
-    with pytest.raises(BadInput, match=r"absent: no such folder; .*--root"):
+    with pytest.raises(BadInput, match=r"absent: no such folder; .*--root, or as \$ALT_DATA"):
         open_dataset(name, tmp_path / "absent")
     monkeypatch.setenv("ALT_DATA", str(tmp_path))
     with pytest.raises(BadInput, match=f"{name}: no such folder"):
         open_dataset(name)
     monkeypatch.delenv("ALT_DATA")
-    with pytest.raises(BadInput, match="ALT_DATA is not set"):
+    with pytest.raises(BadInput, match=f"ALT_DATA is not set; .* that has {name}/ in it"):
         open_dataset(name)
 
 
