@@ -150,19 +150,21 @@ def few_shot(clips: ClipSet, shots: int, seed: int) -> ClipSet:
     A video that is in several caches counts once, and is drawn with all that they have of it.
 
     Raises:
-        BadInput: a class has fewer clips.
+        BadInput: a class has fewer clips; that with the fewest is named.
     """
+    members: list[dict[str, list[int]]] = [{} for _ in clips.classes]  # of each video
+    for i, (label, video) in enumerate(zip(clips.labels.tolist(), clips.videos, strict=True)):
+        members[label].setdefault(video, []).append(i)
+    # All can draw as many as the poorest class has, but for those that have none.
+    count, name = min((len(m), n) for m, n in zip(members, clips.classes, strict=True) if m)
+    if count < shots:
+        cause, mend = f"{name!r} has {counted(count, 'clip')}", f"as in --shots {count}"
+        raise BadInput(f"{counted(shots, 'clip')} of each class", cause, f"draw fewer, {mend}")
     generator = torch.Generator().manual_seed(seed)
     chosen: list[int] = []
-    for label, name in enumerate(clips.classes):
-        members: dict[str, list[int]] = {}  # of each video
-        for i in (clips.labels == label).nonzero()[:, 0].tolist():
-            members.setdefault(clips.videos[i], []).append(i)
-        each, count = list(members.values()), len(members)
-        if 0 < count < shots:
-            cause, mend = f"{name!r} has {counted(count, 'clip')}", f"as in --shots {count}"
-            raise BadInput(f"{counted(shots, 'clip')} of each class", cause, f"draw fewer, {mend}")
-        order = torch.randperm(count, generator=generator)
+    for videos in members:
+        each = list(videos.values())
+        order = torch.randperm(len(each), generator=generator)
         chosen += [i for number in order[:shots].tolist() for i in each[number]]
     return clips.subset(sorted(chosen))
 

@@ -39,6 +39,14 @@ def test_a_few_shot_draw_has_as_many_clips_of_each_class_and_grows_with_the_shot
         few_shot(task.clips, 5, seed=0)
 
 
+def test_as_many_shots_as_are_told_of_instead_of_too_many_can_be_drawn(task) -> None:
+    uneven = task.clips.subset([i for i in range(len(task.clips)) if i not in (0, 1, 5)])
+    fewest = int(torch.bincount(uneven.labels).min())
+    with pytest.raises(BadInput, match=f"has {fewest} clips; draw fewer, as in --shots {fewest}"):
+        few_shot(uneven, 4, seed=0)
+    assert torch.bincount(few_shot(uneven, fewest, seed=0).labels).tolist() == [fewest] * 4
+
+
 def test_a_video_in_two_caches_is_one_shot_with_all_that_they_have_of_it(write_cache) -> None:
     paths = [write_cache(f"{seed}.h5", per_class=4, seed=seed) for seed in (0, 1)]
     clips, alone = open_clips(paths), open_clips(paths[:1])
