@@ -254,12 +254,12 @@ def _source(model: str, tag: str) -> tuple[str | None, bool]:
         return tag, bool(known.get("quick_gelu"))
     path = Path(tag)
     if not path.is_file():
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
-        raise BadInput(
-            f"--pretrained {tag}",
-            f"neither a file nor a tag of {model} (tags: {tags})",
-            f"choose a tag, or {_WAYS_ON}",
-        )
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model))
+        told = f"tags: {tags}" if tags else "it has no tags"
+        mend = f"choose a tag, or {_WAYS_ON}"
+        if model == MINI:
+            mend = "leave it out, ALT_PRETRAINED too, or give the path of a checkpoint you have"
+        raise BadInput(f"--pretrained {tag}", f"neither a file nor a tag of {model} ({told})", mend)
     check_activation(model, path)
     return str(path), False
 

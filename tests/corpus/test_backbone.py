@@ -177,6 +177,11 @@ def test_a_tag_of_no_model_is_refused_with_the_tags_there_are() -> None:
         load("ViT-B-16", "nowhere.pt")
 
 
+def test_the_bundled_backbone_with_a_tag_of_others_is_told_to_go_without() -> None:
+    with pytest.raises(BadInput, match=r"of alt-mini \(it has no tags\); leave it out"):
+        load("alt-mini", "openai")
+
+
 def test_weights_that_cannot_be_downloaded_name_the_ways_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
