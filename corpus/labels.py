@@ -142,7 +142,10 @@ def _load(part: str) -> LabelSet:
     path = Path(part)
     if os.path.isdir(part):  # pathlib raises where a name is longer than any file's
         names = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
-        return label_set(str(path.resolve()), [name for name in names if name[0] != "."])
+        labels = [name for name in names if name[0] != "."]
+        if not labels:
+            raise BadInput(part, "has no folder in it", "give one with a folder for each label")
+        return label_set(str(path.resolve()), labels)
     if not os.path.isfile(part):
         near = difflib.get_close_matches(part, bundled(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"bundled sets are {', '.join(bundled())}"

@@ -116,6 +116,10 @@ def test_the_folders_of_a_dataset_are_labels(tmp_path: Path) -> None:
     for name in ("swim", "run", ".cache"):
         (tmp_path / name).mkdir()
     assert load_labels(str(tmp_path))[0].labels == ("run", "swim")
+    with pytest.raises(
+        BadInput, match="swim: has no folder in it; give one with a folder for each"
+    ):
+        load_labels(str(tmp_path / "swim"))
 
 
 @pytest.mark.parametrize(
