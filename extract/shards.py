@@ -239,6 +239,7 @@ def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     for name in sorted(theirs.keys() | ours.keys()):
         was, now = theirs.get(name), ours.get(name)
         if was != now:
+            was, now = ("none" if value in ("", None) else value for value in (was, now))
             short = all(len(str(value)) <= 40 for value in (was, now))
             changes.append(f"{name} {was}, now {now}" if short else name)
     return "; ".join(changes[:4]) or "nothing known"

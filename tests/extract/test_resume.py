@@ -17,6 +17,7 @@ from extract.datasets import Clip, Dataset, open_dataset
 from extract.pieces import Local, Spent
 from extract.run import extract as extract_by_many
 from extract.shard import ShardWriter
+from extract.shards import differs
 from extract.store import FeatureCache
 from extract.task import Task
 from extract.verify import verify
@@ -173,6 +174,13 @@ def test_unfinished_work_with_other_options_is_not_mixed(
         extract(dataset, mini, out, other)
     report = extract(dataset, mini, out, other, overwrite=True)
     assert report.manifest.frames == 2
+
+
+def test_what_was_not_set_is_told_as_none():
+    assert (
+        differs({"part": "", "lr": 0.1}, {"part": "1/2"}) == "lr 0.1, now none; part none, now 1/2"
+    )
+    assert differs({"keep_regions": 0}, {"keep_regions": 5}) == "keep_regions 0, now 5"
 
 
 def test_a_finished_cache_is_left_and_another_is_not_overwritten(
