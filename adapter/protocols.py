@@ -247,7 +247,7 @@ def _parts(
                 if absent:
                     raise BadInput(
                         path,
-                        f"{len(absent)} of its labels have no clip (first: {absent[0]!r})",
+                        f"no clip for {len(absent)} of its labels (first: {absent[0]!r})",
                         "extract the clips of all its labels",
                     )
                 yield _restricted(vocabulary, clips, names, _called(path, lists))

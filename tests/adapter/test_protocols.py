@@ -151,7 +151,7 @@ def test_lists_are_classifiers_over_their_labels_alone(
     result = zero_shot([run], "lists", [novel], lists)
     assert [(part.clips, len(part.labels)) for part in result.parts] == [(7, 2), (9, 3)]
     lists[0].write_text("zumba\nswimming\n")
-    with pytest.raises(BadInput, match=r"one\.txt: 1 of its labels have no clip .*'swimming'"):
+    with pytest.raises(BadInput, match=r"one\.txt: no clip for 1 of its labels .*'swimming'"):
         zero_shot([run], "lists", [novel], lists)
     with pytest.raises(BadInput, match="--list: is missing"):
         zero_shot([run], "lists", [novel])
