@@ -43,13 +43,19 @@ def train(
     ] = None,
     corpus: Corpus = None,
     to: Annotated[
-        Path | None, typer.Option("--out", help="Run folder to make; by default runs/NAME.")
+        Path | None,
+        typer.Option(
+            "--out", help="Run folder to make; by default in runs, named as the features are."
+        ),
     ] = None,
     method: Annotated[
         str, typer.Option(help="alt, or a baseline: linear, temporal, alt-learned, alt-shuffled.")
     ] = "alt",
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the clips; by default 60, of few more.")
+        int | None,
+        typer.Option(
+            min=1, help="Passes over the clips; by default 60, or more where clips are few."
+        ),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, max=1_000_000, help="Clips to a step.")
