@@ -162,7 +162,7 @@ def encode_videos(
                 mend = "check that it plays, or convert it with ffmpeg" if there else "give a video"
                 yield BadInput(path, pixels, mend)
             elif isinstance(features, str):
-                yield BadInput(path, features, "use --precision float32")
+                yield BadInput(path, features, "extract with --precision float32, and train again")
             else:
                 yield pixels, features
 

@@ -13,7 +13,7 @@ from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
 from extract.estimate import Estimate, estimate
-from extract.run import encode_video, facts, plan_of
+from extract.run import encode_video, encode_videos, facts, plan_of
 from extract.run import extract as extract_by_many
 from extract.shards import check_target
 from extract.store import FeatureCache
@@ -302,6 +302,18 @@ def test_a_target_that_is_a_link_stays_one(
         assert link.is_symlink()
         assert (tmp_path / "disk/real.h5").read_bytes() == whole.read_bytes()
         assert sorted(path.name for path in tmp_path.rglob("*")) == ["disk", "feats.h5", "real.h5"]
+
+
+def test_features_that_cannot_be_kept_name_the_command_that_has_a_precision(
+    videos: Path, mini: Backbone, monkeypatch
+):
+    encoder, plan = OPTIONS.encoder(mini), plan_of(mini, OPTIONS)
+    monkeypatch.setattr(
+        encoder, "features", lambda clips: ((key, "not finite") for key, _ in clips)
+    )
+    (found,) = encode_videos([videos / "singing/6.mp4"], encoder, plan)
+    assert isinstance(found, BadInput)
+    assert found.mend == "extract with --precision float32, and train again"
 
 
 def test_what_none_of_the_files_would_cost_is_not_told(dataset: Dataset, mini: Backbone, tmp_path):
