@@ -99,13 +99,17 @@ def export(
     cache: Cache,
     target: Annotated[Path, typer.Option("--out", help="The folder to make.")],
     form: Annotated[str, typer.Option("--format", help="npy, parquet or webdataset.")] = "npy",
+    json: Json = False,
 ) -> None:
     """Write a cache's features in a form that other tools read."""
     from extract.export import export as write
     from extract.store import FeatureCache
 
     count = write(FeatureCache(cache), target, form)
-    out.print(f"{target}: {counted(count, 'clip')} as {form}")
+    if json:
+        print_json({"path": str(target), "format": form, "clips": count})
+    else:
+        out.print(f"{target}: {counted(count, 'clip')} as {form}")
 
 
 def main() -> None:

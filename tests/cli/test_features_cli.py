@@ -143,6 +143,9 @@ def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_feat
     code, out, _ = alt_features("export", str(cache), "--out", str(tmp_path / "out"))
     assert (code, out) == (0, f"{tmp_path / 'out'}: 1 clip as npy\n")
     assert np.load(tmp_path / "out/regions.npy").shape == (2, 1, 2, 3)
+    again = tmp_path / "again"
+    code, out, _ = alt_features("export", str(cache), "--out", str(again), "--json")
+    assert (code, json.loads(out)) == (0, {"path": str(again), "format": "npy", "clips": 1})
     copy = tmp_path / "copy.h5"
     copy.write_bytes(cache.read_bytes())
     code, _, err = alt_features("merge", str(cache), str(copy), "--out", str(tmp_path / "m.h5"))
