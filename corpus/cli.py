@@ -135,7 +135,7 @@ def build(
     if json:
         print_json({"corpus": str(folder), "id": manifest.id, "state": state, "counts": told})
         return
-    counts = ", ".join(f"{value} {name}" for name, value in told.items())
+    counts = ", ".join(f"{name} {value}" for name, value in told.items())
     out.print(f"{folder}: {state}, id {manifest.id}")
     out.print(counts)
     if manifest.thin:

@@ -66,6 +66,12 @@ def test_building_again_changes_nothing_and_opens_no_backbone(labels: Path, buil
     assert {path.name: path.stat().st_mtime_ns for path in built.iterdir()} == before
 
 
+def test_what_a_corpus_counts_is_told_by_its_name(labels: Path, built: Path) -> None:
+    done = alt_corpus("build", "--labels", str(labels), "--out", str(built), *MINI)
+    _, counts = done.stdout.splitlines()
+    assert counts.startswith("labels 5, entities ")
+
+
 def test_a_changed_option_builds_again(labels: Path, built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "c"
     shutil.copytree(built, folder)
