@@ -71,7 +71,8 @@ def explain(predictor: Predictor, video: Path | str, out: Path | str, top: int =
     with torch.inference_mode():
         reading = model.read(clips)
     if reading.aligned is None:
-        raise BadInput(predictor.run.folder, "has learned vectors in place of entities", "use alt")
+        cause = "has learned vectors in place of entities"
+        raise BadInput(predictor.run.folder, cause, "explain an ALT run")
     labelling = predictor.labelling
     prediction = judge(predictor.run, labelling, video, clips, top)
     label = labelling.text[labelling.names.index(prediction.labels[0].label)]
