@@ -82,3 +82,23 @@ def test_random_views_differ_and_half_of_them_are_mirrored():
     mirrored = sum(view[16, 0, 0] > view[16, -1, 0] for view in views)
     assert 15 < mirrored < 45
     assert len({view[16].tobytes() for view in views}) > 50
+
+
+def test_a_random_view_is_half_to_all_of_a_frame_and_little_longer_than_wide():
+    y, x = np.mgrid[:200, :200].astype(np.uint8)
+    shares, ratios = [], []
+    for seed in range(60):
+        view = Framing((64, 64)).random_view(np.stack([y, x, x], 2), [seed])[0].astype(float)
+        # Between two pixels well within: at the edges there is less to interpolate.
+        height = (view[55, 32, 0] - view[8, 32, 0]) * 64 / 47
+        width = abs(view[32, 55, 1] - view[32, 8, 1]) * 64 / 47
+        shares.append(height * width / 200**2)
+        ratios.append(width / height)
+    assert 0.48 < min(shares) < 0.6
+    assert 0.8 < max(shares) < 1.02
+    assert 0.73 < min(ratios) < 0.9
+    assert 1.1 < max(ratios) < 1.36
+
+
+def test_a_random_view_has_the_tower_s_height_and_width():
+    assert Framing((32, 48)).random_view(photo(90, 70), [0]).shape == (1, 32, 48, 3)
