@@ -9,6 +9,7 @@ from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.clip import Pixels
 from extract.encode import Encoder
+from extract.regions import Regions
 from extract.store import Features
 from extract.views import normalise
 
@@ -74,6 +75,24 @@ def test_features_beyond_float16_are_a_reason_not_a_number(mini: Backbone):
     finally:
         proj.data = original
     assert reason == "features are not finite in float16"
+
+
+def test_one_frame_that_cannot_be_stored_costs_its_video_and_no_other(mini: Backbone):
+    side = mini.preprocess.size[0]
+    encoder = Encoder(mini, merge=4, batch=8)
+    tower = encoder.tower
+
+    def seen(images: torch.Tensor) -> Regions:
+        found = tower(images)
+        found.tokens[3, -1, 0] = torch.inf  # the second frame of the second video
+        return found
+
+    encoder.tower = seen  # type: ignore[assignment]
+    clips = [(key, pixels(frames, key, side)) for key, frames in enumerate([2, 3, 1])]
+    first, second, third = (features for _, features in encoder.features(clips))
+    assert second == "features are not finite in float16"
+    assert isinstance(first, Features)
+    assert isinstance(third, Features)
 
 
 def test_lanes_and_reasons_change_neither_order_nor_features(mini: Backbone):
