@@ -197,6 +197,14 @@ def test_int8_is_within_half_a_step_of_the_token_s_largest_value(regions: np.nda
     assert ((stored * steps - torch.from_numpy(regions)).abs() <= steps * 0.5001).all()
 
 
+def test_int8_keeps_values_so_small_that_their_scale_is_rounded_much():
+    regions = torch.linspace(1e-6, 1e-3, 500)[:, None] * torch.tensor([1, -0.5, -1])
+    stored, scale, _ = quantise(regions, "int8")
+    assert scale is not None
+    steps = scale.float()[:, None]
+    assert ((stored * steps - regions).abs() <= steps * 0.5001).all()
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 70000])
 def test_values_float16_cannot_hold_are_refused(value: float):
     assert quantise(torch.tensor([[[1, value]], [[1, 2]]]), "float16").fits.tolist() == [
