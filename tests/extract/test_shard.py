@@ -1,5 +1,6 @@
 """One shard's file: what was written is read again, or the shard is none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,19 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path, manifest: CacheManif
             for tensor, other in zip(features.tensors(), read.tensors(), strict=True):
                 assert tensor.dtype == other.dtype
                 np.testing.assert_array_equal(tensor, other)
+
+
+def test_a_row_s_digest_changes_with_each_of_its_words_and_tensors(manifest: CacheManifest):
+    manifest = manifest.model_copy(update={"dtype": "int8"})
+    entry, (features, _) = Entry("a.mp4", 0, "train", "ok", "a note"), random_features(manifest, 0)
+    words = {"video": "b.mp4", "label": 1, "split": "test", "status": "failed", "error": ""}
+    digests = {row_digest(entry, features), row_digest(entry, None)}
+    for name, word in words.items():
+        digests.add(row_digest(replace(entry, **{name: word}), features))
+    for tensor in features.tensors():
+        tensor.flat[-1] += 1
+        digests.add(row_digest(entry, features))
+    assert len(digests) == 2 + 5 + 5
 
 
 def test_a_shard_of_no_rows_is_one(tmp_path: Path, manifest: CacheManifest):
