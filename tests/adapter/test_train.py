@@ -1,18 +1,21 @@
 import copy
 import io
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adapter.baselines import build
+from adapter.clips import Clips, mean_class_token
 from adapter.data import ClipSet, open_clips
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
-from adapter.schedule import temperature
+from adapter.schedule import groups, temperature
 from adapter.stores import InMemory
-from adapter.train import Progress, TrainConfig, _validate, fit, train
+from adapter.train import Progress, TrainConfig, _loss, _validate, fit, train
 from corpus.errors import BadInput, RunFailed
 
 DIM = 32
@@ -29,6 +32,35 @@ def recogniser(method: str = "alt", seed: int = 0) -> Recogniser:
 @pytest.fixture
 def clips(write_cache) -> ClipSet:
     return open_clips([write_cache(per_class=4, views="1x2")])
+
+
+class Watched(Recogniser):
+    """Learns one vector, and notes what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(10.0)
+        self.weight = nn.Parameter(torch.zeros(DIM))
+        self.shown: list[tuple[Clips, tuple[Tensor, float] | None]] = []
+
+    def forward(
+        self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
+    ) -> Tensor:
+        self.shown.append((clips, mix))
+        video = mean_class_token(clips.regions) + self.weight
+        logits: Tensor = self.log_scale.exp() * video @ labels[:, 0].T
+        return logits
+
+
+QUIET = TrainConfig(
+    epochs=3, batch_size=6, frame_dropout=0, region_dropout=0, mirror=False, reframe=0, mixup=0
+)
+
+
+def shown(clips: ClipSet, **settings: object) -> list[tuple[Clips, tuple[Tensor, float] | None]]:
+    """What a recogniser is shown in each step, without noise but for what is set."""
+    model = Watched()
+    train(model, clips, LABELS, QUIET.model_copy(update=settings))
+    return model.shown
 
 
 def saved(progress: Progress) -> Progress:
@@ -71,6 +103,99 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit(clips: ClipSet) -> None:
     assert same(*runs)
     other = train(recogniser(), clips, LABELS, QUICK.model_copy(update={"seed": 1}), clips)
     assert not same(runs[0], other)
+
+
+def test_each_epoch_shows_each_clip_once_in_an_order_of_its_own_and_all_views_in_turn(
+    clips: ClipSet,
+) -> None:
+    every, _ = clips.fetch(torch.arange(2 * len(clips)))
+    item_of = {regions.numpy().tobytes(): item for item, regions in enumerate(every.regions)}
+    steps = [
+        [item_of[regions.numpy().tobytes()] for regions in batch.regions]
+        for batch, _ in shown(clips, epochs=16)
+    ]
+    assert [len(step) for step in steps] == [6, 6, 4] * 16
+    epochs = [[*chain(*steps[start : start + 3])] for start in range(0, len(steps), 3)]
+    orders = [tuple(item // 2 for item in items) for items in epochs]
+    assert all(sorted(order) == list(range(16)) for order in orders)
+    assert len(set(orders)) == 16
+    assert set(chain(*epochs)) == set(range(32))
+
+
+def test_what_is_shown_has_each_noise_that_is_asked_for_and_no_other(clips: ClipSet) -> None:
+    plain = shown(clips)
+
+    def changed(**settings: object) -> tuple[Clips, Clips]:
+        """Clips without noise, and with: of all steps together, in the same order."""
+        columns = (zip(*(clips for clips, _ in run), strict=True) for run in (plain, noisy))
+        one, other = (Clips(*(torch.cat(some) for some in (r, p))) for r, p, _, _ in columns)
+        return one, other
+
+    noisy = shown(clips)
+    one, other = changed()
+    assert torch.equal(one.regions, other.regions)
+    assert torch.equal(one.place, other.place)
+    assert all(mix is None for _, mix in plain)
+    noisy = shown(clips, frame_dropout=0.5)
+    one, other = changed()
+    dropped = (one.regions != other.regions).flatten(2).any(dim=-1)
+    assert not dropped[:, 0].any()
+    assert 0.3 < dropped[:, 1:].float().mean() < 0.7
+    noisy = shown(clips, region_dropout=0.5)
+    assert changed()[1].regions.shape[2] == 1 + 2
+    noisy = shown(clips, mirror=True)
+    one, other = changed()
+    mirrored = (one.place != other.place).flatten(1).any(dim=1)
+    assert 0.3 < mirrored.float().mean() < 0.7
+    noisy = shown(clips, reframe=0.2)
+    one, other = changed()
+    assert (one.place != other.place).flatten(1).any(dim=1).all()
+    assert torch.equal(one.regions, other.regions)
+    shares = [mix[1] for _, mix in shown(clips, mixup=0.4) if mix is not None]
+    assert len(set(shares)) == len(plain)  # each step draws its own noise
+
+
+def test_the_loss_of_mixed_clips_is_that_of_their_labels_mixed() -> None:
+    logits, target = torch.randn(4, 5), torch.tensor([3, 0, 4, 4])
+    smooth = 0.9 * F.one_hot(target, 5) + 0.1 / 5
+    other = torch.tensor([1, 0, 3, 2])
+    mixed = 0.7 * smooth + 0.3 * smooth[other]
+    torch.testing.assert_close(_loss(logits, target, None, 0.1), F.cross_entropy(logits, smooth))
+    torch.testing.assert_close(
+        _loss(logits, target, (other, 0.7), 0.1), F.cross_entropy(logits, mixed)
+    )
+
+
+def test_a_step_is_along_no_longer_a_gradient_than_asked_for_and_fast_for_single_numbers(
+    clips: ClipSet, monkeypatch
+) -> None:
+    norms, factors = [], []
+
+    def watched(self, *_: object) -> None:
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        norms.append(float(torch.stack([weight.grad.norm() for weight in weights]).norm()))
+        factors.append(self.param_groups[-1]["lr"] / self.param_groups[0]["lr"])
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    progress = train(Watched(), clips, LABELS, QUIET.model_copy(update={"clip_norm": 1e-3}))
+    assert norms == pytest.approx([1e-3] * 9, rel=1e-2)
+    assert all(record["gradient_norm"] > 1e-2 for record in progress.history)  # before
+    assert factors == pytest.approx([QUIET.fast] * 9)
+
+
+def test_matrices_alone_decay_and_single_numbers_alone_move_faster() -> None:
+    model = build(ModelConfig(gate=True, project=True), ENTITIES, 5, 100.0)
+    divided = groups(model, 0.05, 30.0)
+    found = {
+        id(weight): (group["weight_decay"], group["factor"])
+        for group in divided
+        for weight in group["params"]
+    }
+    assert len(found) == sum(len(group["params"]) for group in divided)
+    assert found == {
+        id(weight): (0.05 if weight.ndim > 1 else 0, 30 if name in ("log_scale", "gate") else 1)
+        for name, weight in model.named_parameters()
+    }
 
 
 @pytest.mark.parametrize("stop", [1, 3])
