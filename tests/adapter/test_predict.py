@@ -1,5 +1,6 @@
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -65,6 +66,24 @@ def test_a_video_has_the_features_and_the_probabilities_that_its_cached_row_has(
         expected = dict(zip(clips.classes, chances[row].tolist(), strict=True))
         assert scores == pytest.approx(expected, abs=0.01)
         assert sum(seen.weight for seen in prediction.entities) <= 1
+
+
+def test_a_video_is_encoded_and_stored_as_the_features_of_the_run_were(
+    predictor: Predictor, features: Path, videos: Path
+) -> None:
+    def like(**facts: object) -> Predictor:
+        run = predictor.run
+        cached = run.config.features.model_copy(update=facts)
+        config = run.config.model_copy(update={"features": cached})
+        return Predictor(replace(run, config=config))
+
+    assert like(precision="bfloat16").encoder.precision == "bfloat16"
+    small, cache = like(dtype="int8"), FeatureCache(features)
+    _, encoded = encode_video(videos / cache.videos[0], small.encoder, small.plan)
+    assert encoded.regions.dtype == np.int8
+    regions = torch.from_numpy(cache.regions(0))
+    wrong = (small.clips(encoded).regions[0].float() - regions).abs()
+    assert (wrong <= regions.abs().amax(dim=-1, keepdim=True) / 127).all()
 
 
 def test_videos_and_reports_may_be_named_by_texts(
