@@ -287,7 +287,7 @@ def test_the_learning_rate_rises_then_falls(clips: ClipSet, monkeypatch) -> None
     assert max(rates) == pytest.approx(1e-3)
     assert rates[:3] == sorted(rates[:3])
     assert rates[3:] == sorted(rates[3:], reverse=True)
-    assert rates[-1] < 3e-5
+    assert 1e-5 < rates[-1] < 3e-5  # a hundredth of the peak, nearly
 
 
 def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(clips: ClipSet) -> None:
