@@ -58,6 +58,12 @@ def test_a_video_in_two_caches_is_one_shot_with_all_that_they_have_of_it(write_c
         few_shot(clips, 5, seed=0)
 
 
+def test_tests_of_another_backbone_are_refused(task, write_cache, mini) -> None:
+    other = write_cache("other.h5", backbone=mini, split="test", fingerprint="f" * 32)
+    with pytest.raises(BadInput, match=r"other\.h5: its features are of alt-mini/none"):
+        open_tests({"base": other}, task)
+
+
 def test_too_many_shots_are_refused_before_anything_is_trained(task, write_cache, mini) -> None:
     tests = open_tests({"base": write_cache("base.h5", backbone=mini)}, task)
     told: list[str] = []

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +87,41 @@ def test_a_protocol_tells_of_clips_that_were_trained_on(run: Run, tmp_path: Path
         UserWarning, match=r"16 of 16 videos of .*feats\.h5 have the names of videos trained"
     ):
         zero_shot([run], protocol, [tmp_path / "feats.h5"])
+
+
+def test_a_protocol_tells_of_clips_that_the_epoch_was_chosen_by(run: Run, novel: Path) -> None:
+    chosen = replace(run, val_videos=tuple(FeatureCache(novel).videos))
+    with pytest.warns(UserWarning, match=r"16 of 16 .*novel\.h5 .*that the epoch was chosen by"):
+        zero_shot([chosen], "ep2", [novel])
+
+
+def test_features_of_another_backbone_are_not_scored(
+    run: Run, novel: Path, write_cache, mini
+) -> None:
+    other = write_cache("other.h5", NOVEL, backbone=mini, fingerprint="f" * 32)
+    for protocol, features in (("ep2", [other]), ("ep3", [novel, other])):
+        with pytest.raises(BadInput, match=r"other\.h5: its features are of alt-mini/none"):
+            zero_shot([run], protocol, features)
+
+
+def test_runs_on_other_features_or_prompts_are_not_compared(run: Run, novel: Path) -> None:
+    def seeded(**facts: object) -> Run:
+        train = run.config.train.model_copy(update={"seed": 1})
+        config = run.config.model_copy(update={"train": train, **facts})
+        return replace(run, folder=Path("second"), config=config)
+
+    assert zero_shot([run, seeded()], "ep2", [novel]).figures[1].seeds == (0, 1)
+    with pytest.raises(BadInput, match="second: has other prompts than the first run"):
+        zero_shot([run, seeded(prompts=("{}",))], "ep2", [novel])
+    merged = run.config.features.model_copy(update={"merge": 3})
+    with pytest.raises(BadInput, match="second: merges 3 tokens"):
+        zero_shot([run, seeded(features=merged)], "ep2", [novel])
+
+
+def test_there_is_no_half_of_one_class(run: Run, write_cache, mini) -> None:
+    alone = write_cache("alone.h5", ("yoga",), backbone=mini, folder="alone")
+    with pytest.raises(BadInput, match=r"alone\.h5: has one class: no half of it; use ep2"):
+        zero_shot([run], "ep1", [alone])
 
 
 def test_ep3_is_each_test_list(run: Run, novel: Path, write_cache, mini) -> None:

@@ -171,6 +171,13 @@ def test_a_validation_video_that_could_not_be_decoded_is_one_to_be_wrong_about(
     assert (task.validation, task.clips.left_out) == ("none", {"failed": 3})
 
 
+def test_validation_clips_of_another_backbone_are_refused(write_cache, mini, corpus: Path) -> None:
+    train = write_cache("train.h5", backbone=mini)
+    val = write_cache("val.h5", backbone=mini, split="val", fingerprint="f" * 32)
+    with pytest.raises(BadInput, match=r"val\.h5: its features are of alt-mini/none"):
+        open_task([train], [val], corpus)
+
+
 def test_a_validation_class_that_is_not_trained_on_is_refused(
     write_cache, mini, corpus: Path
 ) -> None:
