@@ -149,6 +149,14 @@ def test_caches_made_differently_are_refused(write_cache, fact: dict[str, object
         open_clips([one, other])
 
 
+def test_caches_are_one_set_only_with_as_many_views(write_cache) -> None:
+    one, other = write_cache("one.h5", views="3x1"), write_cache("other.h5", views="1x3", seed=1)
+    assert open_clips([one, other]).views == 3
+    more = write_cache("more.h5", views="2x3", seed=2)
+    with pytest.raises(BadInput, match=r"more\.h5: its view_count is 6, that of .*one\.h5 is 3"):
+        open_clips([one, more])
+
+
 def test_a_cache_without_a_usable_clip_is_refused(write_cache) -> None:
     path = write_cache(per_class=0, failed=2)
     for scored in (False, True):
@@ -253,6 +261,12 @@ def test_the_same_features_given_twice_are_refused(write_cache) -> None:
     for pair in ([one, one], [one, other]):
         with pytest.raises(BadInput, match=r"holds the same features as .*one\.h5; give it once"):
             open_clips(pair)
+
+
+@pytest.mark.parametrize(("clips", "held"), [(9, 0), (10, 1), (19, 1), (20, 2)])
+def test_a_tenth_is_rounded_down(write_cache, clips: int, held: int) -> None:
+    _, val = hold_out(open_clips([write_cache(per_class=clips)]), least=1)
+    assert (len(val) if val else 0) == 4 * held
 
 
 def test_nothing_is_held_out_of_a_few_clips(write_cache) -> None:
