@@ -31,6 +31,7 @@ def test_every_clip_is_scored_once_whatever_the_batch_size(write_cache) -> None:
     assert whole.shape == (20, 4)
     for size in (1, 7, 20):
         torch.testing.assert_close(probabilities(model, clips, labels, size), whole)
+    assert model.training  # as before
 
 
 def test_metrics_on_a_case_counted_by_hand(write_cache) -> None:
@@ -47,6 +48,12 @@ def test_metrics_on_a_case_counted_by_hand(write_cache) -> None:
     assert scores.mean_class == pytest.approx(2 / 3)  # of three classes with clips, not of seven
     assert (scores.clips, scores.labels) == (4, 7)
     assert scores.calibration_error == pytest.approx(3 / 4 * abs(1 - 0.7) + 1 / 4 * 0.9, abs=1e-5)
+
+
+def test_the_calibration_error_is_of_fifteen_bins(write_cache) -> None:
+    clips = open_clips([write_cache(classes=("archery", "hugging"), per_class=1)])  # labels 0 1
+    chances = torch.tensor([[0.62, 0.38], [0.79, 0.21]])  # of one bin in five, of two in fifteen
+    assert measure(chances, clips).calibration_error == pytest.approx((0.38 + 0.79) / 2)
 
 
 def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) -> None:
