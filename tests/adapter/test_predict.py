@@ -248,6 +248,41 @@ def test_a_patch_is_drawn_where_it_is_in_the_frame() -> None:
     assert ball.title == "ball: 40.0 %"
 
 
+def test_a_patch_is_drawn_the_more_solid_the_more_it_counts() -> None:
+    (shot,) = explaining._shots(
+        np.array([[0, 1, 2]]),
+        np.array([[0.9, 0.2, 0.4]], np.float32),  # the class token is not drawn
+        np.zeros((1, 20, 30, 3), np.uint8),
+        np.array([[1, 1, 2, 1, 1, 2]]),
+        np.zeros(1, np.float32),
+        ["nothing", "ball", "bat"],
+        {1: "blue", 2: "red"},
+        (2, 3),
+    )
+    # A patch of the ball counts a quarter of 0.2, one of the bat half of 0.4: the most of all.
+    wanted = {"blue": 0.15 + 0.55 / 4, "red": 0.15 + 0.55}
+    assert len(shot.patches) == 6
+    for patch in shot.patches:
+        assert patch.opacity == pytest.approx(wanted[patch.colour], abs=1e-3)
+
+
+def test_a_report_draws_what_spoke_for_the_first_label(
+    predictor: Predictor, videos: Path, tmp_path: Path, monkeypatch
+) -> None:
+    drawn, shots = [], explaining._shots
+
+    def noted(entity: np.ndarray, weight: np.ndarray, *rest: object) -> object:
+        drawn.append((entity[:, 1:], weight[:, 1:]))
+        return shots(entity, weight, *rest)
+
+    monkeypatch.setattr(explaining, "_shots", noted)
+    prediction = explain(predictor, videos / "singing/2.mp4", tmp_path / "report.html")
+    ((entity, weight),) = drawn
+    assert prediction.entities
+    for seen in prediction.entities:
+        assert weight[entity == seen.row].sum() == pytest.approx(seen.weight, rel=1e-4)
+
+
 class _Page(HTMLParser):
     """Collects tags and every address that a page refers to."""
 
