@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adapter import runs, training
+from adapter.baselines import MeanPooled
 from adapter.data import open_clips
 from adapter.evaluate import evaluate, evaluate_run
 from adapter.model import ModelConfig
@@ -39,6 +40,32 @@ def test_a_run_folder_is_all_that_is_needed_to_score_again(task, tmp_path: Path)
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
     assert any((tmp_path / "run" / "events").iterdir())
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == metrics
+
+
+def test_a_run_has_the_last_epoch_beside_the_best_one(task, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("adapter.train._merit", lambda record: -record["epoch"])  # the first is
+    linear, whole = ModelConfig(method="linear"), replace(task, val=None, validation="none")
+    assert train_run(task, linear, QUICK, tmp_path / "run")["best_epoch"] == 1
+    train_run(whole, linear, QUICK, tmp_path / "to the end")
+    best, last, end = (
+        load_file(tmp_path / file)["map.change.weight"]
+        for file in (
+            "run/adapter.safetensors",
+            "run/last.safetensors",
+            "to the end/adapter.safetensors",
+        )
+    )
+    assert torch.equal(last, end)
+    assert not torch.equal(best, end)
+
+
+def test_a_run_notes_what_mean_pooled_clip_scores_on_its_validation_clips(
+    task, tmp_path: Path
+) -> None:
+    metrics = train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    clip = MeanPooled(task.backbone.logit_scale)
+    assert metrics["validation_clip"] == evaluate(clip, task.val, task.labels).model_dump()
+    assert metrics["validation_clip"] != metrics["validation"]
 
 
 @pytest.mark.parametrize("method", ["linear", "temporal", "alt-learned", "alt-shuffled"])
