@@ -190,6 +190,29 @@ def test_caches_that_differ_in_what_is_made_anew_or_in_a_name_alone_are_merged(
     assert (joined.regions(5) == second.regions(2)).all()
 
 
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"fingerprint": "e" * 32},
+        {"precision": "bfloat16"},
+        {"dtype": "int8"},
+        {"keep_regions": 4},
+        {"views": "2x1"},
+        {"sampling": "random"},
+        {"seed": 1},
+        {"augment": True},
+    ],
+)
+def test_caches_that_differ_in_what_decides_their_numbers_are_not_merged(
+    write_cache, manifest: CacheManifest, tmp_path: Path, fact: dict[str, object]
+):
+    for name, facts in (("a", {}), ("b", fact)):
+        write_cache(tmp_path / f"{name}.h5", manifest.model_copy(update={"dataset": name, **facts}))
+    with pytest.raises(BadInput, match=rf"b\.h5: made with other .*a\.h5 \({next(iter(fact))} "):
+        merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+
+
 def test_a_clip_without_a_label_has_none_in_the_joined_cache(
     manifest: CacheManifest, tmp_path: Path
 ):
