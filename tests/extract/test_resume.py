@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import fcntl
 import os
 import time
 from functools import partial
@@ -17,6 +18,7 @@ from extract.datasets import Clip, Dataset, open_dataset
 from extract.pieces import Local, Spent
 from extract.run import extract as extract_by_many
 from extract.shard import ShardWriter
+from extract.shards import Shards
 from extract.shards import differs
 from extract.store import FeatureCache
 from extract.task import Task
@@ -247,6 +249,23 @@ def test_two_runs_on_one_target_do_not_meet(dataset: Dataset, mini: Backbone, tm
 
     with pytest.raises(Stop):
         extract(dataset, mini, tmp_path / "a.h5", OPTIONS, watch=watch)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_lock_that_another_run_removes_while_it_is_taken_is_none(
+    tmp_path: Path, monkeypatch, anew: bool
+):
+    shards, flock = Shards(tmp_path / "feats.h5", {"frames": 4}), fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        (shards.folder / "lock").unlink()  # by a run that has just finished
+        if anew:
+            (shards.folder / "lock").touch()  # by one that begins
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(BadInput, match="another alt-extract is working on it"), shards:
+        pass
 
 
 @pytest.mark.parametrize(
