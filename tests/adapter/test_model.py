@@ -229,6 +229,22 @@ def test_what_moves_alike_goes_alike_whatever_it_is() -> None:
     torch.testing.assert_close(ways, others, atol=1e-5, rtol=1e-4)
 
 
+def test_tracks_of_nothing_change_nothing_of_those_that_are_there() -> None:
+    batch = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 8, 7]])
+    few, many = (recogniser(tracks=count).eval() for count in (2, 16))
+    many.load_state_dict(moved(few).state_dict())
+    ways, among_others = few.read(batch).ways, many.read(batch).ways[:, :2]
+    torch.testing.assert_close(among_others, ways, atol=1e-5, rtol=1e-4)
+
+
+def test_without_places_it_still_counts_when_a_thing_is_there() -> None:
+    model = moved(recogniser(place=False, layers=0).eval())
+    early, late = [0, 7, 8, 8, 8], [0, 8, 8, 8, 8]
+    first, last = (model.read(seeing(frames)).ways for frames in ([early, late], [late, early]))
+    torch.testing.assert_close(first[:, 0], last[:, 0])  # 8 is in both
+    assert not torch.allclose(first[:, 1], last[:, 1], atol=0.1)
+
+
 def test_an_adapter_reads_any_number_of_frames() -> None:
     model = moved(recogniser().eval())
     for frames in (1, 3, 16):
