@@ -18,8 +18,7 @@ from extract.datasets import Clip, Dataset, open_dataset
 from extract.pieces import Local, Spent
 from extract.run import extract as extract_by_many
 from extract.shard import ShardWriter
-from extract.shards import Shards
-from extract.shards import differs
+from extract.shards import Shards, differs
 from extract.store import FeatureCache
 from extract.task import Task
 from extract.verify import verify
