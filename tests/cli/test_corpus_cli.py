@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from corpus.cli import main
+from corpus.errors import BadInput
 from corpus.index import Corpus
 
 MINI = ("--model", "alt-mini", "--pretrained", "none")
@@ -145,6 +146,37 @@ def test_what_is_not_as_by_default_has_a_folder_of_its_own(
     folder = chosen.value.args[0]
     assert folder.parent == Path("artifacts/corpus")
     assert re.fullmatch(name + ("[0-9a-f]{8}" if name.endswith("-") else ""), folder.name)
+
+
+def test_a_corpus_is_built_again_when_anything_that_decides_it_is_another(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def up_to_date(folder: Path, inputs: str) -> None:
+        asked.append(inputs)
+        raise BadInput(folder, "is known", "go no further")
+
+    def build(*given: object) -> None:
+        out = ("--out", tmp_path / "c", "--model", "alt-mini")
+        assert alt_corpus("build", "--labels", *map(str, (labels, *out, *given))).returncode == 2
+
+    monkeypatch.setattr("corpus.manifest.up_to_date", up_to_date)
+    corrections, weights = tmp_path / "mine.txt", tmp_path / "mine.pt"
+    build()
+    for line in ("*, hand, drop", "*, knee, drop"):
+        corrections.write_text(line)
+        build("--overrides", corrections)
+    for content in (b"of today", b"of tomorrow"):
+        weights.write_bytes(content)
+        build("--pretrained", weights)
+    monkeypatch.setattr("corpus.build.code_digest", lambda: "of newer rules")
+    build()
+    assert len(set(asked)) == len(asked) == 6
+    monkeypatch.undo()
+    monkeypatch.setattr("corpus.manifest.up_to_date", up_to_date)
+    build()
+    assert asked[-1] == asked[0]
 
 
 def test_a_correction_that_changes_nothing_is_a_warning(labels: Path, tmp_path: Path) -> None:

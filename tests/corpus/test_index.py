@@ -17,7 +17,7 @@ from corpus import build as building
 from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, load_labels
-from corpus.manifest import fitting
+from corpus.manifest import fitting, read_manifest, up_to_date
 from corpus.overrides import Overrides
 
 LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
@@ -241,6 +241,16 @@ def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> No
     (tmp_path / name).unlink()
     with pytest.raises(BadInput, match=f"lacks {name}"):
         Corpus.load(tmp_path)
+
+
+def test_a_damaged_corpus_is_not_up_to_date(saved: Path, tmp_path: Path) -> None:
+    for path in saved.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    made = read_manifest(saved)
+    assert up_to_date(tmp_path, made.inputs) == made
+    assert up_to_date(tmp_path, "0" * 32) is None
+    (tmp_path / "entities.jsonl").write_bytes((saved / "entities.jsonl").read_bytes()[:-9])
+    assert up_to_date(tmp_path, made.inputs) is None
 
 
 def rehashed(saved: Path, folder: Path, name: str, content: bytes) -> Path:
