@@ -115,6 +115,18 @@ def test_adding_labels_reads_only_those_and_equals_building_from_both_sets(
     np.testing.assert_allclose(whole.embeddings, more.embeddings, atol=1e-6)
 
 
+def test_adding_labels_keeps_the_options_and_a_person_s_corrections(mini: Backbone) -> None:
+    corrections = Overrides((("*", "cello", "guitar.n.01"),))
+    small = Corpus.build(["playing cello"], mini, overrides=corrections, body=False, cap=3)
+    more = small.add_labels(["playing tabla"], mini)
+    assert more.manifest.options == small.manifest.options
+    assert more.manifest.overrides == list(corrections.lines)
+    senses = {entity.unit: entity.synset for entity in more.entities}
+    assert senses["cello"] == "guitar.n.01"
+    assert "tabla" in senses
+    assert "knee" not in senses
+
+
 def test_a_saved_corpus_keeps_the_order_of_its_label_sets(mini: Backbone, tmp_path: Path) -> None:
     sets = [LabelSet("zz", ("HorseRiding",)), LabelSet("aa", ("playing cello",))]
     Corpus.build(sets, mini).save(tmp_path / "two")
@@ -142,6 +154,27 @@ def test_embeddings_are_taken_over_from_the_same_backbone_and_templates_only(
         other = load("alt-mini", "none", seed=1)
     with pytest.raises(BadInput, match="was embedded by"):
         Corpus.build(LABELS, other, reuse=corpus)
+
+
+def test_what_was_found_is_taken_over_only_where_it_would_be_found_again(
+    mini: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Corpus.build(["playing cello"], mini)
+    read: list[str] = []
+    entities = expand.entities
+    monkeypatch.setattr(
+        expand, "entities", lambda label, *rest: read.append(label) or entities(label, *rest)
+    )
+    Corpus.build(["playing cello"], mini, reuse=before)
+    assert read == []
+    bare = Corpus.build(["playing cello"], mini, reuse=before, body=False)
+    assert "knee" not in bare.found["playing cello"]
+    corrections = Overrides((("*", "cello", "guitar.n.01"),))
+    corrected = Corpus.build(["playing cello"], mini, reuse=before, overrides=corrections)
+    assert {e.unit: e.synset for e in corrected.entities}["cello"] == "guitar.n.01"
+    before.manifest.inputs = "of older rules"
+    Corpus.build(["playing cello"], mini, reuse=before)
+    assert read == ["playing cello"] * 3
 
 
 def test_a_label_with_a_line_separator_is_saved_and_loaded(mini: Backbone, tmp_path: Path) -> None:
