@@ -15,6 +15,7 @@ import pytest
 from corpus import Corpus, expand, kinds, report, wordnet
 from corpus import build as building
 from corpus.backbone import Backbone, load
+from corpus.embed import flat_index
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, load_labels
 from corpus.manifest import fitting, read_manifest, up_to_date
@@ -310,6 +311,19 @@ def test_an_index_of_another_kind_is_refused_before_it_can_end_the_process(
         index.add(corpus.embeddings)
     rehashed(saved, tmp_path, "index.faiss", faiss.serialize_index(index).tobytes())
     with pytest.raises(BadInput, match=r"has an index\.faiss of another kind"):
+        Corpus.load(tmp_path)
+
+
+@pytest.mark.parametrize(("fewer", "narrower"), [(1, 0), (0, 8)])
+def test_an_index_that_is_of_other_entities_is_refused(
+    saved: Path, tmp_path: Path, corpus: Corpus, fewer: int, narrower: int
+) -> None:
+    import faiss
+
+    rows, size = corpus.embeddings.shape
+    other = flat_index(corpus.embeddings[: rows - fewer, : size - narrower])
+    rehashed(saved, tmp_path, "index.faiss", faiss.serialize_index(other).tobytes())
+    with pytest.raises(BadInput, match="has an index that does not fit its entities"):
         Corpus.load(tmp_path)
 
 
