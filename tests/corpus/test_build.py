@@ -43,6 +43,22 @@ def test_of_entities_that_say_and_mean_the_same_the_surer_one_stays_with_all_lab
     np.testing.assert_array_equal(embeddings, rows[1:])
 
 
+def test_an_entity_of_every_label_that_takes_in_another_still_serves_every_label() -> None:
+    rows = np.array([[1, 0], [1, 0]], np.float32)
+    every = _entity("ball", 0.9, "a").model_copy(update={"labels": ()})
+    for pair in ([every, _entity("balls", 0.5, "b")], [_entity("balls", 0.95, "b"), every]):
+        ((left,), _) = building.merge(pair, rows, above=0.97)
+        assert (left.labels, left.sources) == ((), ("label a", "label b"))
+
+
+def test_entities_of_two_kinds_are_never_one_whatever_they_say() -> None:
+    act = _entity("ball", 0.5, "b").model_copy(update={"kind": "motion"})
+    both = [_entity("ball", 0.9, "a"), act]
+    left, embeddings = building.merge(both, np.array([[1, 0], [1, 0]], np.float32), above=0.97)
+    assert left == both
+    assert len(embeddings) == 2
+
+
 @pytest.mark.parametrize(("known", "skill"), [(1.0, 1.0), (0.5, 0.5), (0.2, None)])
 def test_a_text_space_has_a_say_if_it_tells_glosses_of_plain_words_apart(
     known: float, skill: float | None
