@@ -220,6 +220,22 @@ def test_show_prints_the_entities_of_a_label_as_json() -> None:
     assert {"description", "source", "score"} <= first.keys()
 
 
+def test_show_lets_the_other_labels_of_a_set_and_corrections_have_their_say(tmp_path: Path) -> None:
+    few, mine = tmp_path / "few.txt", tmp_path / "mine.txt"
+    few.write_text("separating_eggs\ncooking egg\n")
+    mine.write_text("separating_eggs, egg, egg.n.01\n")
+
+    def shown(*given: object) -> tuple[str, str]:
+        done = alt_corpus("show", "separating eggs", "--json", *map(str, given))
+        facts = json.loads(done.stdout)
+        return facts["label"], {one["unit"]: one["synset"] for one in facts["entities"]}["egg"]
+
+    assert shown() == ("separating eggs", "egg.n.01")
+    assert shown("--labels", few) == ("separating_eggs", "egg.n.02")
+    among = shown("--labels", few, "--overrides", mine)
+    assert among == ("separating_eggs", "egg.n.01")
+
+
 def test_search_finds_entities_with_the_corpus_s_own_backbone(built: Path) -> None:
     entity = json.loads((built / "entities.jsonl").read_text().splitlines()[0])
     done = alt_corpus("search", entity["text"], "--corpus", str(built), "--top", "2", "--json")
@@ -257,6 +273,22 @@ def test_measure_compares_with_expectations(tmp_path: Path) -> None:
     assert facts["missing"] == [["playing cello", "spaceship"]]
     assert facts["forbidden"] == []
     assert facts["sense_accuracy"] == 1
+
+
+def test_measure_lets_the_other_labels_of_an_expectation_s_set_have_their_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, object]] = []
+    monkeypatch.setattr("corpus.siblings.Siblings", len)
+    monkeypatch.setattr(
+        "corpus.expand.entities", lambda label, *given: asked.append((label, given[-1])) or []
+    )
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(
+        '{"label": "a", "set": "k400"}\n{"label": "b", "set": "k700"}\n{"label": "c"}\n'
+    )
+    assert alt_corpus("measure", str(gold), "--json").returncode == 0
+    assert asked == [("a", 400), ("b", 700), ("c", None)]
 
 
 @pytest.mark.parametrize(
