@@ -43,6 +43,24 @@ def test_a_label_of_two_sets_is_measured_in_each(tmp_path: Path) -> None:
     assert result.missing == [("a", "x")]
 
 
+def test_what_should_not_be_there_and_a_wrong_sense_are_counted() -> None:
+    dog, bow = (
+        Found(unit, synset, "object", "", "label", 1.0)
+        for unit, synset in (("dog", "dog.n.03"), ("bow", "bow.n.04"))
+    )
+    expected = gold.Expected(
+        label="a",
+        must_any=[["dog", "cat"], ["cow", "ox"]],
+        must_not=["bow", "cat"],
+        sense={"dog": "dog.n.01", "bow": ["bow.n.01", "bow.n.04"], "cat": "cat.n.01"},
+    )
+    result = gold.measure([expected], lambda one: [dog, bow])
+    assert (result.missing, result.recall) == ([("a", "cow | ox")], 0.5)
+    assert result.forbidden == [("a", "bow")]
+    assert result.wrong == [("a", "dog", "dog.n.03", "dog.n.01")]
+    assert result.sense_accuracy == 0.5  # of those that are there
+
+
 def test_a_line_of_endless_brackets_is_no_expectation(tmp_path: Path) -> None:
     (tmp_path / "gold.jsonl").write_text("[" * 100_000)
     with pytest.raises(BadInput, match="is no expectation"):
