@@ -81,6 +81,15 @@ def test_a_text_space_has_a_say_if_it_tells_glosses_of_plain_words_apart(
     assert TextSpace.of(backbone) is None  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("cosine", "agreed"), [(0.2, 0), (0.5, 0), (0.63, 0.26), (1, 1)])
+def test_a_text_space_agrees_the_more_the_nearer_gloss_and_label_are(
+    cosine: float, agreed: float
+) -> None:
+    at = {"bow: a weapon": [1.0, 0.0], "a photo of shoot bow.": [cosine, (1 - cosine**2) ** 0.5]}
+    backbone = SimpleNamespace(encode_text=lambda texts: torch.tensor([at[text] for text in texts]))
+    assert TextSpace(backbone, 1.0)("bow: a weapon", "shoot_bow") == agreed  # type: ignore[arg-type]
+
+
 def test_all_modules_that_a_build_imports_tell_whether_a_corpus_is_current() -> None:
     folder = Path(corpus.__file__).parent
     imported, queue = set(), ["index"]

@@ -65,6 +65,22 @@ def test_another_label_of_the_set_helps_with_a_sense() -> None:
     assert among["egg"] == "egg.n.02"  # which is food
 
 
+def test_a_text_space_moves_a_sense_to_the_gloss_that_it_finds_near_the_label() -> None:
+    asked: set[str] = set()
+
+    def near(gloss: str, label: str) -> float:
+        asked.add(label)
+        return float(gloss.startswith("bow: a slightly curved piece of"))
+
+    alone, moved = (
+        {f.unit: f.synset for f in entities("shoot_bow", text=text)}["bow"] for text in (None, near)
+    )
+    assert (alone, moved) == ("bow.n.04", "bow.n.02")
+    assert asked == {"shoot_bow"}
+    even = {f.unit: f.synset for f in entities("shoot_bow", text=lambda *_: 0.9)}
+    assert even["bow"] == alone  # what it says of all alike says nothing
+
+
 def test_what_is_done_with_anything_gets_no_tool_of_something() -> None:
     sources = [found.source for found in entities("Unfolding something")]
     assert not any("mentions the action" in source for source in sources)
