@@ -523,6 +523,7 @@ def test_reports_name_doubts_differences_and_sizes(
     assert changes.labels_removed == ["playing cello"]
     assert any(item.startswith("cello (") for item in changes.removed)
     assert changes.backbone == changes.added == changes.labels_added == []
+    assert changes.served == {}  # of the labels that both have
     back = report.difference(smaller, corpus)
     assert (back.added, back.labels_added) == (changes.removed, ["playing cello"])
     assert back.removed == back.labels_removed == []
@@ -549,8 +550,19 @@ def test_reports_name_doubts_differences_and_sizes(
     facts = report.stats(corpus)
     assert facts["label_sets"] == {"labels": 4}
     sizes = sorted(report.entities_per_label(corpus).values())
-    assert facts["entities_per_label"]["median"] == (sizes[1] + sizes[2]) / 2
+    median = (sizes[1] + sizes[2]) / 2
+    assert facts["entities_per_label"] == {"least": sizes[0], "median": median, "most": sizes[3]}
+    assert facts["sources"]["label"] == sum("label" in e.sources for e in corpus.entities)
     json.dumps(facts)
+
+
+def test_a_picture_shows_the_two_axes_along_which_entities_differ_most() -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 4)) * (0.1, 3, 0.2, 1) + 5
+    points = report.plane(rows)
+    kept = (rows - rows.mean(0))[:, [1, 3]]
+    for axis in (0, 1):
+        cosine = np.corrcoef(points[:, axis], kept[:, axis])[0, 1]
+        assert abs(cosine) > 0.99
 
 
 def test_sources_are_of_few_kinds() -> None:
