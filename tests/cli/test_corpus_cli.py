@@ -124,6 +124,7 @@ def test_labels_that_a_new_corpus_drops_are_told_of(built: Path, tmp_path: Path)
     ("given", "name"),
     [
         (("--pretrained", "none"), "few-alt-mini-none"),
+        (("--pretrained", "weights/mine.pt"), "few-alt-mini-weights-mine.pt"),
         (("--random-entities", "0"), "few-alt-mini-random-entities-0"),
         (("--no-scenes", "--no-parts", "--siblings"), "few-alt-mini-no-parts-no-scenes-siblings"),
         (("--cap", "5", "--first-sense"), "few-alt-mini-cap-5-first-sense"),

@@ -342,6 +342,19 @@ def test_a_correction_to_what_is_no_noun_of_wordnet_is_refused(tmp_path: Path, s
         Overrides.read(tmp_path / "overrides.txt")
 
 
+def test_corrections_are_read_as_editors_and_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "overrides.txt"
+    path.write_text('\ufeff"a, b" , cello,Guitar.N.01\r\n  # mine\r\n*, "c, d", drop', "utf-8")
+    assert Overrides.read(path).lines == (
+        ("a, b", "cello", "Guitar.N.01"),
+        ("*", "c, d", "drop"),
+    )
+    for line in ("*, , drop", "*, hand", "*, hand, drop, x"):
+        path.write_text(f"# mine\n{line}\n")
+        with pytest.raises(BadInput, match=rf"line 2: has {line.count(',') + 1} fields; write"):
+            Overrides.read(path)
+
+
 def test_a_correction_finds_its_unit_in_any_case_and_says_whether_it_found_any() -> None:
     lines = (("*", "Cello", "guitar.n.01"), ("*", "hand", "drop"), ("x", "knee", "drop"))
     found, met = Overrides(lines).apply("PlayingCello", entities("PlayingCello"))

@@ -21,6 +21,8 @@ from corpus.labels import bundled, check_label, label_set, load_labels, readable
         ("<b>riding</b> &amp; “jumping”", "riding & jumping"),
         ("  two   spaces\t", "two spaces"),
         ("massaging person’s head", "massaging person's head"),
+        ("pour_dough2pan", "pour dough into pan"),
+        ("Drink.Fromcup", "drink fromcup"),
     ],
 )
 def test_every_naming_style_becomes_plain_words(label: str, text: str) -> None:
@@ -89,6 +91,7 @@ def test_a_file_and_a_bundled_set_are_read_together(tmp_path: Path) -> None:
     mine, ucf = load_labels(f"{path},ucf101")
     assert (mine.name, mine.labels) == ("mine", ("Juggling", "flying kite"))
     assert ucf.name == "ucf101"
+    assert load_labels(f"ucf101, {path},ucf101") == [ucf, mine]
 
 
 def test_two_files_of_one_name_are_two_sets_that_are_named_apart(tmp_path: Path) -> None:
