@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from corpus.errors import BadInput
 from extract.cli import main
+from extract.options import Options
 from extract.store import FeatureCache
 from extract.verify import verify
 
@@ -184,6 +186,7 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--timeout", "inf"], "--timeout inf: not above 0 and at most 86400; use 86400, a day"),
         (["--timeout", "1e12"], "--timeout 1e+12: not above 0 and at most 86400;"),
         (["--engine", "spark"], "--engine spark: unknown; use local or ray"),
+        (["--shard", "1/2"], "14 videos in blocks of 256 make 1 block, not 2 parts;"),
         (["--views", "2x2"], "--views 2x2: there are 1 or 3 spatial views; use 2x1 or 2x3"),
         (["--device", "cuda:7"], "--device cuda:7: cannot be used"),
         (["--device", "hpu"], "--device hpu: cannot be used"),
@@ -213,6 +216,43 @@ def test_bad_input_is_one_line_and_exit_2(
     assert said.format(tmp=tmp_path, root=videos) in errors[0]
     assert not (tmp_path / "feats.h5").exists()
     assert not (tmp_path / "feats.h5.shards").exists()
+
+
+def test_what_is_asked_for_is_what_is_extracted(videos: Path, tmp_path: Path, monkeypatch, capsys):
+    asked = []
+
+    def extract(data, backbone, target, options, *, overwrite, **_):
+        asked.append((data, target, options, overwrite))
+        raise BadInput("data", "is known", "go no further")
+
+    monkeypatch.setattr("extract.run.extract", extract)
+    out = str(tmp_path / "feats.h5")
+    given = ["--dataset", "folder", "--root", str(videos), "--out", out, *MINI]
+    here(monkeypatch, capsys, *given, "--views", "2x3", "--sampling", "random")
+    given += ["--train-views", "2", "--merge", "40", "--keep-regions", "3", "--dtype", "int8"]
+    given += ["--compression", "lz4", "--seed", "7", "--decoder", "pyav", "--batch", "5"]
+    given += ["--limit", "6", "--shard", "2/2", "--overwrite"]
+    code, _, said = here(monkeypatch, capsys, *given)
+    assert code == 2
+    assert "--merge 40 leaves" in said
+    (data, _, plain, fresh), (part, target, options, anew) = asked
+    assert plain == Options(frames=4, views="2x3", sampling="random", checkpoint=4)
+    assert (len(data.clips), fresh, anew, str(target)) == (14, False, True, out)
+    assert (part.part, part.clips) == ("2/2", data.clips[4:6])
+    assert options == Options(
+        frames=4,
+        views="2x1",
+        merge=40,
+        keep_regions=3,
+        dtype="int8",
+        compression="lz4",
+        sampling="random",
+        seed=7,
+        augment=True,
+        batch=5,
+        decoder="pyav",
+        checkpoint=4,
+    )
 
 
 def test_failed_videos_are_tried_again_when_asked(

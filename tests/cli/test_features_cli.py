@@ -146,6 +146,9 @@ def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_feat
     again = tmp_path / "again"
     code, out, _ = alt_features("export", str(cache), "--out", str(again), "--json")
     assert (code, json.loads(out)) == (0, {"path": str(again), "format": "npy", "clips": 1})
+    tar = ("export", str(cache), "--out", str(tmp_path / "tar"), "--format", "webdataset")
+    assert alt_features(*tar)[1] == f"{tmp_path / 'tar'}: 1 clip as webdataset\n"
+    assert list((tmp_path / "tar").glob("*.tar"))
     copy = tmp_path / "copy.h5"
     copy.write_bytes(cache.read_bytes())
     code, _, err = alt_features("merge", str(cache), str(copy), "--out", str(tmp_path / "m.h5"))
