@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,26 @@ def test_hmdb51_is_read_by_its_official_lists(tmp_path: Path):
     assert dataset.classes.index("sword") < dataset.classes.index("sword exercise")
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        *(("ucf101", folder) for folder in ("UCF101", "videos", ".")),
+        *(("hmdb51", folder) for folder in ("videos", "hmdb51_org", "hmdb51", ".")),
+        *(("ssv2", folder) for folder in ("videos", ".")),
+    ],
+)
+def test_videos_lie_in_a_folder_of_any_usual_name_or_in_the_root(
+    tmp_path: Path, name: str, folder: str
+):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}[name](tmp_path)
+    for made in ("UCF-101", "20bn-something-something-v2"):
+        shutil.rmtree(tmp_path / made, ignore_errors=True)
+    (tmp_path / folder).mkdir(exist_ok=True)
+    video, *_ = (clip.video for clip in open_dataset(name, tmp_path, "test").clips)
+    own = {"ucf101": "Archery/v_3.avi", "hmdb51": "brush_hair/brush_hair_b.avi", "ssv2": "9.webm"}
+    assert video == (Path(folder) / own[name]).as_posix()
+
+
 def test_a_name_of_hmdb51_may_have_spaces(tmp_path: Path):
     lists = hmdb(tmp_path) / "testTrainMulti_7030_splits"
     (lists / "wave_test_split1.txt").write_text("wave_a b.avi 1 \n")
@@ -192,6 +213,12 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
     ]
 
 
+@pytest.mark.parametrize("stem", ["kinetics-400_val", "kinetics_400_validate", "k400_validation"])
+def test_kinetics_annotations_are_known_by_every_hand_s_name(tmp_path: Path, stem: str):
+    (tmp_path / f"{stem}.csv").write_text(HEAD + "yoga,a,0,10,val\n")
+    assert [clip.split for clip in open_dataset("k400", tmp_path, "val").clips] == ["val"]
+
+
 def test_kinetics_times_are_rounded_and_labels_may_have_spaces_around_or_be_blank(tmp_path: Path):
     (tmp_path / "val.csv").write_text(HEAD + '"yoga ",a,4.9999,14.9999,\n')
     (tmp_path / "test.csv").write_text(HEAD + '" ",b,0.0001,10.0001,\n')
@@ -255,6 +282,15 @@ def test_ssv2_is_read_by_its_official_files(tmp_path: Path):
     assert rows(open_dataset("ssv2", tmp_path, "test")) == [
         ("20bn-something-something-v2/9.webm", -1, "test")
     ]
+
+
+@pytest.mark.parametrize("folder", ["labels", "annotations"])
+def test_the_files_of_ssv2_may_lie_in_a_folder_of_their_own(tmp_path: Path, folder: str):
+    listed = rows(open_dataset("ssv2", ssv2(tmp_path)))
+    (tmp_path / folder).mkdir()
+    for path in tmp_path.glob("*.json"):
+        path.rename(tmp_path / folder / path.name)
+    assert rows(open_dataset("ssv2", tmp_path)) == listed
 
 
 def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
