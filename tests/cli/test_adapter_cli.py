@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,6 +40,41 @@ def test_eval_prints_the_run_beside_clip(work: Path, here) -> None:
     assert code == 0
     assert "mean-pooled CLIP" in printed
     assert "1 of them could not be decoded: counted as wrong" in " ".join(printed.split())
+
+
+def test_clip_is_scored_beside_the_run_unless_it_is_not_wanted(work: Path, here) -> None:
+    scored = ("eval", "--features", work / "feats.h5", "--run", work / "runs/feats")
+    code, printed, _ = here(*scored, "--no-baselines", "--json")
+    assert (code, "baselines" in json.loads(printed)) == (0, False)
+    code, printed, _ = here(*scored, "--no-baselines")
+    assert (code, "CLIP" in printed) == (0, False)
+
+
+def test_what_training_is_asked_for_is_what_it_gets(here, monkeypatch, tmp_path: Path) -> None:
+    asked = []
+
+    def open_task(features, val, corpus, prompts, device, *, say):
+        asked.append((features, val, corpus, prompts, device))
+        return SimpleNamespace(describe=list, clips=range(7))
+
+    def train_run(task, model, train, to, device, resume, report):
+        asked.append((model, train, to, resume))
+        return {"history": [], "best_epoch": 0}
+
+    monkeypatch.setattr("adapter.task.open_task", open_task)
+    monkeypatch.setattr("adapter.training.train_run", train_run)
+    a, b, v, run = (tmp_path / name for name in ("a.h5", "b.h5", "v.h5", "run"))
+    code, printed, _ = here(
+        *("train", "--features", a, "--features", b, "--val", v, "--corpus", "c", "--out", run),
+        *("--method", "linear", "--epochs", 3, "--batch-size", 5, "--lr", 2e-3, "--seed", 9),
+        *("--set", "weight_decay=0.5", "--prompt", "a {}", "--device", "cpu", "--resume", "--json"),
+    )
+    assert (code, json.loads(printed)["run"]) == (0, str(run))
+    opened, (model, train, to, resume) = asked
+    assert opened == ([a, b], [v], Path("c"), ["a {}"], "cpu")
+    assert (model.method, to, resume) == ("linear", run, True)
+    assert (train.epochs, train.batch_size, train.lr, train.seed) == (3, 5, 2e-3, 9)
+    assert train.weight_decay == 0.5
 
 
 def test_predict_names_the_action_and_the_entities(work: Path, videos: Path, here) -> None:

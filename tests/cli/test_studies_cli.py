@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from adapter import studies
+from corpus.errors import BadInput
 from corpus.words import counted
 
 
@@ -158,6 +159,40 @@ def test_a_place_that_cannot_be_written_is_told_of_before_any_training(
     assert code == 1
     assert said.startswith("error: said.txt/here/")
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare"],
+        ["sweep", "--set", "lr=1e-3,1e-4"],
+        ["ablate"],
+        ["protocol", "few-shot"],
+    ],
+)
+def test_where_trainings_are_compared_no_clip_is_spared_for_validation(
+    here, monkeypatch, arguments: list[str]
+) -> None:
+    def open_task(features, val, corpus, prompts, device, *, spare, say):
+        asked.append((features, val, corpus, prompts, device, spare))
+        raise BadInput("task", "is known", "go no further")
+
+    asked: list[object] = []
+    monkeypatch.setattr("adapter.task.open_task", open_task)
+    given = ("--features", "a.h5", "--test", "b=b.h5", "--prompt", "a {}", "--corpus", "c")
+    here(*arguments, *given, "--device", "cpu")
+    assert asked == [([Path("a.h5")], (), Path("c"), ["a {}"], "cpu", False)]
+
+
+def test_a_protocol_that_scores_writes_its_metrics(work: Path, here, monkeypatch) -> None:
+    monkeypatch.chdir(work)
+    Path("one.txt").write_text("archery\nhugging\n")
+    scored = ("protocol", "lists", "--features", "feats.h5", "--run", "runs/feats")
+    code, printed, said = here(*scored, "--list", "one.txt", "--out", "scored", "--json")
+    assert code == 0, said
+    assert json.loads(printed) == json.loads(Path("scored/metrics.json").read_text())
+    code, _, said = here("protocol", "few-shot", "--features", "feats.h5", "--list", "one.txt")
+    assert (code, "--list: has no effect in few-shot, which trains" in said) == (2, True)
 
 
 def test_a_sweep_has_a_row_for_each_combination(work: Path, here, monkeypatch) -> None:
