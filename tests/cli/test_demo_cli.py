@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from corpus.errors import BadInput
 from extract.datasets import open_dataset
 from extract.run import Options, extract
 from pipelines.cli import main
-from pipelines.demo import stale
+from pipelines.demo import Setting, stale
 from pipelines.world.actions import SPLITS, labels_of
 from pipelines.world.truth import read
 from pipelines.world.write import split_of, write_world
@@ -206,6 +207,32 @@ def test_shots_that_cannot_be_drawn_are_refused_before_a_clip_is_made(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_demo_may_do_without_columns_of_few_shots(tmp_path: Path, called, monkeypatch) -> None:
+    asked: list[Setting] = []
+
+    def run(to: Path, setting: Setting, *_: object) -> None:
+        asked.append(setting)
+        raise BadInput(to, "is known", "go no further")
+
+    monkeypatch.setattr("pipelines.demo.run", run)
+    for shots in ("none", "1,3"):
+        called(
+            main,
+            "run",
+            "--out",
+            tmp_path,
+            "--clips",
+            30,
+            "--seed",
+            2,
+            "--seeds",
+            5,
+            "--shots",
+            shots,
+        )
+    assert asked == [Setting(30, 2, 5, shots) for shots in ((), (1, 3))]
+
+
 def test_features_of_another_world_are_made_anew(tmp_path: Path, mini: Backbone) -> None:
     datasets = []
     for seed in (4, 5):
@@ -218,6 +245,7 @@ def test_features_of_another_world_are_made_anew(tmp_path: Path, mini: Backbone)
     extract(one, mini, cache, Options(frames=1), workers=1)
     assert not stale(cache, split_of(tmp_path / "w4", "val"), mini)
     assert stale(cache, other, mini)
+    assert stale(cache, one, replace(mini, fingerprint="0" * 32))
     cache.write_bytes(cache.read_bytes()[:-100])
     assert stale(cache, one, mini)
 

@@ -75,6 +75,22 @@ def test_entities_of_many_regions_and_of_few_count_alike_in_each() -> None:
     assert found.each == pytest.approx((1 + 0) / 2)
 
 
+def test_pixels_are_pointed_at_exactly_and_what_acts_is_counted_among_what_acts() -> None:
+    areas = np.eye(4, dtype=bool).reshape(4, 2, 2)
+    areas = areas.repeat(20, axis=1).repeat(20, axis=2)
+    half = areas[3].copy()
+    half[:, 30:] = False
+    tally = _Tally()
+    shown = {"man": areas[0], "ball": half, "cup": areas[1]}
+    scene = _Scene.of(shown, 2, ["ball", "cup", "hat"])
+    tally.add(["man", "man", "dog", "ball"], areas, scene)
+    found = tally.result("them", 0, 4)
+    assert found.pointing == pytest.approx((400 + 0 + 200) / 1200)  # half of the ball's region
+    assert found.by_region == pytest.approx(2 / 3)
+    assert (found.precision, found.recall) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert found.acting == 1 / 2  # of ball and cup: no hat is there
+
+
 def test_an_entity_that_is_absent_counts_against_precision_only(
     mini: Backbone, videos: list[Path]
 ) -> None:
