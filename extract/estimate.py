@@ -14,7 +14,9 @@ from extract.pool import Pool
 from extract.task import Task
 from extract.worker import Job
 
-_SAMPLED = 16  # videos decoded, and batches encoded, to learn the rates
+_SAMPLED = 16  # videos decoded to learn the rate
+_SMALL = 8  # frames to a batch that is encoded on a CPU to learn it: it takes as long a frame
+_TIMED = 1.0  # seconds of encoding, or one round of batches where that takes longer
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,21 @@ def estimate(
     with Pool(workers or cores(), timeout) as pool:
         list(pool.read(jobs[:1] * (workers or cores()), ahead=1))  # starts the workers
         decode = _seconds(lambda: list(pool.read(jobs, ahead=len(jobs)))) / len(jobs)
-    height, width = backbone.preprocess.size
-    blank = np.zeros((options.batch, height, width, 3), np.uint8)
-    batch = Pixels(blank, np.zeros(options.batch, np.float32), "")
-
-    many = 3 * encoder.lanes
+    on_cpu = backbone.device.type == "cpu"
+    size = min(options.batch, _SMALL) if on_cpu else options.batch
+    blank = np.zeros((size, *backbone.preprocess.size, 3), np.uint8)
+    batch = Pixels(blank, np.zeros(size, np.float32), "")
+    many = encoder.lanes * (1 if on_cpu else 3)  # a GPU is asked for more while it works
 
     def encode() -> None:
-        list(encoder.features((key, batch) for key in range(many)))
+        list(encoder.features(((key, batch) for key in range(many)), group=lambda key: key))
 
     encode()
-    a_frame = _seconds(encode) / (many * options.batch)
+    taken = [_seconds(encode)]
+    while sum(taken) < _TIMED:
+        taken.append(_seconds(encode))
+    a_frame = sum(taken) / len(taken) / (many * size)
     decode_all, encode_all = decode * len(there), a_frame * per_clip * len(there)
-    on_cpu = backbone.device.type == "cpu"
     token = tower.dim + 2 if options.dtype == "int8" else 2 * tower.dim
     frame = encoder.regions * (token + 2) + tower.patches * patch_dtype(encoder.regions).itemsize
     return replace(

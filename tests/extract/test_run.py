@@ -237,6 +237,24 @@ def test_what_a_run_costs_is_told_before_it_is_begun(
         assert cost.seconds == cost.decode_seconds + cost.encode_seconds > 0
 
 
+def test_a_slow_tower_is_timed_on_a_few_frames(
+    dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr("extract.estimate._TIMED", 0.0)  # as if a round took longer
+    options = dataclasses.replace(OPTIONS, batch=64)
+    task = Task(dataset, mini, tmp_path / "a.h5", options, overwrite=False)
+    encode, seen = task.encoder._encode, []
+
+    def noted(frames: list[np.ndarray]) -> object:
+        seen.append(sum(map(len, frames)))
+        return encode(frames)
+
+    monkeypatch.setattr(task.encoder, "_encode", noted)
+    cost = estimate(task, task.left(), workers=1)
+    assert seen == [8] * (2 * task.encoder.lanes)  # a round to warm up, and one that counts
+    assert cost.encode_seconds > 0
+
+
 def test_videos_that_are_all_missing_cost_nothing(dataset: Dataset, mini: Backbone, tmp_path: Path):
     task = Task(dataset, mini, tmp_path / "a.h5", OPTIONS, overwrite=False)
     gone = [dataclasses.replace(clip, video=f"no/{clip.video}") for clip in dataset.clips[:2]]
