@@ -1,6 +1,7 @@
 """alt-adapter through its own command line, on features of real files."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -151,9 +152,14 @@ def test_explain_writes_a_report(work: Path, videos: Path, here, tmp_path: Path)
         work / "runs/feats",
         "--out",
         tmp_path / "report.html",
+        "--top",
+        1,
+        "--json",
     )
     assert code == 0
-    assert "report.html" in printed.replace("\n", "")
+    told = json.loads(printed)
+    assert told["report"] == str(tmp_path / "report.html")
+    assert len(told["labels"]) == len(told["entities"]) == 1
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
@@ -166,6 +172,10 @@ def test_a_run_is_exported_and_a_recipe_shown(work: Path, here, tmp_path: Path) 
     code, printed, _ = here("recipe", "k400-l14", "--json")
     assert code == 0
     assert json.loads(printed)["paper"] == 4947
+    code, printed, _ = here("recipe", "k400-l14", "--out", tmp_path / "my runs", "--json")
+    (train,) = (line for line in json.loads(printed)["commands"] if "alt-adapter train" in line)
+    words = shlex.split(train)
+    assert words[words.index("--out") + 1].startswith(f"{tmp_path}/my runs")
 
 
 def test_recipes_are_listed_as_json_too(here) -> None:

@@ -169,6 +169,8 @@ def its_parts_are_changed_one_at_a_time(
     for part in ("words", "alignment", "layers", "time", "corpus: random", "merged a block: 0"):
         assert any(row.startswith(part) for row in rows), part
     assert rows[-1] == "alt"
+    # So many regions are left by so many merged: each row was trained on features of its own.
+    assert {"merged a block: 0 (100 regions)", "merged a block: 4 (76 regions)"} < {*rows}
     assert len(record["cells"]) == 3 * len(rows)
     assert "alt-demo ablate" in (demo / "ablation" / "table.txt").read_text()
     manifest = json.loads((demo / "corpus" / "corpus.json").read_text())

@@ -15,10 +15,12 @@ import pytest
 from corpus import Corpus, expand, kinds, report, wordnet
 from corpus import build as building
 from corpus.backbone import Backbone, load
-from corpus.embed import flat_index
+from corpus.build import Entity
+from corpus.embed import embed, flat_index
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, load_labels
 from corpus.manifest import fitting, read_manifest, up_to_date
+from corpus.options import Options
 from corpus.overrides import Overrides
 
 LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
@@ -40,6 +42,19 @@ def test_a_corpus_has_a_unit_row_for_each_entity(corpus: Corpus) -> None:
     assert corpus.embeddings.shape == (len(corpus.entities), corpus.manifest.dim)
     assert corpus.embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(corpus.embeddings, axis=1), 1, atol=1e-5)
+
+
+def test_a_text_counts_as_truncated_from_one_token_more_than_there_is_room_for(
+    corpus: Corpus, mini: Backbone
+) -> None:
+    def described(words: int) -> Entity:
+        return corpus.entities[0].model_copy(update={"unit": " ".join(["a"] * words)})
+
+    options = Options(templates=("{unit}",))
+    room = mini.context_length - mini.token_counts([""])[0]
+    for words, truncated in ((room, 0), (room + 1, 1)):
+        rows, count = embed([described(words)], options, mini, {}, lambda *_: None)
+        assert (rows.shape, count) == ((1, mini.dim), truncated)
 
 
 def test_each_sense_is_one_entity_that_names_its_labels(corpus: Corpus) -> None:

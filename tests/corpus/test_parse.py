@@ -71,6 +71,8 @@ def test_actions_are_verbs_and_no_units(label: str, verbs: tuple[str, ...]) -> N
 def test_parentheses_exclude_or_give_context() -> None:
     assert "wine" in parse("opening bottle (not wine)").excluded
     assert "wine" not in units("opening bottle (not wine)")
+    for word in ("no", "without", "except", "excluding", "but not"):
+        assert "wine" in parse(f"opening bottle ({word} wine)").excluded
     assert parse("shooting goal (soccer)").context == ("soccer",)
 
 

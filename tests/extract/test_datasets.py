@@ -319,6 +319,12 @@ def test_a_list_s_full_paths_are_found_from_a_root_with_dots(tmp_path: Path, mon
             assert rows(open_dataset("csv", root)) == [("a.mp4", 0, "all")]
 
 
+def test_the_only_list_of_a_folder_is_taken_however_it_is_written(tmp_path: Path):
+    (tmp_path / "LIST.CSV").write_text("a.mp4,x\n")
+    (tmp_path / "notes.md").write_text("none")
+    assert rows(open_dataset("csv", tmp_path)) == [("a.mp4", 0, "all")]
+
+
 def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
     (tmp_path / "train.txt").write_text("a.mp4 0\n")
     (tmp_path / "val.txt").write_text("b.mp4 1\n")

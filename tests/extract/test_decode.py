@@ -6,7 +6,15 @@ import av
 import numpy as np
 import pytest
 
-from extract.decode import DecodeError, Decoder, DecordVideo, PyAVVideo, quiet, visit
+from extract.decode import (
+    DecodeError,
+    Decoder,
+    DecordVideo,
+    PyAVVideo,
+    _cut_short,
+    quiet,
+    visit,
+)
 
 BOTH = pytest.mark.parametrize("decoder", ["decord", "pyav"])
 
@@ -224,6 +232,16 @@ def test_a_relative_name_with_a_colon_is_no_address(
     make_clip(tmp_path / "2024-01-01T12:30.mkv", frames=9)
     monkeypatch.chdir(tmp_path)
     assert read(Path("2024-01-01T12:30.mkv"), [0], decoder).count == 9
+
+
+def test_a_video_that_ends_a_little_before_its_header_says_is_whole(tmp_path: Path, make_clip):
+    video = make_clip(tmp_path / "a.mp4", frames=25)  # of one second
+    for frames, told in ((25, ""), (14, ""), (12, "ends at 0.5 s of the 1.0 s that its header")):
+        assert _cut_short(video, np.arange(frames) / 25).startswith(told)
+        assert bool(_cut_short(video, np.arange(frames) / 25)) == bool(told)
+    long = make_clip(tmp_path / "b.mp4", frames=25, times=range(0, 250, 10))
+    assert _cut_short(long, np.arange(23) * 0.4) == ""  # less than a tenth of ten seconds
+    assert _cut_short(long, np.arange(20) * 0.4) != ""
 
 
 def test_a_truncated_video_has_a_reason(tmp_path: Path, make_clip):
