@@ -125,30 +125,26 @@ def test_each_epoch_shows_each_clip_once_in_an_order_of_its_own_and_all_views_in
 def test_what_is_shown_has_each_noise_that_is_asked_for_and_no_other(clips: ClipSet) -> None:
     plain = shown(clips)
 
-    def changed(**settings: object) -> tuple[Clips, Clips]:
-        """Clips without noise, and with: of all steps together, in the same order."""
-        columns = (zip(*(clips for clips, _ in run), strict=True) for run in (plain, noisy))
-        one, other = (Clips(*(torch.cat(some) for some in (r, p))) for r, p, _, _ in columns)
-        return one, other
+    def whole(run: list[tuple[Clips, tuple[Tensor, float] | None]]) -> Clips:
+        """Clips of all steps together."""
+        assert all(mix is None for _, mix in run)
+        return Clips(
+            torch.cat([batch.regions for batch, _ in run]),
+            torch.cat([batch.place for batch, _ in run]),
+        )
 
-    noisy = shown(clips)
-    one, other = changed()
-    assert torch.equal(one.regions, other.regions)
-    assert torch.equal(one.place, other.place)
-    assert all(mix is None for _, mix in plain)
-    noisy = shown(clips, frame_dropout=0.5)
-    one, other = changed()
+    one, same = whole(plain), whole(shown(clips))
+    assert torch.equal(one.regions, same.regions)
+    assert torch.equal(one.place, same.place)
+    other = whole(shown(clips, frame_dropout=0.5))
     dropped = (one.regions != other.regions).flatten(2).any(dim=-1)
     assert not dropped[:, 0].any()
     assert 0.3 < dropped[:, 1:].float().mean() < 0.7
-    noisy = shown(clips, region_dropout=0.5)
-    assert changed()[1].regions.shape[2] == 1 + 2
-    noisy = shown(clips, mirror=True)
-    one, other = changed()
+    assert whole(shown(clips, region_dropout=0.5)).regions.shape[2] == 1 + 2
+    other = whole(shown(clips, mirror=True))
     mirrored = (one.place != other.place).flatten(1).any(dim=1)
     assert 0.3 < mirrored.float().mean() < 0.7
-    noisy = shown(clips, reframe=0.2)
-    one, other = changed()
+    other = whole(shown(clips, reframe=0.2))
     assert (one.place != other.place).flatten(1).any(dim=1).all()
     assert torch.equal(one.regions, other.regions)
     shares = [mix[1] for _, mix in shown(clips, mixup=0.4) if mix is not None]

@@ -217,21 +217,9 @@ def test_a_demo_may_do_without_columns_of_few_shots(tmp_path: Path, called, monk
         raise BadInput(to, "is known", "go no further")
 
     monkeypatch.setattr("pipelines.demo.run", run)
+    given = ("--out", tmp_path, "--clips", 30, "--seed", 2, "--seeds", 5)
     for shots in ("none", "1,3"):
-        called(
-            main,
-            "run",
-            "--out",
-            tmp_path,
-            "--clips",
-            30,
-            "--seed",
-            2,
-            "--seeds",
-            5,
-            "--shots",
-            shots,
-        )
+        called(main, "run", *given, "--shots", shots)
     assert asked == [Setting(30, 2, 5, shots) for shots in ((), (1, 3))]
 
 
