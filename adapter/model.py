@@ -226,8 +226,13 @@ class Adapter(Recogniser):
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
     ) -> Tensor:
         """Score clips against labels; mixed clips have the tracks of both."""
-        reading = self.read(clips)
-        with torch.autocast(clips.regions.device.type, enabled=False):
+        return self.logits(self.read(clips), labels, mix)
+
+    def logits(
+        self, reading: Reading, labels: Tensor, mix: tuple[Tensor, float] | None = None
+    ) -> Tensor:
+        """Score clips that were read, as `forward` does: (batch, C) for (C, 2, dim) labels."""
+        with torch.autocast(labels.device.type, enabled=False):
             tracks, glance = self._said(reading, labels), reading.glance @ labels[:, 0].T
             if mix is not None:
                 other, share = mix

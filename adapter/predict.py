@@ -190,19 +190,27 @@ def judge(
         top: labels and entities to list.
         truth: its label, if that is known.
     """
-    chances = run.model(clips, labelling.text).softmax(dim=-1).mean(dim=0).cpu()
-    best = chances.argsort(descending=True)[:top].tolist()
+    model, text = run.model, labelling.text
     entities: tuple[Seen, ...] = ()
-    if isinstance(run.model, Adapter):
-        reading = run.model.read(clips)
-        spoken = run.model.spoken(reading, labelling.text[best[0]])
+    if isinstance(model, Adapter):
+        reading = model.read(clips)
+        chances = _chances(model.logits(reading, text))
+        spoken = model.spoken(reading, text[chances.argmax()])
         entities = counted(reading, spoken, run.entities)
+    else:
+        chances = _chances(model(clips, text))
+    best = chances.argsort(descending=True)[:top].tolist()
     return Prediction(
         video=str(video),
         truth=truth,
         labels=tuple(Scored(label=labelling.names[i], score=float(chances[i])) for i in best),
         entities=entities[:top],
     )
+
+
+def _chances(logits: Tensor) -> Tensor:
+    """Return (C,) probabilities on the CPU: the softmax of each view's (views, C), their mean."""
+    return logits.softmax(dim=-1).mean(dim=0).cpu()
 
 
 def counted(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:
