@@ -185,7 +185,8 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
     """Refuse features that a recogniser trained on others cannot read.
 
     Raises:
-        BadInput: another backbone, or another number of merged tokens or of kept regions.
+        BadInput: another backbone, other preprocessing, or another number of merged tokens or of
+            kept regions.
     """
     if facts.fingerprint != expected.fingerprint:
         raise BadInput(
@@ -194,12 +195,14 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
             f"{expected.backbone} ({expected.fingerprint[:8]})",
             "extract again with the backbone that the run was trained with",
         )
-    if (facts.merge, facts.preprocess) != (expected.merge, expected.preprocess):
+    if facts.preprocess != expected.preprocess:
+        cause = "its pixels were prepared otherwise than those that the run was trained with"
+        raise BadInput(source, cause, "extract again with the backbone as it was then")
+    if facts.merge != expected.merge:
         raise BadInput(
             source,
-            f"merges {facts.merge} tokens in each block or prepares pixels otherwise; "
-            f"the run was trained with {expected.merge}",
-            "extract again with the same --merge",
+            f"merges {facts.merge} tokens in each block; the run was trained with {expected.merge}",
+            f"extract again with --merge {expected.merge}",
         )
     if facts.keep_regions != expected.keep_regions:
         raise BadInput(

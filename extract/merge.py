@@ -47,7 +47,7 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
     for cache in caches[1:]:
         theirs, ours = (m.model_dump(mode="json", exclude=_OWN) for m in (cache.manifest, first))
         if theirs != ours:
-            cause = f"made with other options than {paths[0]} ({differs(ours, theirs)})"
+            cause = f"made with other options than {paths[0]} ({differs(ours, theirs, 'here')})"
             raise BadInput(cache.path, cause, "merge only what was made alike")
     names = list(dict.fromkeys(name for cache in caches for name in _datasets(cache)))
     if any(cache.manifest.part for cache in caches):

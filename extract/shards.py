@@ -233,7 +233,7 @@ def _draft_name(path: Path) -> str:
     return f"draft-{uuid.uuid4().hex[:8]}-{path.name}"
 
 
-def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+def differs(theirs: dict[str, Any], ours: dict[str, Any], word: str = "now") -> str:
     """Say briefly in which facts two jobs differ: "frames 16, now 8"."""
     changes = []
     for name in sorted(theirs.keys() | ours.keys()):
@@ -241,5 +241,5 @@ def differs(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
         if was != now:
             was, now = ("none" if value in ("", None) else value for value in (was, now))
             short = all(len(str(value)) <= 40 for value in (was, now))
-            changes.append(f"{name} {was}, now {now}" if short else name)
+            changes.append(f"{name} {was}, {word} {now}" if short else name)
     return "; ".join(changes[:4]) or "nothing known"

@@ -348,7 +348,7 @@ def test_features_of_another_backbone_are_refused(task, tmp_path: Path, write_ca
         evaluate_run(run, [merged])
     squashed = run.config.features.preprocess.model_copy(update={"resize_mode": "squash"})
     squashed = write_cache("squashed.h5", backbone=mini, preprocess=squashed)
-    with pytest.raises(BadInput, match="prepares pixels otherwise"):
+    with pytest.raises(BadInput, match="its pixels were prepared otherwise"):
         evaluate_run(run, [squashed])
 
 

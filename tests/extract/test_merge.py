@@ -246,7 +246,7 @@ def test_what_was_made_otherwise_is_not_merged(
 ):
     options = dataclasses.replace(OPTIONS, merge=2)
     extract(dataset, mini, tmp_path / "b.h5", options, limit=2)
-    with pytest.raises(BadInput, match="merge 8, now 2"):
+    with pytest.raises(BadInput, match="merge 8, here 2"):
         merge([whole, tmp_path / "b.h5"], tmp_path / "out.h5")
     (tmp_path / "copy.h5").write_bytes(whole.read_bytes())
     with pytest.raises(BadInput, match=r"a/0.mp4 is in .* too"):
