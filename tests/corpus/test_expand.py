@@ -1,88 +1,15 @@
-import tempfile
-from pathlib import Path
-
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from corpus import gold, wordnet
-from corpus.errors import BadInput
+from corpus import wordnet
 from corpus.expand import Options, entities
 from corpus.labels import load_labels
-from corpus.overrides import Overrides, written
-from corpus.relations import Found
 from corpus.tags import tokens_of
 
 
 def senses(label: str, options: Options | None = None) -> dict[str, str | None]:
     return {found.unit: found.synset for found in entities(label, options)}
-
-
-def of_label(one: gold.Expected) -> list[Found]:
-    return entities(one.label)
-
-
-def test_entities_meet_what_a_person_expects(shared: Path) -> None:
-    result = gold.measure(gold.read(shared / "gold" / "entities_dev.jsonl"), of_label)
-    assert result.forbidden == []
-    assert result.recall >= 0.97, result.missing
-    assert result.sense_accuracy >= 0.92, result.wrong
-
-
-def test_a_label_of_two_sets_is_measured_in_each(tmp_path: Path) -> None:
-    lines = '{"label": "a", "set": "k400", "must": ["x"]}\n{"label": "a", "set": "k700"}\n'
-    (tmp_path / "gold.jsonl").write_text("\ufeff" + lines, encoding="utf-8")
-    asked: list[str | None] = []
-
-    def of(one: gold.Expected) -> list[Found]:
-        asked.append(one.set)
-        return []
-
-    result = gold.measure(gold.read(tmp_path / "gold.jsonl"), of)
-    assert asked == ["k400", "k700"]
-    assert result.missing == [("a", "x")]
-
-
-def test_what_should_not_be_there_and_a_wrong_sense_are_counted() -> None:
-    dog, bow = (
-        Found(unit, synset, "object", "", "label", 1.0)
-        for unit, synset in (("dog", "dog.n.03"), ("bow", "bow.n.04"))
-    )
-    expected = gold.Expected(
-        label="a",
-        must_any=[["dog", "cat"], ["cow", "ox"]],
-        must_not=["bow", "cat"],
-        sense={"dog": "dog.n.01", "bow": ["bow.n.01", "bow.n.04"], "cat": "cat.n.01"},
-    )
-    result = gold.measure([expected], lambda one: [dog, bow])
-    assert (result.missing, result.recall) == ([("a", "cow | ox")], 0.5)
-    assert result.forbidden == [("a", "bow")]
-    assert result.wrong == [("a", "dog", "dog.n.03", "dog.n.01")]
-    assert result.sense_accuracy == 0.5  # of those that are there
-
-
-def test_a_line_of_endless_brackets_is_no_expectation(tmp_path: Path) -> None:
-    (tmp_path / "gold.jsonl").write_text("[" * 100_000)
-    with pytest.raises(BadInput, match="is no expectation"):
-        gold.read(tmp_path / "gold.jsonl")
-
-
-def test_entities_of_more_labels_are_no_worse_than_they_were() -> None:
-    # Of bundled labels, written down without a look at what the rules make of them; they have been
-    # looked at since, so this guards what was reached and proves nothing of other labels.
-    result = gold.measure(gold.read(Path(__file__).with_name("expected.jsonl")), of_label)
-    assert result.recall >= 0.97, result.missing
-    assert result.sense_accuracy >= 0.96, result.wrong
-    assert len(result.forbidden) <= 53, result.forbidden
-
-
-def test_entities_are_what_a_second_reader_expects_of_a_hundred_labels() -> None:
-    # Drawn by chance and written down anew by who saw neither the entities nor the first reading,
-    # on which the rules were looked at. What it showed changed one label of them, "beatboxing".
-    result = gold.measure(gold.read(Path(__file__).with_name("expected_again.jsonl")), of_label)
-    assert result.recall >= 0.97, result.missing
-    assert result.sense_accuracy >= 0.92, result.wrong
-    assert len(result.forbidden) <= 4, result.forbidden
 
 
 def test_a_gerund_alone_gives_its_tool_and_its_person() -> None:
@@ -324,46 +251,6 @@ def test_hmdb_labels_have_entities_of_their_own() -> None:
         assert len(own) >= 3, label
 
 
-def test_overrides_drop_change_and_add(tmp_path: Path) -> None:
-    path = tmp_path / "overrides.txt"
-    path.write_text("# mine\n*, hand, drop\nPlayingCello, cello, guitar.n.01\n\nx, bow, bow.n.04\n")
-    corrections = Overrides.read(path)
-    found, _ = corrections.apply("PlayingCello", entities("PlayingCello"))
-    by_unit = {f.unit: f for f in found}
-    assert "hand" not in by_unit
-    assert by_unit["cello"].synset == "guitar.n.01"
-    assert "bow" in {f.unit for f in corrections.apply("x", [])[0]}
-
-
-@pytest.mark.parametrize("sense", ["run.v.01", "dog.n.0", "dog.n.-1", "dog.n.99", "dog"])
-def test_a_correction_to_what_is_no_noun_of_wordnet_is_refused(tmp_path: Path, sense: str) -> None:
-    (tmp_path / "overrides.txt").write_text(f"*, guitar, {sense}\n")
-    with pytest.raises(BadInput, match=rf"line 1: WordNet has no noun's synset '{sense}'"):
-        Overrides.read(tmp_path / "overrides.txt")
-
-
-def test_corrections_are_read_as_editors_and_people_write_them(tmp_path: Path) -> None:
-    path = tmp_path / "overrides.txt"
-    path.write_text('\ufeff"a, b" , cello,Guitar.N.01\r\n  # mine\r\n*, "c, d", drop', "utf-8")
-    assert Overrides.read(path).lines == (
-        ("a, b", "cello", "Guitar.N.01"),
-        ("*", "c, d", "drop"),
-    )
-    for line in ("*, , drop", "*, hand", "*, hand, drop, x"):
-        path.write_text(f"# mine\n{line}\n")
-        with pytest.raises(BadInput, match=rf"line 2: has {line.count(',') + 1} fields; write"):
-            Overrides.read(path)
-
-
-def test_a_correction_finds_its_unit_in_any_case_and_says_whether_it_found_any() -> None:
-    lines = (("*", "Cello", "guitar.n.01"), ("*", "hand", "drop"), ("x", "knee", "drop"))
-    found, met = Overrides(lines).apply("PlayingCello", entities("PlayingCello"))
-    by_unit = {f.unit: f for f in found}
-    assert by_unit["cello"].synset == "guitar.n.01"
-    assert met == set(lines[:2])
-    assert Overrides(lines[:1]).apply("juggling", []) == ([], set())
-
-
 PIECES = ("ing", "playing ", "ball", "not ", " of ", " or ", "something", " 's", "_", "-", " ",
           ".", ",", "/", "(", ")", "&", "'", "\u2019", "9", "é", "人", "😀", "<b>")  # fmt: skip
 
@@ -376,20 +263,6 @@ def test_what_is_put_together_as_labels_are_has_entities_each_once(pieces: list[
     units = [entity.unit for entity in entities("".join(pieces))]
     assert len(units) == len(set(units))
     assert all(unit.strip() for unit in units)
-
-
-@example("#playing", "cello")
-@example('"playing" "cello"', "cello")
-@example('a, "b"', "cello")
-@example("play\u2028cello", "cello")
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_a_correction_is_read_as_it_is_written(label: str, unit: str) -> None:
-    line = (label.strip(), unit.strip(), "bow.n.04")
-    assume(line[0] and line[1] and not set("\r\n") & set(label + unit))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "overrides.txt"
-        path.write_text(f"# mine\n{written(line)}\n", encoding="utf-8")
-        assert Overrides.read(path).lines == (line,)
 
 
 def test_a_word_longer_than_any_of_wordnet_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:

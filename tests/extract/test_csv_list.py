@@ -1,0 +1,174 @@
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import BadInput
+from extract.datasets import open_dataset
+from tests.extract.conftest import fill, rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.mp4,singing\nb c.mp4,archery\n",
+        "path,label\na.mp4,singing\n\nb c.mp4,archery\n",
+        "label,path\nsinging,a.mp4\narchery,b c.mp4\n",
+        "Path,label,duration\na.mp4,singing,9\nb c.mp4,archery\n",
+        "id,file,class,fps\n1,a.mp4,singing,25\n2,b c.mp4,archery,25\n",
+        "a.mp4 singing\nb c.mp4 archery\n",
+        "a.mp4\tsinging\nb c.mp4\tarchery\n",
+        '"a.mp4","singing"\n"b c.mp4","archery"\n',
+        "\ufeffpath,label\na.mp4,singing\nb c.mp4,archery\n",  # as spreadsheets begin it
+    ],
+)
+def test_lists_come_with_commas_tabs_spaces_and_heads(tmp_path: Path, text: str):
+    (tmp_path / "list.csv").write_text(text)
+    dataset = open_dataset("csv", tmp_path)
+    assert dataset.classes == ("archery", "singing")
+    assert rows(dataset) == [("a.mp4", 1, "all"), ("b c.mp4", 0, "all")]
+    assert dataset.root == tmp_path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.mp4\nb c.mp4\n",
+        "path\na.mp4\n\nb c.mp4\n",
+        'Video\na.mp4\n"b c.mp4"\n',
+        '"a.mp4"\n"b c.mp4"\n',
+        "path,split\na.mp4,all\nb c.mp4,\n",
+    ],
+)
+def test_the_videos_of_a_list_without_labels_have_none_and_that_is_told(tmp_path: Path, text: str):
+    (tmp_path / "list.csv").write_text(text)
+    dataset = open_dataset("csv", tmp_path)
+    assert rows(dataset) == [("a.mp4", -1, "all"), ("b c.mp4", -1, "all")]
+    assert dataset.classes == ()
+    assert dataset.notes == ("2 videos have no label: a.mp4, b c.mp4",)
+    assert rows(open_dataset("csv", tmp_path, labels=("x", "y"))) == rows(dataset)
+
+
+def test_a_line_of_a_list_ends_where_editors_end_it(tmp_path: Path):
+    source = tmp_path / "list.csv"
+    source.write_bytes("a\u2028b.mp4,x\r\nc\x85d.mp4,x\n".encode())
+    assert rows(open_dataset("csv", source)) == [
+        ("a\u2028b.mp4", 0, "all"),
+        ("c\x85d.mp4", 0, "all"),
+    ]
+
+
+def test_a_list_s_third_column_is_the_split(tmp_path: Path):
+    source = tmp_path / "list.csv"
+    source.write_text("a.mp4,x,train\nb.mp4,y,test\n")
+    assert rows(open_dataset("csv", source, "test")) == [("b.mp4", 1, "test")]
+    assert len(open_dataset("csv", source).clips) == 2
+    with pytest.raises(BadInput, match=r"no video of split 'val' \(it has test, train\)"):
+        open_dataset("csv", source, "val")
+
+
+@pytest.mark.parametrize("head", ["", "path,label,split\n"])
+def test_a_split_column_counts_more_than_the_list_s_name(tmp_path: Path, head: str):
+    (tmp_path / "train.csv").write_text(head + "a.mp4,x,train\nb.mp4,y,val\nc.mp4,y\n")
+    assert rows(open_dataset("csv", tmp_path, "train")) == [
+        ("a.mp4", 0, "train"),
+        ("c.mp4", 1, "train"),  # whose line leaves it to the name
+    ]
+
+
+def test_a_first_video_whose_class_is_a_column_s_name_is_a_video(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("label.MP4,split\nb.mp4,label\n")
+    dataset = open_dataset("csv", tmp_path)
+    assert rows(dataset) == [("label.MP4", 1, "all"), ("b.mp4", 0, "all")]
+    assert dataset.classes == ("label", "split")
+
+
+def test_a_list_of_videos_without_suffixes_needs_no_heads(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("first,x\nsecond,y\n")
+    assert [clip.video for clip in open_dataset("csv", tmp_path).clips] == ["first", "second"]
+
+
+def test_a_list_s_full_paths_are_found_from_a_root_with_dots(tmp_path: Path, monkeypatch):
+    fill(tmp_path, "videos/list.csv | work/x")
+    monkeypatch.chdir(tmp_path / "work")
+    for folder in (tmp_path / "videos", Path.cwd() / "../videos"):
+        (tmp_path / "videos/list.csv").write_text(f"{folder}/a.mp4,x\n")
+        for root in (Path("../videos"), tmp_path / "work/../videos"):
+            assert rows(open_dataset("csv", root)) == [("a.mp4", 0, "all")]
+
+
+def test_the_only_list_of_a_folder_is_taken_however_it_is_written(tmp_path: Path):
+    (tmp_path / "LIST.CSV").write_text("a.mp4,x\n")
+    (tmp_path / "notes.md").write_text("none")
+    assert rows(open_dataset("csv", tmp_path)) == [("a.mp4", 0, "all")]
+
+
+def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
+    (tmp_path / "train.txt").write_text("a.mp4 0\n")
+    (tmp_path / "val.txt").write_text("b.mp4 1\n")
+    assert rows(open_dataset("csv", tmp_path, "val", ("x", "y"))) == [("b.mp4", 1, "val")]
+    with pytest.raises(BadInput, match="2 lists"):
+        open_dataset("csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("", "is empty"),
+        ("path,label\n", "has no rows"),
+        ("a.mp4,x\n\nb.mp4\n", r"list.csv:3: not `path,label`"),
+        ("a.mp4,x,train,9\n", r"list.csv:1: not `path,label`"),
+        ("a.mp4,x\nb.mp4,y\na.mp4,x\n", r"list.csv:3: repeats a.mp4 of line 1"),
+        ("path,label\na.mp4,\n", r"list.csv:2: not `path,label`"),
+        ("path,split\n,train\n", r"list.csv:2: not a path: ',train'; mend the line"),
+        ('path\nb.mp4\n""\n', r"list.csv:3: not a path: "),
+        ("path,lable\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class"),
+        ("a.mp4\n../b.mp4\n", r"list.csv:2: '../b.mp4' is not a path under"),
+        (".,x\n", r"list.csv:1: '.' is not a path under"),
+        ("../../etc/passwd,x\n", r"list.csv:1: '../../etc/passwd' is not a path under"),
+        (
+            "/etc/passwd,x\n",
+            r"list.csv:1: '/etc/passwd' is not a path under .*; mend it, or put the list into a f",
+        ),
+        ("a.mp4,0\nb.mp4,1\n", "its labels are numbers; give their names with --labels"),
+        (
+            "video_path,label\na.mp4,x\n",
+            r"list.csv:1: 0 of its columns are called path or video or file or filename; call one",
+        ),
+        (
+            "video_path,class_name\na.mp4,x\n",
+            r"list.csv:1: has no video, .*'video_path', 'class_name'.*; call the columns path or .*"
+            "filename, label or class, split;",
+        ),
+        ("video_path class_name\nb/a.mp4 x\n", "list.csv:1: has no video, as other lines have"),
+        ("id,name,file_path,fps\n1,x,a.MP4,25\n", "list.csv:1: has no video, as other lines"),
+        ("path,name\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class; call"),
+        ("path,label,class\na.mp4,0,x\n", r"list.csv:1: 2 of its columns are called label or"),
+        (f"a.mp4,x\n{'b' * 140_000},x\n", r"list.csv:2: cannot be read \(field larger than"),
+        ('path,label\na.mp4,x\nb.mp4,"x,train\n', r"list.csv:3: cannot be read \(unexpected end"),
+    ],
+)
+def test_a_bad_list_is_named_with_its_line(tmp_path: Path, text: str, cause: str):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(BadInput, match=cause):
+        open_dataset("csv", tmp_path)
+
+
+def test_an_index_that_no_machine_counts_to_is_a_name_that_is_not_there(tmp_path: Path):
+    (tmp_path / "list.csv").write_text(f"a.mp4,{'9' * 5000}\n")
+    with pytest.raises(BadInput, match=r"list\.csv:1: "):
+        open_dataset("csv", tmp_path, labels=("x", "y"))
+
+
+def test_a_class_may_be_called_by_a_number_among_names(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,1\n")
+    assert rows(open_dataset("csv", tmp_path)) == [("a.mp4", 1, "all"), ("b.mp4", 0, "all")]
+
+
+def test_indices_and_names_are_checked_against_the_labels(tmp_path: Path):
+    for index in (-1, 2):
+        (tmp_path / "list.csv").write_text(f"a.mp4,{index}\n")
+        with pytest.raises(BadInput, match=f"label {index} is not an index into the 2 labels"):
+            open_dataset("csv", tmp_path, labels=("x", "y"))
+    (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,z\n")
+    with pytest.raises(BadInput, match=r"list.csv:2: the class 'z' is not among the 2 labels"):
+        open_dataset("csv", tmp_path, labels=("x", "y"))
