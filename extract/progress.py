@@ -49,4 +49,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._bar.tasks[0].completed:
+            self._bar.stop()
+        else:  # all was there, or nothing could be done: no trace of a bar
+            self._bar.live.transient = True
+            self._bar.live.stop()

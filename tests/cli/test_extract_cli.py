@@ -265,10 +265,12 @@ def test_failed_videos_are_tried_again_when_asked(
     (tmp_path / "a/02.mp4").write_bytes(b"half a copy")
     out = str(tmp_path / "feats.h5")
     base = ["--dataset", "folder", "--root", str(tmp_path), "--out", out, *MINI, "--workers", "1"]
-    code, said, _ = here(monkeypatch, capsys, *base)
+    code, said, shown = here(monkeypatch, capsys, *base)
     assert (code, "feats.h5: 2 videos, 1 failed" in said) == (0, True)
+    assert "\nextract " in shown
     (tmp_path / "a/02.mp4").write_bytes(whole)
-    code, said, _ = here(monkeypatch, capsys, *base)
+    code, said, shown = here(monkeypatch, capsys, *base)
+    assert "\nextract " not in shown  # no bar for what was there
     assert (code, "--retry-failed tries failed videos again" in said) == (0, True)
     assert "feats.h5: 2 videos (2 from before), 1 failed" in said
     code, said, _ = here(monkeypatch, capsys, *base, "--retry-failed", "--json")
