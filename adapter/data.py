@@ -247,7 +247,9 @@ def open_clips(
         raise BadInput(
             caches[0].path,
             f"holds no clip with features and a label ({counts or 'no rows'})",
-            "extract it again, or give another",
+            "give one with labels; those without are for alt-adapter predict --features"
+            if left_out["unlabelled"]
+            else "extract it again, or give another",
         )
     if scored and (again := len(videos) - len(set(videos))):
         names = f"{again} of {len(videos)} rows of {', '.join(str(cache.path) for cache in caches)}"

@@ -160,8 +160,11 @@ def test_caches_are_one_set_only_with_as_many_views(write_cache) -> None:
 def test_a_cache_without_a_usable_clip_is_refused(write_cache) -> None:
     path = write_cache(per_class=0, failed=2)
     for scored in (False, True):
-        with pytest.raises(BadInput, match=r"no clip with features and a label \(2 failed\)"):
+        with pytest.raises(BadInput, match=r"no clip with features and a label \(2 failed\); ext"):
             open_clips([path], scored=scored)
+    bare = write_cache("bare.h5", per_class=0, unlabelled=2)
+    with pytest.raises(BadInput, match=r"\(2 unlabelled\); .* are for alt-adapter predict --feat"):
+        open_clips([bare])
 
 
 def test_a_truncated_cache_is_refused(write_cache) -> None:
