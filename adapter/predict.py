@@ -196,7 +196,7 @@ def judge(
         reading = model.read(clips)
         chances = _chances(model.logits(reading, text))
         spoken = model.spoken(reading, text[chances.argmax()])
-        entities = counted(reading, spoken, run.entities)
+        entities = weighed(reading, spoken, run.entities)
     else:
         chances = _chances(model(clips, text))
     best = chances.argsort(descending=True)[:top].tolist()
@@ -213,7 +213,7 @@ def _chances(logits: Tensor) -> Tensor:
     return logits.softmax(dim=-1).mean(dim=0).cpu()
 
 
-def counted(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:
+def weighed(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:
     """Sum by entity how much regions had to do with a label.
 
     Args:

@@ -14,7 +14,7 @@ from adapter.data import open_clips
 from adapter.evaluate import probabilities
 from adapter.explain import explain
 from adapter.model import ModelConfig
-from adapter.predict import Prediction, Predictor, Seen, counted, predict_cached
+from adapter.predict import Prediction, Predictor, Seen, predict_cached, weighed
 from adapter.runs import Run
 from adapter.train import TrainConfig
 from adapter.training import train_run
@@ -206,7 +206,7 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     with torch.inference_mode():
         reading = predictor.run.model.read(predictor.clips(encoded))
         spoken = predictor.run.model.spoken(reading, predictor.run.labels[0])
-    seen = counted(reading, spoken, predictor.run.entities)
+    seen = weighed(reading, spoken, predictor.run.entities)
     by_hand: dict[str, float] = {}
     for entity, weight in zip(
         reading.aligned.entity[:, :, 1:].flatten().tolist(),
