@@ -22,6 +22,7 @@ from adapter.processes import gathered, processes
 from adapter.statistics import paired
 from adapter.task import same_features
 from corpus.errors import BadInput
+from corpus.words import some
 
 if TYPE_CHECKING:
     from adapter.runs import Run
@@ -67,6 +68,9 @@ def probabilities(
     Returns:
         (N, C) float32 on the CPU, zeros for a clip that could not be decoded; processes share
         the work, and each has the whole result.
+
+    Raises:
+        BadInput: features of a clip are no finite numbers, as after damage to a cache.
     """
     device = model.log_scale.device
     labels, trained = labels.to(device), model.training
@@ -81,7 +85,13 @@ def probabilities(
     model.train(trained)
     none = torch.empty(0, len(labels))  # of a process that has no clip
     chances = torch.cat([none, *rows]).unflatten(0, (len(own), clips.views)).mean(dim=1)
-    return gathered(chances, len(clips), state) * clips.seen[:, None]
+    chances = gathered(chances, len(clips), state)
+    if (broken := ~chances.isfinite().all(dim=-1) & clips.seen).any():
+        names = [clips.videos[i] for i in broken.nonzero()[:, 0].tolist()]
+        lost = some(names, "clip's score is no number", "clips' scores are no numbers")
+        source = ", ".join(map(str, clips.sources))
+        raise BadInput(source, lost, "see what `alt-features verify` says of the features")
+    return chances * clips.seen[:, None]
 
 
 def right(chances: Tensor, clips: ClipSet, best: int = 1) -> Tensor:

@@ -1,5 +1,6 @@
 """From a video, or its cached features, to its action and the entities it was recognised by."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -146,7 +147,7 @@ def predict_cached(
 
     Returns:
         A prediction for each row, in order, from the mean over its views; one whose video could
-        not be decoded has the error that the cache has for it.
+        not be decoded has the error that the cache has for it, and a damaged one says so.
 
     Raises:
         BadInput: features of another backbone, or labels that cannot be used.
@@ -168,7 +169,11 @@ def _rows(run: Run, labelling: Labelling, cache: FeatureCache, top: int) -> Iter
             yield Prediction(video=entry.video, truth=truth, error=entry.error)
             continue
         clips = store.fetch(torch.full_like(views, row), views).to(labelling.text.device)
-        yield judge(run, labelling, entry.video, clips, top, truth)
+        found = judge(run, labelling, entry.video, clips, top, truth)
+        if not math.isfinite(found.labels[0].score):
+            error = "its features are no finite numbers; see what `alt-features verify` says"
+            found = Prediction(video=entry.video, truth=truth, error=error)
+        yield found
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -187,6 +188,21 @@ def test_cached_videos_are_recognised_among_labels_that_nobody_trained_on(
             assert len(one.labels) == 2
             assert {label.label for label in one.labels} < set(words)
         assert (one.video, one.truth, one.error) == (other.video, other.truth, other.error)
+
+
+def test_a_row_of_no_finite_numbers_is_told_of_and_not_scored(
+    predictor: Predictor, archive: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "damaged.h5"
+    path.write_bytes(archive.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["regions"][1, 2, 3, 4] = np.nan
+    damaged, whole = (list(predict_cached(predictor.run, one)) for one in (path, archive))
+    assert damaged[1].labels == damaged[1].entities == ()
+    assert damaged[1].error.startswith("its features are no finite numbers; see what")
+    assert damaged[:1] + damaged[2:] == whole[:1] + whole[2:]
+    with pytest.raises(BadInput, match=r"1 clip's score is no number: <b>hugging/1.mp4"):
+        probabilities(predictor.run.model, open_clips([path]), predictor.run.labels)
 
 
 def test_a_cache_of_other_settings_is_refused_before_anything_is_recognised(
