@@ -15,7 +15,7 @@ from extract.task import Task
 from extract.worker import Job
 
 _SAMPLED = 16  # videos decoded to learn the rate
-_SMALL = 8  # frames to a batch that is encoded on a CPU to learn it: it takes as long a frame
+_SMALL = 8  # frames to a batch that is encoded to learn it where the tower is slow
 _TIMED = 1.0  # seconds of encoding, or one round of batches where that takes longer
 
 
@@ -67,18 +67,19 @@ def estimate(
         list(pool.read(jobs[:1] * (workers or cores()), ahead=1))  # starts the workers
         decode = _seconds(lambda: list(pool.read(jobs, ahead=len(jobs)))) / len(jobs)
     on_cpu = backbone.device.type == "cpu"
-    size = min(options.batch, _SMALL) if on_cpu else options.batch
-    blank = np.zeros((size, *backbone.preprocess.size, 3), np.uint8)
-    batch = Pixels(blank, np.zeros(size, np.float32), "")
     many = encoder.lanes * (1 if on_cpu else 3)  # a GPU is asked for more while it works
 
-    def encode() -> None:
+    def encode(size: int) -> None:
+        blank = np.zeros((size, *backbone.preprocess.size, 3), np.uint8)
+        batch = Pixels(blank, np.zeros(size, np.float32), "")
         list(encoder.features(((key, batch) for key in range(many)), group=lambda key: key))
 
-    encode()
-    taken = [_seconds(encode)]
+    size = min(options.batch, _SMALL) if on_cpu else options.batch
+    if _seconds(lambda: encode(size)) < _TIMED:
+        size = options.batch  # a tower so quick takes longer for a frame of a small batch
+    taken = [_seconds(lambda: encode(size))]
     while sum(taken) < _TIMED:
-        taken.append(_seconds(encode))
+        taken.append(_seconds(lambda: encode(size)))
     a_frame = sum(taken) / len(taken) / (many * size)
     decode_all, encode_all = decode * len(there), a_frame * per_clip * len(there)
     token = tower.dim + 2 if options.dtype == "int8" else 2 * tower.dim
