@@ -225,6 +225,7 @@ def test_what_is_asked_for_is_what_is_extracted(videos: Path, tmp_path: Path, mo
         asked.append((data, target, options, overwrite))
         raise BadInput("data", "is known", "go no further")
 
+    monkeypatch.setattr("extract.retry.extract", extract)  # first: it takes what is there
     monkeypatch.setattr("extract.run.extract", extract)
     out = str(tmp_path / "feats.h5")
     given = ["--dataset", "folder", "--root", str(videos), "--out", out, *MINI]
