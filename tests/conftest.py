@@ -29,6 +29,29 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
+    """What is brought to the disk from here on, in order: (name, a file's bytes then).
+
+    A rename is ("named", b"").
+    """
+    done: list[tuple[str, bytes]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        done.append((path.name, path.read_bytes() if path.is_file() else b""))
+        fsync(handle)
+
+    def noted_replace(source: Path, place: Path) -> None:
+        done.append(("named", b""))
+        replace(source, place)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    return done
+
+
 @pytest.fixture(scope="session")
 def mini() -> Backbone:
     """The mini backbone with random weights: fast, and the same in every run."""

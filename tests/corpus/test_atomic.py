@@ -53,30 +53,18 @@ def test_a_result_has_the_mode_that_the_umask_asks_for(tmp_path: Path) -> None:
 
 
 def test_all_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, synced: list[tuple[str, bytes]]
 ) -> None:
-    done: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def noted_fsync(handle: int) -> None:
-        done.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-        fsync(handle)
-
-    def noted_replace(source: Path, place: Path) -> None:
-        done.append("named")
-        replace(source, place)
-
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "replace", noted_replace)
     with atomic_file(tmp_path / "a.txt") as file:
         pass
-    assert done == [file.name, "named", tmp_path.name]
-    done.clear()
+    assert [name for name, _ in synced] == [file.name, "named", tmp_path.name]
+    synced.clear()
     with atomic_folder(tmp_path / "corpus") as folder:
         (folder / "in").mkdir()
         (folder / "in" / "b.txt").touch()
-    assert sorted(done[:3]) == sorted(["in", "b.txt", folder.name])
-    assert done[3:] == ["named", tmp_path.name]
+    names = [name for name, _ in synced]
+    assert sorted(names[:3]) == sorted(["in", "b.txt", folder.name])
+    assert names[3:] == ["named", tmp_path.name]
 
 
 def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:

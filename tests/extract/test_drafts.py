@@ -1,6 +1,5 @@
 """A file of rows has its name once all of it is on the disk, and not before."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -17,28 +16,16 @@ ROW = (Entry("a.mp4", 0, "all", "failed", "no video stream"), None)
 
 @pytest.mark.parametrize("kind", ["shard", "cache"])
 def test_all_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
-    tmp_path: Path, manifest: CacheManifest, monkeypatch: pytest.MonkeyPatch, kind: str
+    tmp_path: Path, manifest: CacheManifest, synced: list[tuple[str, bytes]], kind: str
 ):
-    done: list[str | bytes] = []
-    fsync, replace = os.fsync, os.replace
-
-    def noted_fsync(handle: int) -> None:
-        path = Path(f"/proc/self/fd/{handle}").readlink()
-        done.append(path.read_bytes() if path.is_file() else path.name)
-        fsync(handle)
-
-    def noted_replace(source: Path, place: Path) -> None:
-        done.append("named")
-        replace(source, place)
-
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "replace", noted_replace)
     one = manifest.model_copy(update={"clips": 1})
     writer = ShardWriter if kind == "shard" else partial(CacheWriter, manifest=one)
     draft = Draft(tmp_path / "a", tmp_path / "draft", writer, tmp_path / "a")
     draft.fill([ROW])
     draft.finish()
-    assert done == [(tmp_path / "a").read_bytes(), "named", tmp_path.name]
+    (_, content), *then = synced
+    assert content == (tmp_path / "a").read_bytes()
+    assert then == [("named", b""), (tmp_path.name, b"")]
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
