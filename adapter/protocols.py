@@ -37,6 +37,7 @@ class Part(BaseModel):
         label_hash: digest of them.
         new_labels: how many of them the first run was not trained on.
         clips, failed, list_hash: of the clips (`adapter.evaluate.Metrics`).
+        aside: clips of the caches that are of other classes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +48,7 @@ class Part(BaseModel):
     clips: int
     failed: int
     list_hash: str
+    aside: int
 
 
 class Figure(BaseModel):
@@ -168,6 +170,7 @@ def zero_shot(
                 clips=metrics.clips,
                 failed=metrics.failed,
                 list_hash=metrics.list_hash,
+                aside=0 if alone else len(sets[0]) - len(some),
             )
         )
     return Result(

@@ -186,6 +186,9 @@ def test_lists_are_classifiers_over_their_labels_alone(
     lists[1].write_text("Welding\nbowling\narchery\n")
     result = zero_shot([run], "lists", [novel], lists)
     assert [(part.clips, len(part.labels)) for part in result.parts] == [(7, 2), (9, 3)]
+    every = zero_shot([run], "ep2", [novel]).parts[0]
+    assert [part.clips + part.aside for part in result.parts] == [every.clips, every.clips]
+    assert every.aside == 0
     lists[0].write_text("zumba\nswimming\n")
     with pytest.raises(BadInput, match=r"one\.txt: no clip for 1 of its labels .*'swimming'"):
         zero_shot([run], "lists", [novel], lists)
