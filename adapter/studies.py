@@ -62,6 +62,7 @@ def compare(
     shots: Annotated[
         str, typer.Option(help="Clips of each class to train on: all, or as in all,2,4,8.")
     ] = "all",
+    engine: Engine = "local",
     corpus: Corpus = None,
     setting: Settings = None,
     prompt: Prompts = None,
@@ -77,9 +78,9 @@ def compare(
     chosen, draws = method_names(methods), counts(shots)
     model, train = configs(setting or [], STUDY)
     where = on_device(device)
+    crew = _engine(engine, where, to)
     task, tests = _opened(features, test, corpus, prompt, where, to)
     with _progress(len(chosen) * seeds * len(draws)) as report:
-        crew = _engine("local", where, to)
         cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report, crew)
     rows = method_rows(task, chosen, model, train)
     record = comparison_record(cells, rows, tests, range(seeds), draws)
@@ -311,6 +312,11 @@ def _zero_shot(
     if result.left_out:
         reason = "unlabelled" + ", or of no test list" * (name == "ep3")
         out.print(f"{counted(result.left_out, 'row')} left out: {reason}")
+    if name == "lists":
+        for part in result.parts:
+            if part.aside:
+                clips = counted(part.aside, "clip")
+                out.print(f"{clips} left out of {part.name}: of other classes")
 
 
 def _finish(

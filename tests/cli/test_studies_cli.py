@@ -15,6 +15,7 @@ from rich.console import Console
 from adapter import studies
 from corpus.errors import BadInput
 from corpus.words import counted
+from extract.store import FeatureCache
 
 
 def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> None:
@@ -108,6 +109,22 @@ def test_a_protocol_prints_its_mean_over_parts(work: Path, here) -> None:
     assert "--run: is missing" in said
 
 
+def test_a_protocol_of_lists_tells_of_clips_that_are_of_none_of_a_list(
+    work: Path, here, monkeypatch
+) -> None:
+    monkeypatch.chdir(work)
+    classes = FeatureCache(work / "feats.h5").manifest.classes
+    (work / "most.txt").write_text("\n".join(classes[:-1]))
+    (work / "whole.txt").write_text("\n".join(classes))
+    lists = ("--list", "most.txt", "--list", "whole.txt")
+    code, printed, _ = here(
+        *("protocol", "lists", "--features", "feats.h5", "--run", "runs/feats"), *lists
+    )
+    assert code == 0
+    told = [line for line in printed.splitlines() if "left out" in line]
+    assert told == ["2 clips left out of most: of other classes"]
+
+
 @pytest.mark.parametrize(
     "option",
     ["prompt", "shots", "methods", "test", "seeds", "set", "corpus", "engine", "list"],
@@ -159,6 +176,24 @@ def test_a_place_that_cannot_be_written_is_told_of_before_any_training(
     assert code == 1
     assert said.startswith("error: said.txt/here/")
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare"],
+        ["sweep", "--set", "lr=1e-3,1e-4"],
+        ["ablate"],
+        ["protocol", "few-shot"],
+    ],
+)
+def test_whatever_trains_many_times_does_it_with_the_engine_that_is_named(
+    here, arguments: list[str]
+) -> None:
+    given = ("--features", "feats.h5", "--test", "a=feats.h5", "--engine", "cloud")
+    code, printed, said = here(*arguments, *given)
+    assert (code, printed) == (2, "")
+    assert said.splitlines() == ["error: --engine cloud: unknown; use local or ray"]
 
 
 @pytest.mark.parametrize(
