@@ -82,14 +82,14 @@ def read(path: Path, name: str, plan: Plan) -> Pixels:
     times = np.zeros(0)
     seen: dict[tuple[int, int], NDArray[np.uint8]] = {}  # by (temporal view, frame index)
 
-    def choose(timestamps: NDArray[np.float64]) -> list[int]:
+    def choose(timestamps: NDArray[np.float64], end: float) -> list[int]:
         nonlocal indices, times
         if plan.sampling == "centre":
             positions = sampling.centre(len(timestamps), plan.frames, plan.temporal)
         else:
             rng = np.random.default_rng(seed)
             positions = sampling.random(len(timestamps), plan.frames, plan.temporal, rng)
-        indices, times = sampling.at(positions, timestamps), timestamps
+        indices, times = sampling.at(positions, timestamps, end), timestamps
         return indices.ravel().tolist()
 
     def see(index: int, frame: Frame) -> None:

@@ -61,10 +61,12 @@ class Video(Protocol):
 
     Attributes:
         timestamps: (N,) float64 seconds from the first frame that is shown, ascending.
+        end: seconds at which the last one's time is over, no less than the median step after it.
         note: what was passed over in the file, or "".
     """
 
     timestamps: NDArray[np.float64]
+    end: float
     note: str
 
     def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
@@ -85,17 +87,17 @@ class DecordVideo:
             # By default decord puts a neighbour in a damaged frame's place without a word; with
             # this limit it raises instead.
             self._reader = decord.VideoReader(str(path), num_threads=1, fault_tol=1e-9)
-            times = self._reader.get_frame_timestamp(range(len(self._reader)))[:, 0]
+            spans = self._reader.get_frame_timestamp(range(len(self._reader)))
             rate = self._reader.get_avg_fps()
         except Exception as error:  # its errors share no class of their own
             raise DecodeError(_reason(error)) from error
-        times = times.astype(np.float64)
+        times, ends = spans.astype(np.float64).T
         if (times < _NO_TIME).any():
             times = np.full(len(times), np.nan)
         elif times[0] < -0.5 / max(rate, 1):
             # The decoder drops these frames and decord still counts them: its indices are off.
             raise DecodeError("an edit list cuts the video's start")
-        self.timestamps = _ascending(times, rate)
+        self.timestamps, self.end = _timeline(times, ends[-1], rate)
 
     def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
         """Yield frames; see `Video`."""
@@ -116,13 +118,14 @@ class PyAVVideo:
         self._converter = VideoReformatter()
         times: list[float] = []
         self._damaged = 0
-        rate = 0.0
+        rate = last = 0.0
         for frame in self._decode():
             times.append(np.nan if frame.time is None else frame.time)
+            last = float((frame.duration or 0) * (frame.time_base or 0))
             rate = rate or self._rate
         if not times:
             raise DecodeError("no frame can be decoded")
-        self.timestamps = _ascending(np.array(times), rate)
+        self.timestamps, self.end = _timeline(np.array(times), times[-1] + last, rate)
         if self._damaged:
             self.note = f"{self._damaged} damaged frames passed over, {len(times)} good ones"
         else:
@@ -181,7 +184,7 @@ _READERS: dict[Decoder, tuple[Callable[[Path], Video], ...]] = {
 
 def visit(
     path: Path,
-    choose: Callable[[NDArray[np.float64]], Iterable[int]],
+    choose: Callable[[NDArray[np.float64], float], Iterable[int]],
     see: Callable[[int, Frame], None],
     decoder: Decoder = "auto",
 ) -> str:
@@ -189,7 +192,7 @@ def visit(
 
     Args:
         path: the file.
-        choose: from all timestamps (N,) to the indices wanted.
+        choose: from all timestamps (N,), and the end of the last frame, to the indices wanted.
         see: told each wanted index once, with its frame, as it is decoded, so that whole frames
             need not be kept. When one decoder gives up midway, the next begins again.
         decoder: "auto" tries decord, then PyAV.
@@ -209,10 +212,10 @@ def visit(
     for reader in _READERS[decoder]:
         try:
             video = reader(path)
-            indices = sorted(set(choose(video.timestamps)))
+            indices = sorted(set(choose(video.timestamps, video.end)))
             for index, frame in zip(indices, video.frames(indices), strict=True):
                 see(index, frame)
-            notes = (video.note, _cut_short(path, video.timestamps))
+            notes = (video.note, _cut_short(path, video.end))
             return "; ".join(note for note in notes if note)
         except DecodeError as error:
             reason = error
@@ -233,17 +236,22 @@ def _open(path: Path) -> InputContainer:
         return av.open(str(path), metadata_errors="replace")  # type: ignore[call-overload,unused-ignore]
 
 
-def _ascending(times: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Times from the first frame on; by the frame rate where the container's say nothing.
+def _timeline(
+    times: NDArray[np.float64], end: float, rate: float
+) -> tuple[NDArray[np.float64], float]:
+    """Times from the first frame on, and the end; by the frame rate where the container's are none.
 
     AVI has no presentation times, only an order: what is made of them need not ascend.
     """
+    step = 1 / (rate if rate > 0 else 25.0)
     if not (np.diff(times) > 0).all() or not np.isfinite(times).all():
-        return np.arange(len(times)) / (rate if rate > 0 else 25.0)
-    return times - times[0]
+        times, end = np.arange(len(times)) * step, 0.0
+    start, usual = times[0], float(np.median(np.diff(times))) if len(times) > 1 else step
+    least = float(times[-1] - start) + usual  # many a file does not say how long its last one stays
+    return times - start, max(float(end - start), least) if np.isfinite(end) else least
 
 
-def _cut_short(path: Path, timestamps: NDArray[np.float64]) -> str:
+def _cut_short(path: Path, end: float) -> str:
     """Say so when a video ends well before its header says, as a broken download does.
 
     Containers that play while they arrive (Matroska, WebM, AVI, "fast start" MP4) open without
@@ -266,11 +274,9 @@ def _cut_short(path: Path, timestamps: NDArray[np.float64]) -> str:
                 return ""
     except (av.error.FFmpegError, ValueError):
         return ""  # decord can read it, so there is nothing to compare with
-    steps = np.diff(timestamps)
-    seen = float(timestamps[-1] + (np.median(steps) if len(steps) else 0))
-    if announced - seen < max(0.5, 0.1 * announced):
+    if announced - end < max(0.5, 0.1 * announced):
         return ""
-    return f"ends at {seen:.1f} s of the {announced:.1f} s that its header announces"
+    return f"ends at {end:.1f} s of the {announced:.1f} s that its header announces"
 
 
 def _reason(error: Exception) -> str:

@@ -38,7 +38,9 @@ def random(count: int, frames: int, views: int, rng: np.random.Generator) -> NDA
     return index + 0.5
 
 
-def at(positions: NDArray[np.float64], timestamps: NDArray[np.float64]) -> NDArray[np.int64]:
+def at(
+    positions: NDArray[np.float64], timestamps: NDArray[np.float64], end: float
+) -> NDArray[np.int64]:
     """The frames that are on show at these positions.
 
     Where frames come at a steady rate this is the position rounded down. Otherwise (variable
@@ -48,14 +50,15 @@ def at(positions: NDArray[np.float64], timestamps: NDArray[np.float64]) -> NDArr
     Args:
         positions: of any shape, in [0, N).
         timestamps: (N,) seconds, ascending from 0.
+        end: seconds, when the last frame's time is over.
 
     Returns:
         Frame indices, of the shape of `positions`.
     """
-    count = len(timestamps)
-    steps = np.diff(timestamps)
-    usual = np.median(steps) if count > 1 else 0.0
-    if count < 3 or (steps.max() < 1.5 * usual and steps.min() > 0.5 * usual):
-        return np.clip(np.floor(positions).astype(np.int64), 0, count - 1)
-    seconds = positions / count * (timestamps[-1] + usual)
-    return np.clip(np.searchsorted(timestamps, seconds, side="right") - 1, 0, count - 1)
+    last = len(timestamps) - 1
+    steps = np.diff(timestamps, append=end)
+    usual = np.median(steps)
+    if steps.max() < 1.5 * usual and steps.min() > 0.5 * usual:
+        return np.clip(np.floor(positions).astype(np.int64), 0, last)
+    seconds = positions / len(timestamps) * end
+    return np.clip(np.searchsorted(timestamps, seconds, side="right") - 1, 0, last)

@@ -70,6 +70,7 @@ def make_clip() -> Callable[..., Path]:
         size: tuple[int, int] = (160, 120),
         codec: str = "libx264",
         times: Sequence[int] | None = None,  # in frames of 1/25 s; for a variable rate
+        last: int = 1,  # how long the last frame stays, in the same
         seed: int = 0,
     ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,10 @@ def make_clip() -> Callable[..., Path]:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
                 frame.pts = index if times is None else times[index]
                 container.mux(stream.encode(frame))
-            container.mux(stream.encode())
+            for packet in stream.encode():
+                if last > 1 and packet.pts == frame.pts:
+                    packet.duration = last
+                container.mux(packet)
         return path
 
     return make

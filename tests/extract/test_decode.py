@@ -35,7 +35,7 @@ class Seen:
 def read(path: Path, indices: list[int], decoder: Decoder = "auto") -> Seen:
     seen, times = {}, np.zeros(0)
 
-    def choose(timestamps):
+    def choose(timestamps, end):
         nonlocal times
         times = timestamps
         return indices
@@ -66,6 +66,15 @@ def test_a_variable_frame_rate_keeps_its_times(tmp_path, make_clip, decoder):
     result = read(path, list(range(10)), decoder)
     assert numbers(result.frames) == list(range(10))
     np.testing.assert_allclose(result.timestamps * 25, times, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [DecordVideo, PyAVVideo])
+def test_the_last_frame_stays_as_long_as_the_file_says(tmp_path, make_clip, kind):
+    still = make_clip(tmp_path / "a.mp4", frames=10, last=91)
+    steady = make_clip(tmp_path / "b.mp4", frames=10)
+    assert kind(still).end == pytest.approx(4, abs=1e-3)
+    assert kind(steady).end == pytest.approx(0.4, abs=1e-3)
+    assert read(still, [0]).note == ""  # it is not cut short
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "mov"])
@@ -107,6 +116,7 @@ def test_odd_files_are_right_with_either_decoder(shared: Path, name: str):
     video = DecordVideo(path)
     ours = list(video.frames(indices))
     np.testing.assert_allclose(video.timestamps, reference.timestamps, atol=2e-3)
+    assert video.end == pytest.approx(reference.end, abs=2e-3)
     for a, b in zip(ours, theirs, strict=True):
         assert a.shape == b.shape
         # 10-bit chroma is scaled by two ways that are both right; all else is the same bits.
@@ -237,11 +247,11 @@ def test_a_relative_name_with_a_colon_is_no_address(
 def test_a_video_that_ends_a_little_before_its_header_says_is_whole(tmp_path: Path, make_clip):
     video = make_clip(tmp_path / "a.mp4", frames=25)  # of one second
     for frames, told in ((25, ""), (14, ""), (12, "ends at 0.5 s of the 1.0 s that its header")):
-        assert _cut_short(video, np.arange(frames) / 25).startswith(told)
-        assert bool(_cut_short(video, np.arange(frames) / 25)) == bool(told)
+        assert _cut_short(video, frames / 25).startswith(told)
+        assert bool(_cut_short(video, frames / 25)) == bool(told)
     long = make_clip(tmp_path / "b.mp4", frames=25, times=range(0, 250, 10))
-    assert _cut_short(long, np.arange(23) * 0.4) == ""  # less than a tenth of ten seconds
-    assert _cut_short(long, np.arange(20) * 0.4) != ""
+    assert _cut_short(long, 23 * 0.4) == ""  # less than a tenth of ten seconds
+    assert _cut_short(long, 20 * 0.4) != ""
 
 
 def test_a_truncated_video_has_a_reason(tmp_path: Path, make_clip):

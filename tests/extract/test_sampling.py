@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.sampling import at, centre, random
+from extract import sampling
+from extract.sampling import centre, random
 
 COUNTS = st.integers(1, 400)
 FRAMES = st.integers(1, 40)
@@ -11,6 +12,13 @@ FRAMES = st.integers(1, 40)
 
 def steady(count: int) -> np.ndarray:
     return np.arange(count) / 30
+
+
+def at(positions: np.ndarray, timestamps: np.ndarray, last: float | None = None) -> np.ndarray:
+    """The frames at positions, of a video whose last frame stays the usual time if not another."""
+    if last is None:
+        last = np.median(np.diff(timestamps)) if len(timestamps) > 1 else 1 / 30
+    return sampling.at(positions, timestamps, timestamps[-1] + last)
 
 
 @given(COUNTS, FRAMES)
@@ -71,6 +79,9 @@ def test_a_variable_frame_rate_is_sampled_by_time():
     # Ten frames in the first second, then one that stands for nine seconds.
     times = np.concatenate([np.arange(10) / 10, [1.0, 9.9]])
     assert at(centre(12, 4), times).tolist() == [[10, 10, 10, 10]]
+    # The same where it is the very last one.
+    assert at(centre(10, 8), np.arange(10) / 10, 9.1).tolist() == [[6, 9, 9, 9, 9, 9, 9, 9]]
+    assert at(centre(2, 4), np.arange(2) / 10, 9.9).tolist() == [[1, 1, 1, 1]]
     # A still of eight seconds, then ten frames in one: 8 of 9 segments see the still.
     still_first = np.concatenate([[0], 8 + np.arange(10) / 10])
     assert at(centre(11, 9), still_first).tolist() == [[0, 0, 0, 0, 0, 0, 0, 0, 6]]
