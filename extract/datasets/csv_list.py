@@ -27,8 +27,9 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
 
     A first line of column names is optional: it has one that is known, and nothing named like a
     video. Other columns are passed over. In a space-separated line the label is the last word, so
-    that paths may hold spaces. A label is a class name, or an index into `labels`. Where no line
-    has a label, videos get none (−1): lines are paths alone, or the columns `path` and `split`.
+    that paths may hold spaces. A label is a class name, or an index into `labels` where all are
+    numbers and not all of these are names there. Where no line has a label, videos get none (−1):
+    lines are paths alone, or the columns `path` and `split`.
 
     Args:
         root: the list itself, whose paths are then relative to its folder; or a folder that
@@ -45,7 +46,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     folder = source.parent
     rows = _rows(source, source.stem if source.stem == split else "all")
     named = {name for _, name, _, _ in rows if name}
-    by_index = bool(named) and all(re.fullmatch(r"-?\d{1,9}", name) for name in named)
+    by_index = all(re.fullmatch(r"-?\d{1,9}", name) for name in named)
+    by_index &= not named <= set(labels or ())
     if by_index and labels is None:
         mend = "give their names with --labels FILE"
         raise BadInput(source, "its labels are numbers", mend)

@@ -16,8 +16,8 @@ def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str,
         rows: clips, each with the place that names it: "file:line".
 
     Returns:
-        The clips, and for `Dataset.notes` a line about the rows that were left out and one about
-        the videos of two classes, if there are any.
+        The clips, and for `Dataset.notes` a line about the rows that were left out, one about the
+        videos of two classes and one about those of none, if there are any.
     """
     kept: dict[Clip, str] = {}
     classes: dict[str, tuple[int, str]] = {}
@@ -33,4 +33,7 @@ def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str,
                 torn.append(f"{clip.video} ({before}, {where})")
     told = [some(repeats, "line repeats another", "lines repeat others")] if repeats else []
     told += [some(torn, "video is of two classes", "videos are of two classes")] if torn else []
+    # The labels of test lists are often not published.
+    bare = [clip.video for clip in kept if clip.label < 0 and clip.split != "test"]
+    told += [some(bare, "video has no label", "videos have no label")] if bare else []
     return tuple(kept), tuple(told)

@@ -164,6 +164,13 @@ def test_a_class_may_be_called_by_a_number_among_names(tmp_path: Path):
     assert rows(open_dataset("csv", tmp_path)) == [("a.mp4", 1, "all"), ("b.mp4", 0, "all")]
 
 
+def test_numbers_that_are_all_among_the_names_are_names(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("a.mp4,1\nb.mp4,2\n")
+    for labels, expected in (("123", [0, 1]), ("320", [1, 2]), ("xyz", [1, 2])):
+        dataset = open_dataset("csv", tmp_path, labels=tuple(labels))
+        assert [clip.label for clip in dataset.clips] == expected
+
+
 def test_indices_and_names_are_checked_against_the_labels(tmp_path: Path):
     for index in (-1, 2):
         (tmp_path / "list.csv").write_text(f"a.mp4,{index}\n")

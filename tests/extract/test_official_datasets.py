@@ -318,6 +318,18 @@ def test_ssv2_s_damaged_files_are_refused(tmp_path: Path):
         open_dataset("ssv2", tmp_path)
 
 
+def test_a_training_list_that_lacks_labels_is_told_of(tmp_path: Path):
+    head, rest = "class,youtube_id,time_start,time_end,split\n", ",0,10,train\n"
+    (tmp_path / "train.csv").write_text(head + "yoga,a" + rest + "yoga,b" + rest)
+    told = "2 videos have no label: a_000000_000010.mp4, b_000000_000010.mp4"
+    assert open_dataset("k400", tmp_path, "train").notes == (told,)
+    root = ssv2(tmp_path / "ssv2")
+    (root / "train.json").write_text('[{"id": "7", "label": "holding"}]')
+    told = "1 video has no label: 20bn-something-something-v2/7.webm"
+    assert open_dataset("ssv2", root, "train").notes == (told,)
+    assert open_dataset("ssv2", root, "test").notes == ()  # published without them
+
+
 def test_what_an_official_list_says_twice_is_there_once_and_told(tmp_path: Path):
     (tmp_path / "train.csv").write_text(
         HEAD + "yoga,a,0,10,train\nabseiling,b,0,10,train\nyoga,a,0,10,train\n"
