@@ -1,4 +1,4 @@
-"""A list of videos: `path,label`, `path,label,split`, with commas, tabs or spaces, or `path`."""
+"""A list of videos: `path,label`, `path,label,split`, `path label` or `path`, one to a line."""
 
 import csv
 import re
@@ -120,6 +120,10 @@ def _rows(source: Path, default_split: str) -> list[tuple[str, str, str, int]]:
         label = row.get("label", "")
         if len(cells) > len(columns) or not row.get("path") or not (label or bare):
             raise BadInput(where, f"not {shape}: {line[:60]!r}", "mend the line")
+        *before, last = row["path"].split()
+        if separator is None and _has_video(before) and not _has_video([last]):
+            cause = f"more than a path and a label: {line[:60]!r}"
+            raise BadInput(where, cause, "part the columns by commas or tabs")
         rows.append((row["path"], label, row.get("split") or default_split, number))
     if not rows:
         raise BadInput(source, "has no rows", "give a line `path,label` for each video")

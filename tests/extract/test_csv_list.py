@@ -121,6 +121,7 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ("path,label\na.mp4,\n", r"list.csv:2: not `path,label`"),
         ("path,split\n,train\n", r"list.csv:2: not a path: ',train'; mend the line"),
         ('path\nb.mp4\n""\n', r"list.csv:3: not a path: "),
+        ("b.mp4 x\na.mp4 x train\n", r"list.csv:2: more than a path and a label: 'a.mp4 x train'"),
         ("path,lable\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class"),
         ("a.mp4\n../b.mp4\n", r"list.csv:2: '../b.mp4' is not a path under"),
         (".,x\n", r"list.csv:1: '.' is not a path under"),
@@ -162,6 +163,11 @@ def test_an_index_that_no_machine_counts_to_is_a_name_that_is_not_there(tmp_path
 def test_a_class_may_be_called_by_a_number_among_names(tmp_path: Path):
     (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,1\n")
     assert rows(open_dataset("csv", tmp_path)) == [("a.mp4", 1, "all"), ("b.mp4", 0, "all")]
+
+
+def test_a_path_with_spaces_may_have_a_folder_called_like_a_video(tmp_path: Path):
+    (tmp_path / "list.txt").write_text("cut of a.mp4 here/b.mp4 x\n")
+    assert rows(open_dataset("csv", tmp_path)) == [("cut of a.mp4 here/b.mp4", 0, "all")]
 
 
 def test_numbers_that_are_all_among_the_names_are_names(tmp_path: Path):
