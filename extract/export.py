@@ -58,7 +58,8 @@ def export(cache: FeatureCache, out: Path | str, form: str) -> int:
     with writing(out), atomic_folder(out) as draft:
         facts = cache.manifest.model_dump(mode="json")
         name = "_manifest.json" if form == "parquet" else "manifest.json"
-        (draft / name).write_text(json.dumps(facts, indent=2, ensure_ascii=False))
+        words = json.dumps(facts, indent=2, ensure_ascii=False)
+        (draft / name).write_text(words, encoding="utf-8")
         {"npy": _npy, "parquet": _parquet, "webdataset": _webdataset}[form](cache, draft)
     return len(cache) - cache.manifest.failed
 
