@@ -34,7 +34,7 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
 
     Raises:
         BadInput: options differ, a part is missing or there twice, parts are not of one list or
-            leave out clips of it, a video is there twice, a cache is damaged, or `out` exists.
+            leave out clips of it, a split has a video in two caches, a cache is damaged, or `out` exists.
         RunFailed: `out` cannot be written.
     """
     if len(paths) < 2:
@@ -66,7 +66,8 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
             "whole_hash": "",
         }
     )
-    _check_videos(caches, several=len(names) > 1)
+    if not all(cache.manifest.whole_hash for cache in caches):
+        _check_videos(caches, several=len(names) > 1)
     rows = (row for cache in caches for row in _renamed(cache, classes, several=len(names) > 1))
     return write(out, manifest, rows)
 
@@ -154,10 +155,11 @@ def _name(cache: FeatureCache, video: str, several: bool) -> str:
 
 
 def _check_videos(caches: list[FeatureCache], several: bool) -> None:
-    seen: dict[str, FeatureCache] = {}
+    """Refuse caches of the same videos; a list may name one again, and parts of it may."""
+    seen: dict[tuple[str, str], FeatureCache] = {}
     for cache in caches:
-        for video in cache.videos:
-            other = seen.setdefault(_name(cache, video, several), cache)
+        for video, split in zip(cache.videos, cache.splits, strict=True):
+            other = seen.setdefault((_name(cache, video, several), split), cache)
             if other is not cache:  # though it may be the same file, given twice
                 cause = f"{video} is in {other.path} too"
                 raise BadInput(cache.path, cause, "merge each video once")

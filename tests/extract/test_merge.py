@@ -112,6 +112,30 @@ def test_parts_made_before_they_told_of_their_list_merge_as_ever(
             merge([tmp_path / "1.h5", tmp_path / "less.h5"], tmp_path / "less_than_all.h5")
 
 
+def test_a_video_that_a_list_names_for_two_classes_may_be_in_two_parts(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path
+):
+    again = dataclasses.replace(dataset.clips[0], label=1)
+    named = dataclasses.replace(dataset, clips=(*dataset.clips, again))
+    for number in (1, 2):
+        write_part(tmp_path / f"{number}.h5", manifest, named.shard(f"{number}/2", 2))
+    merge([tmp_path / "1.h5", tmp_path / "2.h5"], tmp_path / "out.h5")
+    cache = FeatureCache(tmp_path / "out.h5")
+    assert cache.manifest.list_hash == named.shard("1/2", 2).whole_hash
+    assert (cache.videos[0], cache.labels[[0, -1]].tolist()) == (cache.videos[-1], [0, 1])
+
+
+def test_a_video_of_two_splits_may_be_in_the_cache_of_each(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path
+):
+    for split in ("train", "val"):
+        clips = tuple(dataclasses.replace(clip, split=split) for clip in dataset.clips[:2])
+        part = dataclasses.replace(dataset, clips=clips)
+        write_part(tmp_path / f"{split}.h5", manifest, part, split=split)
+    merge([tmp_path / "train.h5", tmp_path / "val.h5"], tmp_path / "out.h5")
+    assert FeatureCache(tmp_path / "out.h5").splits == ["train", "train", "val", "val"]
+
+
 def test_every_video_is_in_one_part(dataset: Dataset):
     for count in (1, 2, 3, 4):
         parts = [dataset.shard(f"{index + 1}/{count}", 2).clips for index in range(count)]
