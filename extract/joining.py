@@ -178,7 +178,8 @@ def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
         except BadInput as error:
             path.unlink(missing_ok=True)
             mend = "run the same command again: it makes this part anew"
-            raise RunFailed(path, "had changed on the disk, and is removed", mend) from error
+            cause = f"is damaged ({error.cause}), and is removed"
+            raise RunFailed(path, cause, mend) from error
     while not caller.done:
         caller.listen(None)
 

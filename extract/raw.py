@@ -59,7 +59,7 @@ class RawRows:
             OSError: the file ends before the row does.
         """
         for first, _, columns in self._pieces(index):
-            self._into([tensors[column] for column in columns], first)
+            read_arrays(self._handle, [tensors[column] for column in columns], first)
 
     def fill_part(self, index: int, column: int, skip: int, out: NDArray[Any]) -> None:
         """Read a part of one tensor of a row into a contiguous array, from byte `skip` of it on.
@@ -67,7 +67,7 @@ class RawRows:
         Raises:
             OSError: the file ends before the row does.
         """
-        self._into([out], int(self._places[index, column, 0]) + skip)
+        read_arrays(self._handle, [out], int(self._places[index, column, 0]) + skip)
 
     def _pieces(self, index: int) -> list[tuple[int, int, list[int]]]:
         """Return what of a row lies together: first byte, bytes, tensors. A failed row has none."""
@@ -80,7 +80,31 @@ class RawRows:
                 pieces.append((first, size, [column]))
         return pieces
 
-    def _into(self, arrays: list[NDArray[Any]], first: int) -> None:
-        wanted = sum(array.nbytes for array in arrays)
-        if os.preadv(self._handle, [array.data.cast("B") for array in arrays], first) != wanted:
+
+def read_arrays(handle: int, arrays: Iterable[NDArray[Any]], first: int) -> int:
+    """Read contiguous arrays that lie one after the other in an open file.
+
+    One call of the system gives at most 2 GiB, and on some file systems less than it is asked for.
+
+    Args:
+        handle: of the file.
+        arrays: filled.
+        first: byte that they begin at.
+
+    Returns:
+        The byte after them.
+
+    Raises:
+        OSError: the file ends before they do.
+    """
+    views = [array.data.cast("B") for array in arrays if array.nbytes]
+    while views:
+        done = os.preadv(handle, views, first)
+        if not done:
             raise OSError("truncated")
+        first += done
+        while views and done >= len(views[0]):
+            done -= len(views.pop(0))
+        if done:
+            views[0] = views[0][done:]
+    return first

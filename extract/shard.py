@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.manifest import CacheManifest, tensors
+from extract.raw import read_arrays
 from extract.rows import Entry, Features, row_digest
 
 _KIND = "ALT shard, schema 1"
@@ -103,7 +105,7 @@ class Shard:
             manifest: of the cache that the rows are for, which says what tensors they have.
 
         Raises:
-            BadInput: a row is not what was written.
+            BadInput: a row cannot be read, or is not what was written.
         """
         layout = tensors(manifest)
         with self._path.open("rb") as file:
@@ -112,8 +114,11 @@ class Shard:
                 features = None
                 if entry.status == "ok":
                     made = {name: np.empty(shape, dtype) for name, (shape, dtype) in layout.items()}
-                    views = [tensor.data.cast("B") for tensor in made.values()]
-                    at += os.preadv(file.fileno(), views, at)
+                    try:
+                        at = read_arrays(file.fileno(), made.values(), at)
+                    except OSError as error:
+                        cause = f"{entry.video} cannot be read ({first_cause(error)})"
+                        raise BadInput(self._path, cause, "run again") from error
                     features = Features(**made)
                 if row_digest(entry, features) != digest:
                     raise BadInput(self._path, f"{entry.video} has changed", "run again")

@@ -1,5 +1,6 @@
 """One shard's file: what was written is read again, or the shard is none."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from corpus.errors import BadInput
 from extract.manifest import CacheManifest
+from extract.raw import read_arrays
 from extract.rows import Entry, Features, row_digest
 from extract.shard import Shard, ShardWriter
+from extract.store import CacheWriter, FeatureCache
 from tests.extract.conftest import random_features
 
 FAILED = Entry("b/ü.mp4", -1, "train", "failed", 'no "video" stream')
@@ -43,6 +46,39 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path, manifest: CacheManif
             for tensor, other in zip(features.tensors(), read.tensors(), strict=True):
                 assert tensor.dtype == other.dtype
                 np.testing.assert_array_equal(tensor, other)
+
+
+def little_by_little(monkeypatch) -> None:
+    """Let the system give no more than a thousand bytes at once, as it gives 2 GiB of many."""
+    whole = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, views, at: whole(file, [views[0][:1000]], at))
+
+
+def test_a_row_is_read_whole_however_little_the_system_gives_at_once(
+    tmp_path: Path, manifest: CacheManifest, monkeypatch
+):
+    rows = written(tmp_path / "a.shard", manifest)
+    writer = CacheWriter(tmp_path / "a.h5", manifest.model_copy(update={"clips": len(rows)}))
+    for row in rows:
+        writer.append(*row)
+    writer.close()
+    little_by_little(monkeypatch)
+    expected = [row_digest(*row) for row in rows]
+    shard, cache = Shard(tmp_path / "a.shard"), FeatureCache(tmp_path / "a.h5")
+    assert [row_digest(*row[:2]) for row in shard.rows(manifest)] == expected
+    assert [row_digest(cache.entry(i), cache.features(i)) for i in range(3)] == expected
+    assert np.array_equal(cache.regions(2), rows[2][1].regions.astype(np.float32))
+
+
+def test_arrays_beyond_the_end_of_a_file_are_not_there(tmp_path: Path, monkeypatch):
+    (tmp_path / "a").write_bytes(bytes(range(200)) * 20)
+    little_by_little(monkeypatch)
+    parts = [np.zeros(1500, np.uint8), np.zeros((0, 3)), np.zeros((2, 600), np.int8)]
+    with (tmp_path / "a").open("rb") as file:
+        assert read_arrays(file.fileno(), parts, 100) == 2800
+        assert [part[0] for part in (parts[0], parts[2].ravel().view(np.uint8))] == [100, 0]
+        with pytest.raises(OSError, match="truncated"):
+            read_arrays(file.fileno(), parts, 1400)
 
 
 def test_a_row_s_digest_changes_with_each_of_its_words_and_tensors(manifest: CacheManifest):
