@@ -17,8 +17,8 @@ def check_layout(file: h5py.File, manifest: CacheManifest) -> None:
     """Look at what is cheap to look at in an open file; its rows are not read.
 
     Raises:
-        ValueError: a dataset is missing, misshapen, of another type or not in the file, or a label
-            is no class.
+        ValueError: a dataset is missing, misshapen, of another type or not in the file, a label is
+            no class, or a row neither "ok" nor "failed".
     """
     for name, (shape, dtype) in tensors(manifest).items():
         if _own(file, name, (manifest.clips, *shape)).dtype != dtype:
@@ -33,6 +33,10 @@ def check_layout(file: h5py.File, manifest: CacheManifest) -> None:
     classes = len(manifest.classes)
     for row in np.flatnonzero((labels < -1) | (labels >= classes)).tolist()[:1]:
         raise ValueError(f"row {row} has label {labels[row]} of {classes} classes")
+    for row, status in enumerate(file["status"][()]):
+        if status not in (b"ok", b"failed"):
+            what = status.decode(errors="replace")[:20]
+            raise ValueError(f"row {row} is {what!r}, neither ok nor failed")
 
 
 def _column(file: h5py.File, name: str, manifest: CacheManifest) -> h5py.Dataset:

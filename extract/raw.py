@@ -56,8 +56,9 @@ class RawRows:
         """Read a row into one contiguous array for each of its tensors.
 
         Raises:
-            OSError: the file ends before the row does.
+            OSError: the file ends before the row does, or the row was never written.
         """
+        self._check(index)
         for first, _, columns in self._pieces(index):
             read_arrays(self._handle, [tensors[column] for column in columns], first)
 
@@ -65,9 +66,14 @@ class RawRows:
         """Read a part of one tensor of a row into a contiguous array, from byte `skip` of it on.
 
         Raises:
-            OSError: the file ends before the row does.
+            OSError: as for `fill`.
         """
+        self._check(index)
         read_arrays(self._handle, [out], int(self._places[index, column, 0]) + skip)
+
+    def _check(self, index: int) -> None:
+        if not self._places[index, :, 1].all():
+            raise OSError(f"row {index} was never written")
 
     def _pieces(self, index: int) -> list[tuple[int, int, list[int]]]:
         """Return what of a row lies together: first byte, bytes, tensors. A failed row has none."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from corpus.errors import BadInput
+from extract.manifest import tensors
 from extract.store import CacheManifest, FeatureCache
 
 Change = Callable[[h5py.File], object]
@@ -89,6 +90,28 @@ def test_labels_are_whole_numbers_that_are_classes(cause):
     assert "row 2 has label -2 of 2 classes" in cause(put("label", data=np.array([1, -1, -2])))
     huge = np.full(3, 2**64 - 1, np.uint64)
     assert f"row 0 has label {2**64 - 1}" in cause(put("label", data=huge))
+
+
+def test_a_row_is_ok_or_failed(cause):
+    told = cause(put("status", data=np.array([b"ok", b"failed", b"faimed"])))
+    assert "row 2 is 'faimed', neither ok nor failed" in told
+
+
+@pytest.mark.parametrize("name", ["regions", "timestamps"])
+def test_a_row_that_was_never_written_is_not_read_as_what_the_file_begins_with(
+    tmp_path: Path, manifest: CacheManifest, write_cache, name: str
+):
+    path = tmp_path / "a.h5"
+    write_cache(path, manifest)
+    with h5py.File(path, "r+") as file:  # and so that the failed row has features
+        file["status"][...] = b"ok"
+        shape, chunks = file[name].shape, file[name].chunks
+        del file[name]
+        file.create_dataset(name, shape, tensors(manifest)[name][1], chunks=chunks)[0] = 1
+    cache = FeatureCache(path)
+    for read in (cache.features, cache.regions, lambda row: getattr(cache, name)(row)):
+        with pytest.raises(BadInput, match=r"a\.h5: is damaged \(row 2 was never written\)"):
+            read(2)
 
 
 def test_columns_that_were_never_written_are_not_taken_for_zeros(cause):
