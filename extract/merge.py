@@ -34,7 +34,8 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
 
     Raises:
         BadInput: options differ, a part is missing or there twice, parts are not of one list or
-            leave out clips of it, a split has a video in two caches, a cache is damaged, or `out` exists.
+            leave out clips of it, two caches have a video of one split, a cache is damaged, or
+            `out` exists.
         RunFailed: `out` cannot be written.
     """
     if len(paths) < 2:
@@ -142,6 +143,7 @@ def _renamed(cache: FeatureCache, classes: tuple[str, ...], several: bool) -> It
         label = labels[entry.label] if entry.label >= 0 else -1
         renamed = replace(entry, label=label, video=_name(cache, entry.video, several))
         yield (entry, features, digest) if renamed == entry else (renamed, features)
+    cache.close()  # a cluster's parts may be more than there may be open files
 
 
 def _datasets(cache: FeatureCache) -> list[str]:

@@ -1,5 +1,6 @@
 """Reading a feature cache, whatever wrote it (design §4)."""
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,16 @@ __all__ = [
 ]
 
 _REMAKE = "make it again with alt-extract"
+_UNLOCKED = "set HDF5_USE_FILE_LOCKING=FALSE: its file system has no locks"
+_FEWER = "raise the limit of open files (ulimit -n), or give fewer files at once"
+_OPENS = {
+    errno.EAGAIN: "wait until the process that writes to it is done",
+    errno.ENOLCK: _UNLOCKED,
+    errno.ENOSYS: _UNLOCKED,
+    errno.EOPNOTSUPP: _UNLOCKED,
+    errno.EMFILE: _FEWER,
+    errno.ENFILE: _FEWER,
+}
 
 
 def is_cache(path: Path | str) -> bool:
@@ -60,7 +71,8 @@ class FeatureCache:
         path: the cache file.
 
     Raises:
-        BadInput: no such file, not HDF5, truncated, not a feature cache, or another schema.
+        BadInput: no such file, one that cannot be opened, not HDF5, truncated, not a feature cache,
+            or another schema.
     """
 
     _file: h5py.File
@@ -232,6 +244,11 @@ class FeatureCache:
         """Why a row failed, or what was passed over in it; mostly empty."""
         return self._text("error")
 
+    def close(self) -> None:
+        """Close the file, where this process holds it open; the next row read opens it again."""
+        if self.__dict__.pop("_owner", None) == os.getpid():
+            self._file.close()
+
     def _text(self, name: str) -> list[str]:
         with self._opened() as file, self._reading():
             return [value.decode() for value in file[name][()]]
@@ -287,5 +304,9 @@ class FeatureCache:
         try:
             return h5py.File(self.path, "r")
         except OSError as error:
+            if error.errno:  # the system's, and not HDF5's of what is in the file
+                mend = _OPENS.get(error.errno, "see that it may be read")
+                cause = f"cannot be opened ({os.strerror(error.errno)})"
+                raise BadInput(self.path, cause, mend) from error
             cause = "truncated" if "truncated" in str(error) else "not an HDF5 file"
             raise BadInput(self.path, f"{cause}, so not a feature cache", _REMAKE) from error

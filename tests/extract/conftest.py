@@ -1,4 +1,7 @@
+import os
+import resource
 from collections.abc import Callable, Iterator
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +79,27 @@ def write_cache() -> WriteCache:
         return made
 
     return write
+
+
+@pytest.fixture
+def few_files() -> Iterator[Callable[[int], None]]:
+    """Allow so many open files more, until the end of the test."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def free(number: int) -> bool:
+        try:
+            os.fstat(number)
+        except OSError:
+            return True
+        return False
+
+    def allow(more: int) -> None:
+        left = filter(free, count())
+        limit = next(islice(left, more, None))  # no file gets this number, nor any above
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+
+    yield allow
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def random_features(manifest: CacheManifest, seed: int) -> tuple[Features, np.ndarray]:

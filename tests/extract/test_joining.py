@@ -112,7 +112,7 @@ def test_a_shard_that_changes_while_a_run_goes_on_is_told_and_never_joined(
     stored[10] ^= 1
     shard.write_bytes(stored)
     monkeypatch.setattr(Shards, "holds", lambda self, path, manifest: path.exists())
-    with pytest.raises(RunFailed, match=f"{shard.name}: is damaged .*mp4 has changed.*run the same"):
+    with pytest.raises(RunFailed, match=f"{shard.name}: is damaged .* has changed.*run the same"):
         extract(dataset, mini, out, OPTIONS)
     assert not out.exists()
     assert not shard.exists()

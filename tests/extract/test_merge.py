@@ -18,6 +18,7 @@ from extract.run import extract as extract_by_many
 from extract.store import FeatureCache
 from extract.verify import verify
 from extract.writer import CacheWriter
+from tests.extract.conftest import random_features
 
 extract = partial(extract_by_many, workers=1)
 OPTIONS = Options(frames=2, checkpoint=2, batch=4)
@@ -134,6 +135,21 @@ def test_a_video_of_two_splits_may_be_in_the_cache_of_each(
         write_part(tmp_path / f"{split}.h5", manifest, part, split=split)
     merge([tmp_path / "train.h5", tmp_path / "val.h5"], tmp_path / "out.h5")
     assert FeatureCache(tmp_path / "out.h5").splits == ["train", "train", "val", "val"]
+
+
+def test_there_may_be_more_parts_than_open_files(
+    manifest: CacheManifest, tmp_path: Path, few_files
+):
+    count, listed = 30, {"whole_clips": 30, "whole_hash": "h", "clips": 1}
+    parts = [tmp_path / f"{number}.h5" for number in range(count)]
+    for number, path in enumerate(parts):
+        told = listed | {"part": f"{number + 1}/{count}", "start": number}
+        writer = CacheWriter(path, manifest.model_copy(update=told))
+        writer.append(Entry(f"{number}.mp4", 0, "all", "ok"), random_features(manifest, number)[0])
+        writer.close()
+    few_files(20)
+    merge(parts, tmp_path / "out.h5")
+    assert len(FeatureCache(tmp_path / "out.h5")) == count
 
 
 def test_every_video_is_in_one_part(dataset: Dataset):

@@ -1,4 +1,5 @@
 import copy
+import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -181,6 +182,40 @@ def test_files_that_are_no_cache_are_named_with_cause_and_mend(
             FeatureCache(tmp_path / name)
         assert name in str(caught.value)
         assert "alt-extract" in str(caught.value)
+
+
+def test_a_cache_that_another_writes_to_is_not_called_damaged(
+    tmp_path: Path, manifest: CacheManifest, write_cache
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    with (tmp_path / "a.h5").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as HDF5 does
+        with pytest.raises(BadInput, match=r"a\.h5: cannot be opened \(Resource .*; wait until"):
+            FeatureCache(tmp_path / "a.h5")
+    assert len(FeatureCache(tmp_path / "a.h5")) == manifest.clips
+
+
+def test_a_cache_that_is_one_file_too_many_is_not_called_damaged(
+    tmp_path: Path, manifest: CacheManifest, write_cache, few_files
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    with (tmp_path / "a.h5").open("rb"):
+        few_files(0)
+        with pytest.raises(
+            BadInput, match=r"a\.h5: cannot be opened \(Too many open files\); raise"
+        ):
+            FeatureCache(tmp_path / "a.h5")
+
+
+def test_a_closed_cache_can_be_read_again(tmp_path: Path, manifest: CacheManifest, write_cache):
+    regions, *_ = write_cache(tmp_path / "a.h5", manifest)
+    cache = FeatureCache(tmp_path / "a.h5")
+    cache.close()  # though nothing was read
+    for _ in range(2):
+        np.testing.assert_allclose(cache.regions(0), regions, atol=2e-3)
+        assert cache.features(0) is not None
+        cache.close()
+        cache.close()
 
 
 @given(
