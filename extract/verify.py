@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
@@ -34,14 +35,18 @@ def verify(path: Path | str) -> Verdict:
     """Check a cache's every byte, then its hashes, counts and ranges.
 
     Raises:
-        BadInput: the file is so damaged, or so foreign, that it cannot be read as a cache.
+        BadInput: the file cannot be read, or not as a cache, so damaged or so foreign is it.
     """
     path = Path(path)
-    if not path.is_file():
-        raise BadInput(path, "no such feature cache", "make it with alt-extract")
     faults = []
-    if not _sealed(path):
-        faults.append("bytes have changed since the file was written")
+    try:
+        if not path.is_file():
+            raise BadInput(path, "no such feature cache", "make it with alt-extract")
+        if not _sealed(path):
+            faults.append("bytes have changed since the file was written")
+    except OSError as error:
+        cause = f"cannot be read ({first_cause(error)})"
+        raise BadInput(path, cause, "see to its disk, or copy it from elsewhere") from error
     cache = FeatureCache(path)
     entries, digests = [], []
     for index in range(len(cache)):

@@ -116,6 +116,10 @@ def test_a_file_that_cannot_be_read_keeps_no_other_from_being_verified(cache: Pa
     assert err.startswith(f"fault: {cut}: truncated, so not a feature cache; make it again")
     code, out, _ = alt_features("verify", str(cut), str(cache), "--json")
     assert (code, [row["sound"] for row in json.loads(out).values()]) == (1, [False, True])
+    sick = "/proc/self/mem"  # whose first bytes are an error, as those of a bad sector are
+    code, out, err = alt_features("verify", sick, str(cache))
+    assert (code, out) == (1, f"{cache}: sound, 2 clips, 1 failed\n")
+    assert err.startswith(f"fault: {sick}: cannot be read ([Errno 5] Input/output error); see to")
 
 
 def test_what_info_says_is_neither_cut_nor_left_out(tmp_path: Path, alt_features):
