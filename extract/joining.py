@@ -36,12 +36,23 @@ class Join:
         draft: what it is called till then.
         manifest: its facts, but for what only the rows can say.
         shards: where each is, or will be once it is made.
+        before: the `stamp` of what is to be replaced.
     """
 
     target: Path
     draft: Path
     manifest: CacheManifest
     shards: tuple[Path, ...]
+    before: tuple[int, ...] = ()
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Return what tells a file from another that takes its place; nothing where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class Joiner:
@@ -57,7 +68,7 @@ class Joiner:
         seconds: spent on writing, known at the end.
 
     Raises:
-        RunFailed: the target cannot be written, or a shard is not what it was.
+        RunFailed: the target cannot be written, or it or a shard is not what it was.
     """
 
     def __init__(self, join: Join, apart: bool) -> None:
@@ -167,7 +178,8 @@ def _ending(thread: Thread) -> str:
 def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
     """Yield the rows of all shards, and end when the caller has made them all.
 
-    A shard that has changed since it was written ends the run, and goes.
+    A shard that has changed since it was written ends the run, and goes. A target that is not the
+    one which is to be replaced ends it, and stays.
     """
     for path in join.shards:
         caller.listen(0)
@@ -182,6 +194,9 @@ def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
             raise RunFailed(path, cause, mend) from error
     while not caller.done:
         caller.listen(None)
+    if stamp(join.target) not in ((), join.before):
+        cause, mend = "was put there, or changed, while this ran", "move it elsewhere"
+        raise RunFailed(join.target, cause, f"{mend}, then {GOES_ON}")
 
 
 if __name__ == "__main__":

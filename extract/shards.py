@@ -19,7 +19,7 @@ from typing import Any
 from corpus.atomic import write_json
 from corpus.errors import BadInput
 from extract.drafts import GOES_ON, Draft, writing
-from extract.joining import Join, Joiner
+from extract.joining import Join, Joiner, stamp
 from extract.manifest import CacheManifest
 from extract.shard import Shard, ShardWriter
 from extract.store import is_cache
@@ -148,9 +148,10 @@ class Shards:
             apart: see `Joiner`.
 
         Raises:
-            RunFailed: the target cannot be written, or a shard is not what it was.
+            RunFailed: the target cannot be written, or it or a shard is not what it was.
         """
-        join = Join(self.target, self._draft(self.target), manifest, tuple(shards))
+        draft = self._draft(self.target)
+        join = Join(self.target, draft, manifest, tuple(shards), stamp(self.target))
         with Joiner(join, apart) as joiner:
             yield joiner
         self._discard()

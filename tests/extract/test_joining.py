@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,26 @@ def test_a_shard_that_changes_while_a_run_goes_on_is_told_and_never_joined(
     assert not out.exists()
     assert not shard.exists()
     extract(dataset, mini, out, OPTIONS)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_comes_to_lie_at_the_target_meanwhile_is_not_replaced(
+    whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, before: bool
+):
+    out, seen = tmp_path / "feats.h5", count(1)
+    if before:
+        out.write_bytes(whole.read_bytes())
+
+    def watch(entry: Entry, frames: int) -> None:
+        if next(seen) == 5:
+            out.write_text("years of work")
+
+    with pytest.raises(RunFailed, match=r"feats\.h5: was put there, or changed, .*; move it"):
+        extract(dataset, mini, out, OPTIONS, overwrite=before, watch=watch)
+    assert out.read_text() == "years of work"
+    out.unlink()
+    assert extract(dataset, mini, out, OPTIONS).resumed == len(dataset.clips)
     assert out.read_bytes() == whole.read_bytes()
 
 
