@@ -41,7 +41,7 @@ def retry(
     Raises:
         BadInput, RunFailed: as `extract`; and BadInput where another process makes the cache anew
             meanwhile, a row of it is not what was written, or `out`.again, which is made for the
-            while, is a file of another kind.
+            while, is another file.
     """
     began, out = time.monotonic(), Path(out)
     before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
@@ -50,10 +50,10 @@ def retry(
     beside = out.with_name(f"{out.name}.again")
     again = to_try(dataset, cache)
     if before.resumed < len(cache) or not again:
-        if is_cache(beside):  # left by a kill
+        if _ours(beside, cache):
             beside.unlink()
         return before
-    if beside.exists() and not is_cache(beside):
+    if beside.exists() and not _ours(beside, cache):
         raise BadInput(beside, "is in the way of what is tried again", "move it elsewhere")
     if watch:
         for index in sorted(set(range(len(cache))) - set(again)):
@@ -80,6 +80,18 @@ def retry(
     write(out, cache.manifest, rows())
     beside.unlink()
     return report_of(out, FeatureCache(out), len(cache) - len(again), began, tried.spent)
+
+
+def _ours(beside: Path, cache: FeatureCache) -> bool:
+    """Tell whether a file is what a kill left of trying a cache's videos again."""
+    if not is_cache(beside):
+        return False
+    try:
+        left = FeatureCache(beside)
+    except BadInput:  # damaged: whose it is nobody knows
+        return False
+    alike = left.manifest.fingerprint == cache.manifest.fingerprint
+    return alike and set(left.videos) <= set(cache.videos)
 
 
 def to_try(dataset: Dataset, cache: FeatureCache) -> list[int]:
