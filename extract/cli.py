@@ -89,8 +89,9 @@ def extract(
     checkpoint: Annotated[
         int | None,
         typer.Option(
-            help="Videos that a kill can cost at most; by default 64, on a GPU 256. Where --shard "
-            "cuts, too: then it is by default at multiples of 256 everywhere.",
+            help="Videos brought to the disk together; a kill can cost twice as many. By default "
+            "64, on a GPU 256. Where --shard cuts, too: then it is by default at multiples of 256 "
+            "everywhere.",
             min=1,
         ),
     ] = None,

@@ -29,7 +29,7 @@ class Options:
         batch: frames to a forward pass.
         compile: the encoder, with torch.compile; the last bits of its results change.
         decoder: "auto" (decord, then PyAV), "decord" or "pyav".
-        checkpoint: videos to a shard: the most that a kill can cost.
+        checkpoint: videos to a shard; a kill can cost the two that are on their way to the disk.
     """
 
     frames: int = 8
