@@ -41,8 +41,7 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
     if len(paths) < 2:
         raise BadInput("merge", f"{len(paths)} cache given", "give two or more")
     out = Path(out)
-    if out.exists():
-        raise BadInput(out, "exists already", "choose another --out, or remove it")
+    _check_absent(out)
     caches = [FeatureCache(path) for path in paths]
     first = caches[0].manifest
     for cache in caches[1:]:
@@ -69,8 +68,18 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
     )
     if not all(cache.manifest.whole_hash for cache in caches):
         _check_videos(caches, several=len(names) > 1)
-    rows = (row for cache in caches for row in _renamed(cache, classes, several=len(names) > 1))
-    return write(out, manifest, rows)
+
+    def rows() -> Iterator[Row]:
+        for cache in caches:
+            yield from _renamed(cache, classes, several=len(names) > 1)
+        _check_absent(out)  # which took its time
+
+    return write(out, manifest, rows())
+
+
+def _check_absent(out: Path) -> None:
+    if out.exists():
+        raise BadInput(out, "exists already", "choose another --out, or remove it")
 
 
 def write(out: Path, manifest: CacheManifest, rows: Iterable[Row]) -> CacheManifest:

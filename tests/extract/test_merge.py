@@ -281,6 +281,19 @@ def test_a_part_and_a_whole_are_not_joined(
             merge(paths, tmp_path / "out.h5")
 
 
+def test_a_file_that_comes_to_be_meanwhile_is_not_replaced(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path, monkeypatch
+):
+    for number in (1, 2):
+        write_part(tmp_path / f"{number}.h5", manifest, dataset.shard(f"{number}/2", 2))
+    out, closing = tmp_path / "out.h5", FeatureCache.close
+    monkeypatch.setattr(FeatureCache, "close", lambda self: (out.write_text("mine"), closing(self)))
+    with pytest.raises(BadInput, match=r"out\.h5: exists already"):
+        merge([tmp_path / "1.h5", tmp_path / "2.h5"], out)
+    assert out.read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 3  # no draft
+
+
 def test_what_was_made_otherwise_is_not_merged(
     dataset: Dataset, whole: Path, mini: Backbone, tmp_path: Path
 ):
