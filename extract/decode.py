@@ -245,7 +245,7 @@ def _timeline(
     """
     step = 1 / (rate if rate > 0 else 25.0)
     if not (np.diff(times) > 0).all() or not np.isfinite(times).all():
-        times, end = np.arange(len(times)) * step, 0.0
+        times, end = np.arange(len(times), dtype=np.float64) * step, 0.0
     start, usual = times[0], float(np.median(np.diff(times))) if len(times) > 1 else step
     least = float(times[-1] - start) + usual  # many a file does not say how long its last one stays
     return times - start, max(float(end - start), least) if np.isfinite(end) else least
