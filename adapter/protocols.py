@@ -8,7 +8,7 @@ were scored is recorded as N and a hash.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +23,7 @@ from adapter.runs import Run
 from adapter.task import same_features
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
+from extract.shards import differs
 
 Protocol = Literal["ep1", "ep2", "ep3", "lists"]
 DRAWS = 10
@@ -122,7 +123,8 @@ def zero_shot(
     Raises:
         BadInput: no such protocol, features of another backbone, fewer classes than a protocol
             needs, lists missing or naming a class that has no clip; two caches of the same
-            features; runs that cannot be compared.
+            features; runs that cannot be compared, or are called seeds of one method and differ in
+            more than their seed.
     """
     if protocol not in get_args(Protocol):
         known = ", ".join(get_args(Protocol))
@@ -199,11 +201,27 @@ def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
         if seeds[method] != seeds[order[-1]]:
             cause = f"seeds of {method} are {seeds[method]}, of {order[-1]} {seeds[order[-1]]}"
             raise BadInput("--run", cause, "give runs of each method with the same seeds")
+    for method, group in groups.items():
+        for run in group[1:]:
+            theirs, ours = _decided(group[0]), _decided(run)
+            if theirs != ours:
+                apart = f"{group[0].folder} ({differs(theirs, ours, 'here')})"
+                cause = f"differs in more than its seed from the other run of {method}, {apart}"
+                raise BadInput(run.folder, cause, "train both alike but for --seed")
     for run in runs:
         same_features(run.config.features, runs[0].config.features, run.folder)
         if run.config.prompts != runs[0].config.prompts:
             raise BadInput(run.folder, "has other prompts than the first run", "train it again")
     return {"clip": groups[order[0]]} | {method: groups[method] for method in order}
+
+
+def _decided(run: Run) -> dict[str, Any]:
+    """What decided a run, its seed aside."""
+    config = run.config
+    own = config.model.model_dump(mode="json") | config.train.model_dump(mode="json")
+    contents = config.contents or (config.features.content_hash,)  # an old run noted the first
+    whole = {"corpus": config.corpus, "labels": config.labels, "features": contents}
+    return own | whole | {"seed": ""}
 
 
 def _figure(method: str, group: Sequence[Run], cells: Sequence[Cell]) -> Figure:
