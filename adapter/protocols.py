@@ -6,6 +6,7 @@ classifiers over given lists of labels, such as the three of Kinetics-600's new 
 were scored is recorded as N and a hash.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -261,6 +262,9 @@ def _parts(
         case "lists":
             if not lists:
                 raise BadInput("--list", "is missing", "give one file of labels for each part")
+            for path, count in Counter(path.resolve() for path in lists).items():
+                if count > 1:
+                    raise BadInput(path, f"is given {count} times", "give it once: each is a part")
             for path in lists:
                 names = [label for labels in load_labels(str(path)) for label in labels.labels]
                 there = {readable(name) for name in clips.seen_classes()}

@@ -216,5 +216,8 @@ def test_lists_are_classifiers_over_their_labels_alone(
     lists[0].write_text("zumba\nswimming\n")
     with pytest.raises(BadInput, match=r"one\.txt: no clip for 1 of its labels .*'swimming'"):
         zero_shot([run], "lists", [novel], lists)
+    again = tmp_path / ".." / tmp_path.name / "two.txt"
+    with pytest.raises(BadInput, match=r"two\.txt: is given 2 times; give it once"):
+        zero_shot([run], "lists", [novel], [*lists, again])
     with pytest.raises(BadInput, match="--list: is missing"):
         zero_shot([run], "lists", [novel])
