@@ -35,7 +35,9 @@ class Cost(BaseModel):
         encoder_frame_unmerged: the same with nothing merged.
         encoder: on all frames of all views.
         adapter: on all views.
-        total: of both.
+        adapter_looked_up: the same where the nearest entities are known, as in training
+            (`adapter.nearest`); with projections, which change them, it is no less.
+        total: of encoder and adapter.
         operators: the total by operator of PyTorch.
     """
 
@@ -50,6 +52,7 @@ class Cost(BaseModel):
     encoder_frame_unmerged: float
     encoder: float
     adapter: float
+    adapter_looked_up: float
     total: float
     operators: dict[str, float]
 
@@ -85,7 +88,10 @@ def cost(
             cause = "is more than can be counted with"
             raise BadInput(f"--{name} {number}", cause, f"use {most} at most")
     dim, regions, per_frame = _encoder(model, merge)
-    per_view = _adapter_operators(config or ModelConfig(), dim, regions, frames, entities)
+    config = config or ModelConfig()
+    per_view, looked_up = (
+        _adapter_operators(config, dim, regions, frames, entities, known) for known in (False, True)
+    )
     operators = {
         name: frames * views * per_frame.get(name, 0) + views * per_view.get(name, 0)
         for name in per_frame.keys() | per_view.keys()
@@ -103,6 +109,7 @@ def cost(
         encoder_frame_unmerged=sum(_encoder(model, 0)[2].values()),
         encoder=encoder_total,
         adapter=adapter_total,
+        adapter_looked_up=views * sum(looked_up.values()),
         total=encoder_total + adapter_total,
         operators=dict(sorted(operators.items(), key=lambda item: -item[1])),
     )
@@ -141,12 +148,18 @@ def _encoder(model: str, merge: int) -> tuple[int, int, dict[str, float]]:
 
 @cache
 def _adapter_operators(
-    config: ModelConfig, dim: int, regions: int, frames: int, entities: int
+    config: ModelConfig, dim: int, regions: int, frames: int, entities: int, known: bool
 ) -> dict[str, float]:
-    """Count one view through the adapter, up to where labels are compared with its tracks."""
+    """Count one view through the adapter, up to where labels are compared with its tracks.
+
+    Its regions' nearest entities may be known.
+    """
     with torch.device("meta"):
         adapter: Any = build(config, torch.empty(entities, dim), regions, scale=100.0).eval()
         clips = Clips(torch.empty(1, frames, regions, dim), torch.empty(1, frames, regions, PLACE))
+        if known:
+            near = torch.empty(1, frames, regions, min(config.top_k, entities))
+            clips = clips._replace(nearest=near.long(), cosine=near)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             adapter.read(clips)
     return _gmacs(counter)

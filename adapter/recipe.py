@@ -1,8 +1,8 @@
 """The paper's settings as files, and what each would cost, computed before anything is run.
 
-Time is multiply-adds over what an H100 does at an assumed share of its peak, and for training also
-the bytes of the cache over what a disk is assumed to read: decoding video, which may well take
-longer than the encoder, is not in it.
+Time is multiply-adds over what an H100 does at an assumed share of its peak, for training also what
+launching a step takes, and beside it the bytes of the cache over what a disk is assumed to read.
+Decoding video, which may well take longer than the encoder, is not in it.
 """
 
 import tomllib
@@ -36,6 +36,7 @@ FOLDER = Path(__file__).parent / "recipes"
 PEAK = 989e12  # FLOP/s of an H100 SXM in dense bfloat16, from its data sheet
 UTILISATION = 0.3  # assumed, of encoder and adapter alike
 READ = 3e9  # bytes/s, assumed of a local NVMe disk
+STEP = 0.01  # s that a training step takes however small; 7 and 13 ms of an H200 (bench_results)
 _BACKWARD = 3  # a training step costs about three forward passes
 
 
@@ -148,7 +149,8 @@ class Expectation(BaseModel):
         gmacs: billions of multiply-adds to recognise one video of the first test, adapter included.
         paper: the paper's figure, where it has one for this setting.
         caches: each of them.
-        training_hours: of ALT's own runs, all seeds and shots.
+        training_hours: of ALT's own runs, all seeds and shots, and of looking up the entities that
+            regions are nearest to.
         reading_hours: of the cache for them, where it is streamed; at the same time as training.
         assumed: how hours were computed.
     """
@@ -211,22 +213,25 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
     if any(shots) and not classes:
         cause = "does not say how many classes there are to draw clips of"
         raise BadInput(recipe.title, cause, "add classes to its [train]")
-    # A step reads one view of each clip.
-    view = counted(recipe.train).adapter / recipe.train.view_count
+    # A step reads one view of each clip, and all views' entities are looked up once.
+    whole = counted(recipe.train)
+    view = whole.adapter_looked_up / recipe.train.view_count
+    searched = (whole.adapter - whole.adapter_looked_up) * recipe.train.clips
     draws = [k * classes for k in shots if k] or [recipe.train.clips]
     clips = sum(count * train.passes(count) for count in draws) * recipe.seeds
-    size = clip_bytes(recipe, recipe.train, counted(recipe.train).regions)
+    steps = sum(-(-count // train.batch_size) * train.passes(count) for count in draws)
+    size = clip_bytes(recipe, recipe.train, whole.regions)
     first = recipe.test[0]
     like_paper = recipe.model == "ViT-L-14" and first.frames * first.view_count == 96
     return Expectation(
         gmacs=counted(first).total,
         paper=4947.0 if like_paper else None,
         caches=caches,
-        training_hours=hours(_BACKWARD * view * clips),
+        training_hours=hours(_BACKWARD * view * clips + searched)
+        + steps * recipe.seeds * STEP / 3600,
         reading_hours=clips * size / recipe.train.view_count / READ / 3600,
         assumed=f"{UTILISATION:.0%} of {PEAK / 1e12:.0f} TFLOP/s, {READ / 1e9:.0f} GB/s from disk; "
-        f"decoding not counted; "
-        f"{entities} entities",
+        f"{1000 * STEP:.0f} ms to launch a step; decoding not counted; {entities} entities",
     )
 
 

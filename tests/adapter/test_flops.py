@@ -1,6 +1,7 @@
 import pytest
 
 from adapter.flops import PAPER_GMACS, cost
+from adapter.model import ModelConfig
 from corpus.errors import BadInput
 
 
@@ -46,6 +47,15 @@ def test_the_count_agrees_with_the_closed_form_to_one_per_cent(model: str, merge
     view = adapter_by_hand(SIZES[model][-1], 8 * counted.regions, 8, 1000)
     assert counted.adapter == pytest.approx(2 * view, rel=0.01)
     assert counted.total == pytest.approx(sum(counted.operators.values()))
+
+
+def test_entities_that_were_looked_up_are_not_compared_again_unless_they_are_projected() -> None:
+    once, always = (
+        cost("ViT-B-16", 8, 8, 2, 1000, ModelConfig(project=project)) for project in (False, True)
+    )
+    compared = 2 * 8 * once.regions * 1000 * 512 / 1e9
+    assert once.adapter - once.adapter_looked_up == pytest.approx(compared)
+    assert always.adapter_looked_up == always.adapter > once.adapter
 
 
 def test_vit_l_14_on_96_frames_costs_no_more_than_the_paper_says() -> None:
