@@ -102,7 +102,8 @@ def with_nearest(
         The same clips; each region costs 6·k bytes on disk, read through the page cache.
 
     Raises:
-        BadInput: the folder cannot be written, and there is no room for a temporary file.
+        BadInput: features of a clip are no finite numbers, as after damage to a cache; or the
+            folder cannot be written, and there is no room for a temporary file.
     """
     count, top_k = int(clips.rows.max()) + 1, min(top_k, len(entities))
     key = " ".join([*clips.contents, clips.stored, corpus, str(top_k), str(count)])
@@ -197,7 +198,7 @@ def _unnamed(shape: tuple[int, ...], folder: Path) -> np.memmap[Any, Any]:
 
 
 def _look_up(clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any]) -> None:
-    shape = table.shape
+    shape, names = table.shape, dict(zip(clips.rows.tolist(), clips.videos, strict=True))
     every = replace(clips, rows=torch.arange(shape[0]), labels=torch.zeros(shape[0]).long())
     parts = torch.arange(shape[0] * shape[1]).split(_VIEWS)
     batches = every.batches(parts, entities.device)
@@ -205,6 +206,10 @@ def _look_up(clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any]) -> No
         for item, regions in zip(part.tolist(), batch.regions, strict=True):
             cosines, found = nearest(regions, entities, shape[-1])
             row, view = divmod(item, shape[1])
+            if not cosines.isfinite().all():
+                cause = f"features of {names.get(row, f'row {row}')} are no finite numbers"
+                mend = "see what `alt-features verify` says of them"
+                raise BadInput(", ".join(map(str, clips.sources)), cause, mend)
             table["cosine"][row, view] = cosines.cpu().numpy()
             table["entity"][row, view] = found.cpu().numpy()
     table.flush()

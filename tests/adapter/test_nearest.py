@@ -3,7 +3,9 @@ import os
 import shutil
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -95,6 +97,21 @@ def test_a_look_up_of_what_cannot_be_is_told_of(task, tmp_path, name: str, value
     clips.fetch(torch.tensor([0, 1]))
     with pytest.raises(BadInput, match=rf"{path}: is damaged; remove it"):
         clips.fetch(torch.tensor([6]))
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_features_that_are_no_numbers_are_told_of_before_any_is_looked_up(
+    task, tmp_path: Path, in_memory: bool
+) -> None:
+    (path,) = task.clips.sources
+    with h5py.File(path, "r+") as file:
+        file["regions"][3, 0, 1, 0] = np.nan
+    broken = open_clips(path, in_memory)
+    told = rf"{path}: features of {broken.videos[3]} are no finite numbers; see what `alt-features"
+    for _ in range(2):
+        with pytest.raises(BadInput, match=told):
+            as_read(replace(task, clips=broken), FROZEN)
+        assert not list(tmp_path.glob("*.nearest-*"))
 
 
 @pytest.fixture
