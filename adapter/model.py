@@ -97,7 +97,8 @@ class Reading(NamedTuple):
         glance: (batch, dim), the mean class token, as much of it as counts.
         member: (batch, tracks, frames, regions), one where a region belongs to a track. Class
             tokens belong to none, nor do regions of entities that were not followed.
-        aligned: each region's entity; None when there are none, only learned vectors.
+        aligned: each region's entity, whose text it took (`Align.order`); None when there are none,
+            only learned vectors.
     """
 
     words: Tensor
@@ -257,13 +258,14 @@ class Adapter(Recogniser):
         importance = self.importance(state)[..., 0].float()
         # Evidence² is the prior; a track without any evidence must not count.
         importance = importance + 2 * tracks.evidence.clamp_min(1e-3).log()
+        taken = aligned._replace(entity=self.align.order[aligned.entity])
         return Reading(
             words.float(),
             self.direction(state).float(),
             importance.log_softmax(dim=-1),
             self.config.class_token * mean_class_token(clips.regions),
             F.pad(tracks.member, (1, 0)),
-            None if isinstance(self.align, LearnedWords) else aligned,
+            None if isinstance(self.align, LearnedWords) else taken,
         )
 
     def spoken(self, reading: Reading, label: Tensor) -> Tensor:

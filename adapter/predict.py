@@ -168,7 +168,11 @@ def _rows(run: Run, labelling: Labelling, cache: FeatureCache, top: int) -> Iter
         if entry.status != "ok":
             yield Prediction(video=entry.video, truth=truth, error=entry.error)
             continue
-        clips = store.fetch(torch.full_like(views, row), views).to(labelling.text.device)
+        try:
+            clips = store.fetch(torch.full_like(views, row), views).to(labelling.text.device)
+        except BadInput as error:
+            yield Prediction(video=entry.video, truth=truth, error=f"{error.cause}; {error.mend}")
+            continue
         found = judge(run, labelling, entry.video, clips, top, truth)
         if not math.isfinite(found.labels[0].score):
             error = "its features are no finite numbers; see what `alt-features verify` says"

@@ -172,6 +172,18 @@ def test_the_order_of_regions_does_not_matter() -> None:
         )
 
 
+def test_entities_are_those_whose_text_is_read_though_words_are_shuffled() -> None:
+    model = moved(recogniser("alt-shuffled").eval())
+    assert isinstance(model, Adapter)
+    near = torch.tensor([[[7, 7, 7, 7, 8], [9, 8, 8, 3, 3]]])
+    reading = model.read(seeing(near[0].tolist()))
+    assert not torch.equal(model.align.order[near], near)
+    assert torch.equal(reading.aligned.entity, model.align.order[near])
+    for track, member in zip(reading.words[0], reading.member[0], strict=True):
+        for taken in reading.aligned.entity[0][member.bool()].tolist():
+            assert torch.equal(track, model.align.entities[taken])
+
+
 def test_a_tracks_share_in_a_label_is_divided_among_its_regions() -> None:
     model = moved(recogniser().eval())
     assert isinstance(model, Adapter)

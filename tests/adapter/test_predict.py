@@ -201,6 +201,13 @@ def test_a_row_of_no_finite_numbers_is_told_of_and_not_scored(
     assert damaged[1].labels == damaged[1].entities == ()
     assert damaged[1].error.startswith("its features are no finite numbers; see what")
     assert damaged[:1] + damaged[2:] == whole[:1] + whole[2:]
+    torn = tmp_path / "torn.h5"
+    torn.write_bytes(archive.read_bytes())
+    with h5py.File(torn, "r+") as file:
+        file["patch_region"][1] = 250
+    damaged = list(predict_cached(predictor.run, torn))
+    assert damaged[1].error.startswith("is damaged (row 1 has patches in regions that do not exist")
+    assert damaged[:1] + damaged[2:] == whole[:1] + whole[2:]
     with pytest.raises(BadInput, match=r"1 clip's score is no number: <b>hugging/1.mp4"):
         probabilities(predictor.run.model, open_clips([path]), predictor.run.labels)
 
