@@ -26,7 +26,7 @@ from adapter.flops import Cost, cost
 from adapter.model import Method
 from adapter.protocols_trained import SHOTS
 from adapter.runs import read_config, unfinished
-from adapter.settings import configs, read_by
+from adapter.settings import STUDY, configs, read_by
 from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.manifest import patch_dtype
@@ -194,7 +194,10 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
     Raises:
         BadInput: no such model or setting, or not said of how many classes shots are drawn.
     """
-    model, train = configs(recipe.settings)
+    closed = {"method": "name it among methods", "seed": "say how many seeds there are"}
+    if recipe.protocol != "zero-shot":
+        closed["patience"] = STUDY["patience"]
+    model, train = configs(recipe.settings, closed)
 
     def counted(cache: Cache) -> Cost:
         return cost(recipe.model, recipe.merge, cache.frames, cache.view_count, entities, model)

@@ -93,6 +93,28 @@ def test_base_to_novel_costs_sixteen_shots_of_half_the_classes() -> None:
         expect(unsaid)
 
 
+@pytest.mark.parametrize(
+    ("setting", "protocol", "mend"),
+    [
+        ("method=linear", "zero-shot", "name it among methods"),
+        ("seed=4", "supervised", "say how many seeds there are"),
+        ("patience=4", "supervised", "leave it out"),
+    ],
+)
+def test_a_setting_that_the_commands_would_refuse_is_refused_where_costs_are_shown(
+    setting: str, protocol: str, mend: str
+) -> None:
+    recipe = load("k400-b16").model_copy(update={"settings": (setting,), "protocol": protocol})
+    with pytest.raises(BadInput, match=f"--set .*: cannot be set here; {mend}"):
+        expect(recipe)
+
+
+def test_patience_may_be_set_where_a_run_is_trained() -> None:
+    assert expect(
+        load("k400-b16").model_copy(update={"settings": ("patience=4",), "protocol": "zero-shot"})
+    )
+
+
 def test_costs_grow_with_seeds_and_views_and_shrink_with_bytes() -> None:
     recipe = load("k400-b16")
     once, runs = expect(recipe), recipe.model_copy(update={"seeds": 2 * recipe.seeds})
