@@ -27,7 +27,6 @@ _ALIGNING = {"align", "top_k", "project", "explore", "temperature", "temperature
 _SHAPE = ({*ModelConfig.model_fields} | _ALIGNING) - {"method"}
 # Settings of what is trained, and of how its words are chosen, that have no effect on a method.
 UNREAD: dict[Method, set[str]] = {
-    "clip": _SHAPE,
     "linear": _SHAPE,
     "temporal": _SHAPE - {"layers", "mlp_ratio", "dropout"},
     "alt-learned": _ALIGNING,

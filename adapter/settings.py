@@ -40,8 +40,8 @@ def configs(
         given: values that have options of their own, which alone set them.
 
     Raises:
-        BadInput: no such setting, one that cannot be set here or has no effect, or a value that it
-            cannot take.
+        BadInput: no such setting, one that cannot be set here or has no effect, a value that it
+            cannot take, or a method given that has nothing to train.
     """
     values: dict[str, Any] = dict(given)
     closed = {**(instead or {}), **{name: f"use --{name}" for name in given}}
@@ -59,6 +59,9 @@ def configs(
             names = ", ".join(sorted(known - closed.keys()))
             raise BadInput(f"--set {name}", "no such setting", f"settings are {names}")
     model, train = _made(ModelConfig, values), _made(TrainConfig, values)
+    if given.get("method") == "clip":
+        mend = "name another: it is scored beside every run"
+        raise BadInput("--method clip", "has nothing to train", mend)
     for name in values if "method" in given else ():
         if name in UNREAD.get(model.method, ()):
             cause = f"has no effect on {model.method}"

@@ -59,6 +59,12 @@ def test_a_temperature_is_refused_where_nothing_is_chosen_by_it(name: str) -> No
         assert getattr(configs([f"{name}=0.1", *shape])[1], name) == 0.1
 
 
+def test_what_has_nothing_to_train_is_not_trained() -> None:
+    for make in (lambda: configs([], method="clip"), lambda: grid(["lr=1,2"], method="clip")):
+        with pytest.raises(BadInput, match="--method clip: has nothing to train; name another"):
+            make()
+
+
 @pytest.mark.parametrize(
     ("method", "setting", "reads"),
     [
@@ -66,7 +72,6 @@ def test_a_temperature_is_refused_where_nothing_is_chosen_by_it(name: str) -> No
         ("temporal", "tracks=8", ("layers=2", "dropout=0.2")),
         ("alt-learned", "top_k=2", ("tracks=8", "pool=true")),
         ("alt-learned", "temperature=0.1", ()),
-        ("clip", "width=64", ()),
     ],
 )
 def test_a_setting_that_a_method_does_not_read_is_refused(
