@@ -16,7 +16,7 @@ from adapter.baselines import build
 from adapter.data import SCORED, ClipSet, open_clips
 from adapter.evaluate import Metrics, measure, probabilities, right
 from adapter.labelling import Labelling
-from adapter.leaks import warn_of_trained
+from adapter.leaks import warn_of_repeats, warn_of_trained
 from adapter.model import Method, ModelConfig
 from adapter.nearest import as_read
 from adapter.statistics import Interval, Paired, bootstrap, paired
@@ -139,6 +139,7 @@ def open_tests(paths: Mapping[str, Path | str], task: Task) -> list[Column]:
         clips = open_clips(path, scored=True, parts=SCORED)
         same_features(clips.facts, task.clips.facts, path)
         warn_of_trained(clips, task.clips.videos, name)
+        warn_of_repeats(clips)
         labelling = task.vocabulary.choose(clips=clips)
         tests.append(Column(name, clips.relabelled(labelling.names, path), labelling))
     return tests

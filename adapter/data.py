@@ -251,12 +251,6 @@ def open_clips(
             if left_out["unlabelled"]
             else "extract it again, or give another",
         )
-    if scored and (again := len(videos) - len(set(videos))):
-        names = f"{again} of {len(videos)} rows of {', '.join(str(cache.path) for cache in caches)}"
-        warnings.warn(
-            f"{names} have the name of a video in another row: if it is the same, it counts again",
-            stacklevel=2,
-        )
     streamed = Streamed(caches, rows)
     frames = facts.view_count * facts.frames
     size = 2 * len(rows) * frames * facts.regions * (facts.dim + PLACE)

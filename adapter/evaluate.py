@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from adapter.baselines import MeanPooled
 from adapter.data import SCORED, ClipSet, Paths, open_clips
 from adapter.labelling import Labels
-from adapter.leaks import warn_of_choice, warn_of_trained
+from adapter.leaks import warn_of_choice, warn_of_repeats, warn_of_trained
 from adapter.model import Recogniser
 from adapter.processes import gathered, processes
 from adapter.statistics import paired
@@ -190,6 +190,7 @@ def evaluate_run(
     same_features(clips.facts, run.config.features, clips.sources[0])
     warn_of_trained(clips, run.videos, clips.sources[0])
     warn_of_choice(clips, run.val_videos, clips.sources[0])
+    warn_of_repeats(clips)
     chosen = run.vocabulary.choose(labels, clips)
     clips = clips.relabelled(chosen.names, chosen.source)
     chances = probabilities(run.model, clips, chosen.text, batch_size)

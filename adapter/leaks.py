@@ -1,4 +1,4 @@
-"""Clips to score that what scores them knows already, by the names of their videos."""
+"""Clips to score that make a score say less, known by the names of their videos."""
 
 import warnings
 from collections.abc import Iterable
@@ -26,6 +26,18 @@ def warn_of_choice(clips: ClipSet, videos: Iterable[str], source: object) -> Non
         source: of the clips.
     """
     _warn(clips, videos, source, "that the epoch was chosen by", "their scores flatter the run")
+
+
+def warn_of_repeats(clips: ClipSet) -> None:
+    """Warn of clips to score that may be there twice, as where a video is in two caches.
+
+    Args:
+        clips: to score.
+    """
+    if again := len(clips) - len(set(clips.videos)):
+        names = f"{again} of {len(clips)} rows of {', '.join(map(str, clips.sources))}"
+        cause = "have the name of a video in another row: if it is the same, it counts again"
+        warnings.warn(f"{names} {cause}", stacklevel=3)
 
 
 def _warn(clips: ClipSet, videos: Iterable[str], source: object, known: str, so: str) -> None:

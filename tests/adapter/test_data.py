@@ -8,6 +8,7 @@ import torch
 
 from adapter.clips import Clips
 from adapter.data import SCORED, hold_out, open_clips
+from adapter.leaks import warn_of_repeats
 from adapter.stores import place
 from corpus.errors import BadInput
 from extract.store import FeatureCache
@@ -124,13 +125,13 @@ def test_several_caches_are_one_set_with_classes_united_by_how_they_read(write_c
 def test_a_video_that_is_scored_several_times_is_told_of(write_cache) -> None:
     one = write_cache("one.h5", folder="test")
     other = write_cache("other.h5", per_class=2, folder="test", seed=1)
-    with pytest.warns(UserWarning, match=r"8 of 24 rows of .*one\.h5, .*other\.h5 have the name"):
-        clips = open_clips([one, other], scored=True)
+    clips = open_clips([one, other], scored=True)
     assert len(clips) == 24
+    with pytest.warns(UserWarning, match=r"8 of 24 rows of .*one\.h5, .*other\.h5 have the name"):
+        warn_of_repeats(clips)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        open_clips([one], scored=True)
-        open_clips([one, other])
+        warn_of_repeats(open_clips([one], scored=True))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from adapter import runs, training
 from adapter.baselines import MeanPooled
+from adapter.compare import open_tests
 from adapter.data import open_clips
 from adapter.evaluate import evaluate, evaluate_run
 from adapter.model import ModelConfig
@@ -301,6 +303,24 @@ def test_evaluation_scores_the_test_split_and_tells_of_clips_trained_on(
         assert evaluate_run(run, [path])["named_as_in_training"] == 16
     (tmp_path / "run" / "videos.json").unlink()  # as in a run of before there was one
     assert evaluate_run(Run.load(tmp_path / "run"), [path])["named_as_in_training"] == 0
+
+
+def test_scoring_a_video_twice_is_told_of(task, tmp_path: Path, write_cache, mini) -> None:
+    train_run(task, ModelConfig(method="linear"), QUICK, tmp_path / "run")
+    run = Run.load(tmp_path / "run")
+    one, other = (
+        write_cache(f"{seed}.h5", backbone=mini, seed=seed, folder="test") for seed in (1, 2)
+    )
+    for score in (
+        lambda: evaluate_run(run, [one, other]),
+        lambda: zero_shot([run], "ep2", [one, other]),
+    ):
+        with pytest.warns(UserWarning, match="16 of 32 rows of .* counts again"):
+            score()
+    with h5py.File(one, "r+") as file:  # as where a list names it under two classes
+        file["video"][1] = file["video"][0]
+    with pytest.warns(UserWarning, match=r"1 of 16 rows of .*1\.h5 .* counts again"):
+        open_tests({"test": one}, task)
 
 
 def test_scoring_the_clips_that_chose_the_epoch_is_told_of(
