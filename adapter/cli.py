@@ -38,7 +38,8 @@ def train(
         list[Path] | None,
         typer.Option(
             help="Cache to choose the best epoch by. Without: the features' own validation "
-            "split, else a tenth of each class that has ten clips, else the last epoch is the best."
+            "split, else a tenth of each class that has ten clips, where these are twenty or more; "
+            "else the last epoch is the best."
         ),
     ] = None,
     corpus: Corpus = None,

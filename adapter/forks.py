@@ -57,9 +57,9 @@ def forked(workers: int) -> Engine:
                     pool.shutdown(cancel_futures=True)  # else all jobs would be done first
                     raise
         except BrokenProcessPool as error:
-            raise RunFailed(
-                "adapters", "a process that trained one was killed", "use fewer workers"
-            ) from error
+            cause = "a process that trained one was killed, as when memory runs out"
+            mend = "run it again on fewer cores (taskset), or with less beside it"
+            raise RunFailed("adapters", cause, mend) from error
         finally:
             _shared = ((), ())
 

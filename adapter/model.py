@@ -61,9 +61,10 @@ class ModelConfig(BaseModel):
         convolution: let a depthwise convolution over time change paths before that.
         place: whether paths know where in the frame an entity is.
         content: let tracks read one another's looks beside their paths.
-        class_token: how much the cosine of the mean class token counts beside the tracks.
+        class_token: how much the class tokens' cosines, their mean over frames, count beside the
+            tracks.
         gate: let tracks count by a learned factor that starts at zero, so that the untrained
-            adapter is zero-shot CLIP.
+            adapter ranks the labels of a view as zero-shot CLIP does.
         pool: let the tracks' weighted mean stand for the clip (paper), in place of a mixture.
     """
 

@@ -175,8 +175,8 @@ def _rows(run: Run, labelling: Labelling, cache: FeatureCache, top: int) -> Iter
             continue
         found = judge(run, labelling, entry.video, clips, top, truth)
         if not math.isfinite(found.labels[0].score):
-            error = "its features are no finite numbers; see what `alt-features verify` says"
-            found = Prediction(video=entry.video, truth=truth, error=error)
+            why = "its features are no finite numbers; see what `alt-features verify` says"
+            found = Prediction(video=entry.video, truth=truth, error=why)
         yield found
 
 

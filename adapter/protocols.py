@@ -19,7 +19,7 @@ from adapter.compare import Cell, Column, Score, Spread, cell, scored, spread
 from adapter.data import SCORED, ClipSet, Paths, listed, open_clips
 from adapter.evaluate import probabilities
 from adapter.labelling import Vocabulary
-from adapter.leaks import warn_of_choice, warn_of_trained
+from adapter.leaks import warn_of_choice, warn_of_repeats, warn_of_trained
 from adapter.runs import Run
 from adapter.task import same_features
 from corpus.errors import BadInput
@@ -145,6 +145,7 @@ def zero_shot(
         same_features(clips.facts, first.config.features, path)
         warn_of_trained(clips, {video for run in runs for video in run.videos}, path)
         warn_of_choice(clips, {video for run in runs for video in run.val_videos}, path)
+        warn_of_repeats(clips)
     clip = MeanPooled(first.config.scale).to(first.labels.device)
     columns = list(_parts(first.vocabulary, protocol, sets, features, lists))
     cells, parts = [], []
@@ -202,12 +203,12 @@ def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
         if seeds[method] != seeds[order[-1]]:
             cause = f"seeds of {method} are {seeds[method]}, of {order[-1]} {seeds[order[-1]]}"
             raise BadInput("--run", cause, "give runs of each method with the same seeds")
-    for method, group in groups.items():
-        for run in group[1:]:
-            theirs, ours = _decided(group[0]), _decided(run)
+    for name, (first, *others) in groups.items():
+        for run in others:
+            theirs, ours = _decided(first), _decided(run)
             if theirs != ours:
-                apart = f"{group[0].folder} ({differs(theirs, ours, 'here')})"
-                cause = f"differs in more than its seed from the other run of {method}, {apart}"
+                apart = f"{first.folder} ({differs(theirs, ours, 'here')})"
+                cause = f"differs in more than its seed from the other run of {name}, {apart}"
                 raise BadInput(run.folder, cause, "train both alike but for --seed")
     for run in runs:
         same_features(run.config.features, runs[0].config.features, run.folder)

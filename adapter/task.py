@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adapter.data import ClipSet, Paths, hold_out, listed, open_clips, part_of
 from adapter.labelling import Vocabulary
-from adapter.leaks import warn_of_trained
+from adapter.leaks import warn_of_repeats, warn_of_trained
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone, load_again
 from corpus.errors import BadInput
@@ -115,7 +115,8 @@ def open_task(
             trained on.
         val: cache to choose the best epoch by; of one that has other splits too, its validation
             split. Without any: the features' own validation split, else a tenth of each class
-            that has ten clips, else nothing (`adapter.data.hold_out`).
+            that has ten clips where these are twenty or more, else nothing
+            (`adapter.data.hold_out`).
         corpus: folder of a corpus. Without it, one in `corpora` that covers the classes for this
             backbone, else one built for them and saved there.
         prompts: for labels.
@@ -146,6 +147,7 @@ def open_task(
         validation = "held out" if held is not None else "none"
     if held is not None:
         warn_of_trained(held, clips.videos, held.sources[0])
+        warn_of_repeats(held)
     say(f"opening {clips.facts.backbone}")
     backbone = backbone_of(clips.facts, features[0], device)
     return Task(
@@ -239,6 +241,10 @@ def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | N
     val = [i for i, part in enumerate(parts) if part == "validation"]
     rest = [i for i, part in enumerate(parts) if part == "training"]
     decoded = [i for i in rest if clips.seen[i]]
+    if rest and not decoded:
+        cause = f"none of its {counted(len(rest), 'training clip')} could be decoded"
+        mend = "see alt-features info, mend what it tells of, and extract with --retry-failed"
+        raise BadInput(source, cause, mend)
     if not decoded:
         splits = ", ".join(sorted({clips.splits[i] for i in clips.seen.nonzero()[:, 0].tolist()}))
         raise BadInput(

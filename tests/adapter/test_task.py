@@ -1,4 +1,5 @@
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,23 @@ def test_validation_clips_are_given_or_split_or_held_out_or_none(
     assert task.clips.left_out == {"of a test split": 16}
     with pytest.raises(BadInput, match="all its rows are of split test01: none to train on"):
         open_task([test], corpus=corpus)
+    broken = write_cache("broken.h5", backbone=mini, per_class=0, failed=3)
+    with pytest.raises(BadInput, match=r"broken\.h5: none of its 3 training clips could be"):
+        open_task([broken, val], corpus=corpus)
+
+
+def test_videos_that_are_there_twice_are_told_of_where_they_are_scored_and_not_where_trained_on(
+    write_cache, mini, corpus: Path
+) -> None:
+    one = write_cache("one.h5", backbone=mini)
+    again = write_cache("again.h5", backbone=mini, per_class=2, seed=1)
+    twice = write_cache("twice.h5", backbone=mini, folder="val", split="val")
+    thrice = write_cache("thrice.h5", backbone=mini, folder="val", split="val", seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_task([one, again], [twice], corpus)
+    with pytest.warns(UserWarning, match=r"16 of 32 rows of .*twice\.h5, .*thrice\.h5 have"):
+        open_task([one], [twice, thrice], corpus)
 
 
 def test_of_a_cache_given_to_validate_with_only_its_validation_split_is_taken(
