@@ -15,6 +15,7 @@ from corpus.errors import BadInput
 
 _LONGEST = 100_000  # characters of a label; spaCy reads no more than ten times that
 _BUNDLED = Path(__file__).parent / "label_sets"
+_NUMBERED = re.compile(r"\s*(\d{1,9})[\s,;.:)]+\S")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DOT = re.compile(r"(?<=[a-z])\.(?=[A-Z])")
 _INTO = re.compile(r"(?<=[a-z]{2})2(?=[a-z]{2})")
@@ -92,9 +93,8 @@ def label_set(name: str, labels: list[str]) -> LabelSet:
             raise BadInput(name, cause, "put one label on each line")
         first = seen.setdefault(label.casefold(), line)
         if first != line:
-            raise BadInput(
-                name, f"lines {first} and {line} are the same label {label!r}", "keep one of them"
-            )
+            cause = f"labels {first} and {line} are the same, {labels[first - 1]!r} and {label!r}"
+            raise BadInput(name, cause, "keep one of them")
     return LabelSet(Path(name).stem, tuple(labels))
 
 
@@ -127,8 +127,10 @@ def check_label(label: str, sets: list[LabelSet]) -> str:
         BadInput: no set has it.
     """
     every = [known for group in sets for known in group.labels]
+    if label in every:
+        return label
     for known in every:
-        if label == known or readable(label) == readable(known):
+        if readable(label) == readable(known):
             return known
     near = difflib.get_close_matches(label, every, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "choose one of the set"
@@ -167,11 +169,10 @@ def _check_list(name: str, text: str) -> None:
             pass
         else:
             raise BadInput(name, "is JSON, and no list of labels", "put one label on each line")
-    lines = text.split("\n")
-    numbered = [line.split(maxsplit=1) for line in lines if line.strip()]
-    for first in (0, 1):
-        if len(numbered) > 1 and all(
-            len(parts) == 2 and parts[0] == str(number)
-            for number, parts in enumerate(numbered, first)
-        ):
-            raise BadInput(name, "has a number before each label", "leave the numbers out")
+    lines = [line for line in text.split("\n") if line.strip()]
+    numbers = [found and int(found[1]) for found in map(_NUMBERED.match, lines)]
+    if numbers[:1] == [None] and all(set(",;\t") & set(line) for line in lines):
+        numbers = numbers[1:]  # the first line says what the columns are
+    if len(numbers) > 1 and any(numbers == [*range(n, n + len(numbers))] for n in (0, 1)):
+        cause = "has a number before each label"
+        raise BadInput(name, cause, "leave the numbers out, and put one label on each line")

@@ -175,7 +175,7 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--dataset", "folder", "--root", "{tmp}/no"], "{tmp}/no: no such folder;"),
         (["--dataset", "folder", "--root", "{tmp}/empty"], "{tmp}/empty: empty folder;"),
         (["--dataset", "imagenet", "--root", "{tmp}"], "--dataset imagenet: no such dataset;"),
-        (["--labels", "{tmp}/twice.txt"], "{tmp}/twice.txt: lines 1 and 3 are the same label"),
+        (["--labels", "{tmp}/twice.txt"], "{tmp}/twice.txt: labels 1 and 3 are the same"),
         (["--labels", "{tmp}/one.txt"], "the class 'b' is not among the 1 label of"),
         (["--model", "ViT-Q-99"], "--model ViT-Q-99: open_clip knows no such model;"),
         (["--model", "RN50"], "--model: its image tower is a ModifiedResNet"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.errors import BadInput
-from corpus.labels import bundled, check_label, label_set, load_labels, readable
+from corpus.labels import LabelSet, bundled, check_label, label_set, load_labels, readable
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,9 @@ def test_reading_a_label_twice_changes_nothing_more(name: str) -> None:
     [
         ("1 ApplyEyeMakeup\n2 Archery\n", "has a number before each label; leave the numbers"),
         ("0\tarchery\n1\tsinging\n\n", "has a number before each label"),
+        ("1. archery\n2. singing\n", "has a number before each label"),
+        ("id,name\n0,abseiling\n1,air drumming\n", "has a number before each label"),
+        ("id\tname\n1\tarchery\n2\tsinging\n", "has a number before each label"),
         ('{"Approaching something": "0",\n "Bending something": "1"}', "is JSON, and no list"),
         ('["archery", "singing"]\n', "is JSON, and no list of labels; put one label on each line"),
     ],
@@ -131,7 +134,7 @@ def test_the_folders_of_a_dataset_are_labels(tmp_path: Path) -> None:
         (b"", "holds no label"),
         (b"\n\n", "holds no label"),
         (b"run\n\nswim\n", "line 2 is empty"),
-        (b"Archery\nrun\narchery\n", "lines 1 and 3"),
+        (b"Archery\nrun\narchery\n", "labels 1 and 3"),
         (b"\xff\xfe\x00run", "not UTF-8"),
     ],
 )
@@ -144,6 +147,13 @@ def test_a_list_whose_lines_are_no_class_indices_is_refused(
         load_labels(str(path))
 
 
+def test_two_folders_of_one_label_are_named(tmp_path: Path) -> None:
+    for name in ("A", "a", "b"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(BadInput, match="labels 1 and 2 are the same, 'A' and 'a'; keep one"):
+        load_labels(str(tmp_path))
+
+
 def test_a_misspelt_set_gets_a_suggestion() -> None:
     with pytest.raises(BadInput, match="did you mean k400"):
         load_labels("k40")
@@ -152,6 +162,8 @@ def test_a_misspelt_set_gets_a_suggestion() -> None:
 def test_a_label_is_found_in_its_set_however_it_is_spelled() -> None:
     sets = load_labels("ucf101")
     assert check_label("pommel horse", sets) == "PommelHorse"
+    alike = [LabelSet("mine", ("PlayingGuitar", "playing guitar"))]
+    assert [check_label(label, alike) for label in alike[0].labels] == [*alike[0].labels]
     with pytest.raises(BadInput, match="is not in ucf101"):
         check_label("flying to the moon", sets)
 
