@@ -110,18 +110,21 @@ def unite(found: dict[str, list[Found]], options: Options) -> list[Entity]:
 
 
 def _unite(group: list[tuple[str, Found]], options: Options, every: int) -> Entity:
-    # A label's own word for a sense is what it will be looked for by, not a synonym's from a gloss.
+    # What every label has goes by its own name. Else a label's own word for a sense is what it will
+    # be looked for by, not a synonym's from a gloss.
+    always = [entity.unit for _, entity in group if entity.always]
     own = [entity.unit for _, entity in group if entity.source == "label"]
-    names = Counter(own or [entity.unit for _, entity in group])
+    names = Counter(always or own or [entity.unit for _, entity in group])
     unit = min(names, key=lambda name: (-names[name], name))
     first = min((e for _, e in group if e.unit == unit), key=lambda e: (e.margin, e.description))
+    kind = Counter(sorted(e.kind for _, e in group)).most_common(1)[0][0]
     labels = sorted({label for label, _ in group})
     return Entity(
         unit=unit,
-        kind=Counter(sorted(e.kind for _, e in group)).most_common(1)[0][0],
+        kind=kind,
         synset=first.synset,
         description=first.description,
-        text=options.templates[0].format(unit=unit, description=first.description, kind=first.kind),
+        text=options.templates[0].format(unit=unit, description=first.description, kind=kind),
         sources=tuple(sorted({entity.source for _, entity in group})),
         labels=() if len(labels) == every else tuple(labels),
         score=max(entity.score for _, entity in group),

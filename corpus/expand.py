@@ -122,12 +122,11 @@ def entities(
     shorter = _wanted([short for short in shorter if short.unit not in BODY], options)
     plainer = _likely(plausible.rated(shorter, parsed, meanings))
     kept = _distinct(kept, plainer, parsed)[: options.cap]
-    taken = {found.unit for found in kept} | set(parsed.excluded)
-    if options.roles and "person" not in taken:
-        kept.append(_default("person", "person.n.01"))
-    if options.body:
-        kept += [_default(u, name) for u, name in BODY.items() if u not in taken]
-    return kept
+    taken = {name for found in kept for name in (found.unit, found.synset)} | set(parsed.excluded)
+    always = {"person": "person.n.01"} if options.roles else {}
+    always |= BODY if options.body else {}
+    # A trunk is the torso: the sense is there already, by the label's own word.
+    return kept + [_default(u, name) for u, name in always.items() if taken.isdisjoint((u, name))]
 
 
 def _says_nothing(verb: str, sense: Sense) -> bool:
@@ -163,8 +162,6 @@ def _named(
             if not options.first_sense:
                 sense = disambiguate.as_thing(sense)
             kind = kinds.kind_of(sense.synset)
-            if unit.place and kind == "object" and kinds.is_scene(sense.synset):
-                kind = "scene"
             yield Found(
                 _spelled(unit.text, sense),
                 sense.synset.name(),

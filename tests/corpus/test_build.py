@@ -10,6 +10,8 @@ import torch
 import corpus
 from corpus import build as building
 from corpus.build import Entity
+from corpus.options import Options
+from corpus.relations import Found
 from corpus.textspace import TextSpace, _probes
 
 
@@ -24,6 +26,30 @@ def _entity(unit: str, score: float, label: str, text: str = "a ball that is thr
         labels=(label,),
         score=score,
     )
+
+
+def _found(unit: str, source: str, kind: str = "object", synset: str | None = None) -> Found:
+    return Found(unit, synset, kind, "what it is", source, 1.0)
+
+
+def test_what_every_label_has_keeps_its_name_where_one_label_has_another_for_it() -> None:
+    foot = "foot.n.01"
+    found = {
+        "tickling human foot": [_found("human foot", "label", "body_part", foot)],
+        "archery": [_found("foot", "default", "body_part", foot)],
+    }
+    (entity,) = building.unite(found, Options())
+    assert (entity.unit, entity.labels) == ("foot", ())
+    assert entity.text.startswith("foot")
+
+
+def test_an_entity_s_text_is_that_of_its_kind() -> None:
+    kinds = {"capoeira": "motion", "learning capoeira": "object", "watching capoeira": "object"}
+    found = {label: [_found("capoeira", "label", kind)] for label, kind in kinds.items()}
+    options = Options(templates=("{kind} {unit}: {description}",))
+    (entity,) = building.unite(found, options)
+    assert entity.text == "object capoeira: what it is"
+    assert building.prompts(entity, options) == [entity.text]
 
 
 def test_of_entities_that_say_and_mean_the_same_the_surer_one_stays_with_all_labels() -> None:
