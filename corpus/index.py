@@ -129,7 +129,10 @@ class Corpus:
         found = building.analyse(sets, settings, overrides, term, one, known)
         entities = building.unite(found, settings)
         if not entities:
-            raise BadInput("labels", "give no entity", "check that they are action names")
+            kinds = ("instruments", "scenes", "roles", "body")
+            off = [kind for kind in kinds if not getattr(settings, kind)]
+            expand = f", or expand them: without {', '.join(off)}, none is left" if off else ""
+            raise BadInput("labels", "give no entity", f"check that they are action names{expand}")
         if settings.random_entities is not None:
             entities = control.randomised(entities, settings.random_entities, settings.templates[0])
         rows = reuse._rows() if reuse else {}

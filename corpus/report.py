@@ -205,7 +205,7 @@ def plot(corpus: Corpus, path: Path | str) -> None:
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     with atomic_file(path) as draft:
-        figure.savefig(draft, dpi=144, metadata={} if path.suffix == ".png" else None)
+        figure.savefig(draft, dpi=144, metadata={} if path.suffix.lower() == ".png" else None)
 
 
 def plane(embeddings: np.ndarray) -> np.ndarray:

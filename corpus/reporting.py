@@ -21,11 +21,11 @@ def stats(
 ) -> None:
     """Count what a corpus holds; list the labels with fewer than 3 entities of their own."""
     from corpus import report
-    from corpus.errors import BadInput
+    from corpus.atomic import check_kind
     from corpus.index import Corpus
 
-    if plot is not None and plot.suffix not in (".png", ".svg", ".pdf"):
-        raise BadInput(plot, "is no picture that we draw", "end it in .png, .svg or .pdf")
+    if plot is not None:
+        check_kind(plot, ".png", ".svg", ".pdf")
     opened = Corpus.load(corpus)
     facts = report.stats(opened)
     if plot is not None:

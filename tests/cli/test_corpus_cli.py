@@ -333,7 +333,10 @@ def test_help_shows_its_brackets_and_the_environment_does_not_choose_senses(
         (("search", "horse", "--corpus", "nowhere"), "is no corpus"),
         (("search", " ", "--corpus", "nowhere"), "is empty"),
         (("stats", "nowhere"), "is no corpus"),
-        (("stats", "nowhere", "--plot", "a.jpg"), "a.jpg: is no picture that we draw; end it in"),
+        (
+            ("stats", "nowhere", "--plot", "a.jpg"),
+            "a.jpg: is not called *.png or *.svg",
+        ),
         (("measure", "nowhere.jsonl"), "cannot be read"),
     ],
 )

@@ -265,10 +265,19 @@ def test_odd_labels_make_a_corpus_that_is_kept_under_them(
 
 
 def test_labels_that_differ_in_case_only_and_empty_lists_are_refused(mini: Backbone) -> None:
-    with pytest.raises(BadInput, match="same label"):
+    with pytest.raises(BadInput, match="labels 1 and 2 are the same, 'Archery' and 'archery'"):
         Corpus.build(["Archery", "archery"], mini)
     with pytest.raises(BadInput, match="no label"):
         Corpus.build([], mini)
+
+
+def test_labels_that_name_nothing_by_themselves_are_to_be_expanded(mini: Backbone) -> None:
+    bare = {name: False for name in ("instruments", "scenes", "roles", "body")}
+    told = (
+        "give no entity; check .*, or expand them: without instruments, scenes, roles, body, none"
+    )
+    with pytest.raises(BadInput, match=told):
+        Corpus.build(["jumping", "walking"], mini, **bare)
 
 
 def test_a_corpus_of_another_backbone_is_refused(corpus: Corpus) -> None:
