@@ -1,5 +1,6 @@
 """The ablation on the demo's world: each part of ALT, its corpus, and how much is merged."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -91,11 +92,11 @@ def ablate(
     cells = compare_variants(rows, tests, range(seeds), report=lambda _: step(), engine=engine)
     record = comparison_record(cells, rows, tests, range(seeds)) | {"commit": commit()}
     write_json(here / "ablation.json", record)
+    chosen = [word for one in settings for word in ("--set", one)]
+    made = shlex.join(["alt-demo", "ablate", "--seeds", str(seeds), *chosen])
     with atomic_file(here / "table.txt") as draft:
-        draft.write_text(
-            plain([comparison_table(cells)], f"alt-demo ablate, commit {record['commit']}."),
-            encoding="utf-8",
-        )
+        words = plain([comparison_table(cells)], f"{made}, commit {record['commit']}.")
+        draft.write_text(words, encoding="utf-8")
     return cells, record
 
 

@@ -1,5 +1,6 @@
 """The demo: world → corpus → features → adapters, then one table, one picture, one measurement."""
 
+import shlex
 import subprocess
 import time
 from collections import Counter
@@ -279,12 +280,22 @@ def _of_all(task: Task, tests: Sequence[Column]) -> list[Column]:
 
 
 def _plain(outcome: Outcome) -> str:
-    setting = outcome.record["setting"]
-    made = f"alt-demo run --clips {setting['clips']} --seed {setting['seed']}"
     return plain(
         [*fitting_tables(outcome.cells, _WIDTH), *pointing_tables(outcome)],
-        f"{made}, commit {outcome.record['commit']}.",
+        f"{command(Setting(**outcome.record['setting']))}, commit {outcome.record['commit']}.",
     )
+
+
+def command(setting: Setting) -> str:
+    """Write the command that runs a setting, those of its options that are not the default's."""
+    usual, words = Setting(), ["alt-demo", "run"]
+    words += ["--clips", str(setting.clips), "--seed", str(setting.seed)]
+    if setting.seeds != usual.seeds:
+        words += ["--seeds", str(setting.seeds)]
+    if setting.shots != usual.shots:
+        words += ["--shots", ",".join(map(str, setting.shots)) or "none"]
+    words += [word for one in setting.training for word in ("--set", one)]
+    return shlex.join(words)
 
 
 def plain(shown: Sequence[Any], last: str) -> str:
