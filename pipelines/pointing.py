@@ -162,7 +162,7 @@ def measure(
         One `Alignment` for each of `merges`, for each of `among`.
 
     Raises:
-        BadInput: a video without truth, or one that cannot be decoded.
+        BadInput: a video without truth, or one that cannot be decoded or encoded.
     """
     facts = backbone.preprocess
     plan = Plan(Framing(facts.size, facts.interpolation, facts.resize_mode), frames)
@@ -185,7 +185,7 @@ def measure(
         for merge, encoder in encoders.items():
             features = next(encoder.features([(0, pixels)]))[1]
             if isinstance(features, str):
-                continue
+                raise BadInput(video, features, "measure with weights that give finite features")
             tokens = torch.from_numpy(features.regions.astype(np.float32))[:, 1:]
             areas = [
                 _areas(source, encoder.tower.grid, facts.size) for source in features.patch_region

@@ -5,6 +5,7 @@ import pytest
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
+from extract.encode import Encoder
 from pipelines import pointing
 from pipelines.pointing import _areas, _Scene, _Tally, measure
 from pipelines.world.clips import listing
@@ -106,3 +107,11 @@ def test_a_video_without_truth_is_refused(
     stray.write_bytes(videos[0].read_bytes())
     with pytest.raises(BadInput, match="no ground truth"):
         measure([stray], mini, {"it": (["ball"], np.eye(1, 128, dtype=np.float32))})
+
+
+def test_a_video_whose_features_are_none_is_refused_and_not_left_out(
+    mini: Backbone, videos: list[Path], monkeypatch
+) -> None:
+    monkeypatch.setattr(Encoder, "features", lambda self, clips: iter([(0, "are not finite")]))
+    with pytest.raises(BadInput, match=r"\.mp4: are not finite"):
+        measure(videos[:1], mini, {"it": (["ball"], np.eye(1, 128, dtype=np.float32))})
