@@ -3,7 +3,6 @@
 Figures of one run on one machine; `python -m pipelines.bench_cache --help` lists them.
 """
 
-import os
 import resource
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from extract.datasets import open_dataset
 from extract.options import Options
 from extract.run import extract
 from extract.store import FeatureCache
+from pipelines.bench_loader import forget
 
 app = command.application("Benchmarks of the feature cache.")
 _MOST = 1_000_000  # videos of a run; each is a link
@@ -136,7 +136,7 @@ def read(
     order = np.random.default_rng(seed).permutation(good).tolist()
     rates, size = [], 0
     for _ in range(turns):
-        _forget(path)
+        forget(path)
         size, began = 0, time.perf_counter()
         for start in range(0, len(order), batch):
             # As far ahead as the adapter's loader asks.
@@ -144,7 +144,7 @@ def read(
             rows = [cache.features(index) for index in order[start : start + batch]]
             size += sum(v.nbytes for row in rows for v in vars(row).values() if v is not None)
         clips = size / (time.perf_counter() - began)
-        _forget(path)
+        forget(path)
         left, block, began = size, bytearray(1 << 20), time.perf_counter()
         with path.open("rb", buffering=0) as file:
             while left > 0 and (got := file.readinto(block)):
@@ -164,13 +164,6 @@ def read(
             f"{size / 1e6:.0f} MB: clips at random {clips:.0f} MB/s, from end to end {whole:.0f} "
             f"MB/s, {clips / whole:.2f} of it"
         )
-
-
-def _forget(path: Path) -> None:
-    """Have the system drop a file from its memory."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 @app.command(epilog="Example: python -m pipelines.bench_cache int8 world --split test")

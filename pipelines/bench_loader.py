@@ -12,6 +12,7 @@ import torch
 
 from adapter.clips import Clips
 from adapter.data import open_clips
+from extract.manifest import patch_dtype
 from extract.regions import RegionEncoder
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
 
@@ -63,7 +64,7 @@ def stream(
         path = Path(name, "random.h5")
         _write(path, encoder, frames, (STEPS + 1) * batch)
         disk = _plainly(path)
-        _forget(path)
+        forget(path)
         clips = open_clips([path], in_memory=False)
         order = torch.randperm(len(clips)).split(batch)
         began = time.perf_counter()
@@ -80,14 +81,15 @@ def stream(
     return Streamed(sum(waits[1:]) / STEPS, sum(steps[1:]) / STEPS, size / 1e6, disk)
 
 
-def _forget(path: Path) -> None:
+def forget(path: Path) -> None:
     """Drop a file from the page cache, so that it has to come from the disk."""
     with path.open("rb") as file:
+        os.fsync(file.fileno())  # what is not there yet is not dropped
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _plainly(path: Path) -> float:
-    _forget(path)
+    forget(path)
     began = time.perf_counter()
     with path.open("rb", buffering=0) as file:
         while file.read(2**20):
@@ -124,10 +126,11 @@ def _write(path: Path, encoder: RegionEncoder, frames: int, clips: int) -> None:
         grid=encoder.grid,
     )
     draw = np.random.default_rng(0)
+    numbers = patch_dtype(encoder.regions)
     some = Features(
         regions=draw.standard_normal((frames, encoder.regions, encoder.dim)).astype(np.float16),
         region_size=np.ones((frames, encoder.regions), np.uint16),
-        patch_region=draw.integers(1, encoder.regions, (frames, encoder.patches), np.uint8),
+        patch_region=draw.integers(1, encoder.regions, (frames, encoder.patches), numbers),
         timestamps=np.arange(frames, dtype=np.float32),
     )
     writer = CacheWriter(path, manifest)

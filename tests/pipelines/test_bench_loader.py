@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,7 +7,8 @@ import torch
 from adapter.clips import Clips
 from corpus.backbone import Backbone
 from extract.regions import RegionEncoder
-from pipelines.bench_loader import STEPS, stream
+from extract.store import FeatureCache
+from pipelines.bench_loader import STEPS, _write, stream
 
 
 def test_every_clip_of_the_random_cache_is_streamed_once(mini: Backbone, tmp_path: Path) -> None:
@@ -21,3 +23,9 @@ def test_every_clip_of_the_random_cache_is_streamed_once(mini: Backbone, tmp_pat
     assert 0 < took.busy < 1
     assert took.disk > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_regions_of_more_numbers_than_a_byte_has_are_written(tmp_path: Path) -> None:
+    large = SimpleNamespace(merge=0, dim=4, regions=385, patches=384, grid=(16, 24))
+    _write(tmp_path / "random.h5", large, 1, 2)
+    assert FeatureCache(tmp_path / "random.h5").patch_region(1).max() > 255
