@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from adapter.layers import in_full
 from adapter.shares import drawn
 
 # Similarities held at once (regions × entities): 256 MB in float32. Beyond it, the work is done
@@ -122,6 +123,11 @@ class Align(nn.Module):
         """
         if nearest is not None and cosine is not None and not self.project:
             return self._draw(cosine.float(), nearest)
+        with in_full(regions):  # cosines are near one another: rounded, another may be the nearest
+            return self._compare(regions)
+
+    def _compare(self, regions: Tensor) -> Aligned:
+        """Align regions with the entities that are nearest by now."""
         keys = F.normalize(self.entity_side(self.words()), dim=-1)  # (K, D)
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
         part = max(1, _HELD // keys.shape[0])
@@ -147,7 +153,7 @@ class Align(nn.Module):
     def _nearest(self, regions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosines and numbers (N, k) of the (K, D) unit keys nearest to (N, D) regions."""
         cosines = F.normalize(self.region_side(regions.float()), dim=-1) @ keys.T  # (N, K)
-        near, candidates = cosines.float().topk(self.top_k, dim=-1)
+        near, candidates = cosines.topk(self.top_k, dim=-1)
         return near, candidates
 
     def _draw(self, near: Tensor, candidates: Tensor) -> Aligned:
@@ -196,9 +202,10 @@ class LearnedWords(Align):
         self, regions: Tensor, nearest: Tensor | None = None, cosine: Tensor | None = None
     ) -> Aligned:
         """Align regions (..., D) with what the vectors are by now; nothing can be looked up."""
-        cosines = (F.normalize(regions.float(), dim=-1) @ self.words().T).float()  # (..., K)
-        similarity, entity = cosines.detach().max(dim=-1)
-        weights = straight_through((self.scale * cosines).softmax(dim=-1), entity)
+        with in_full(regions):  # as for entities
+            cosines = F.normalize(regions.float(), dim=-1) @ self.words().T  # (..., K)
+            similarity, entity = cosines.detach().max(dim=-1)
+            weights = straight_through((self.scale * cosines).softmax(dim=-1), entity)
         return Aligned(weights, entity, similarity)
 
     def spell(self, text: Tensor) -> Tensor:

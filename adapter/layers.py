@@ -1,6 +1,7 @@
 """What ALT and its baselines are built of; each part is identity, or adds nothing, at first."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -93,6 +94,14 @@ class Layer(nn.Module):
         read = read.transpose(1, 2).flatten(-2)
         x = x + self.drop(self.out(read))
         return x + self.drop(self.mlp(self.norm_mlp(x)))
+
+
+def in_full(like: Tensor) -> AbstractContextManager[object]:
+    """Compute in the tensors' own precision, whatever autocast says, where `like` is.
+
+    The meta device, where operations are counted, knows no autocast.
+    """
+    return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
 def zero(module: Linear) -> Linear:

@@ -5,11 +5,12 @@ make its path. A path tells how something moves without telling what it is, so t
 from it holds for things that were never seen acting.
 """
 
-from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from adapter.layers import in_full
 
 PATH = 8  # centre, size, the change of all three since the frame before, presence, likeness
 
@@ -51,9 +52,7 @@ def follow(entity: Tensor, similarity: Tensor, place: Tensor, entities: int, cou
     member = (entity[:, None] == chosen[:, :, None, None]).to(similarity.dtype)
     area = member * place[:, None, ..., 2].to(similarity.dtype).square()
     total = area.sum(dim=-1, keepdim=True)  # (batch, tracks, frames, 1)
-    # In full precision whatever autocast says: a step is small beside the places it is between.
-    # The meta device, where operations are counted, knows no autocast.
-    with nullcontext() if place.is_meta else torch.autocast(place.device.type, enabled=False):
+    with in_full(place):  # a step is small beside the places it is between
         centre = torch.einsum("betr,btrc->betc", area, place[..., :2].to(similarity.dtype))
     there = (total > 0).to(similarity.dtype)
     where = torch.cat([centre / total.clamp_min(1e-6), total.sqrt()], dim=-1)

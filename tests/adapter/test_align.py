@@ -117,10 +117,14 @@ def test_learned_words_take_the_place_of_a_corpus_and_are_moved_by_what_is_align
     ],
     ids=["projected", "soft", "learned"],
 )
-def test_what_is_said_of_regions_is_in_full_precision_whatever_they_were_compared_in(words) -> None:
+def test_regions_are_compared_in_full_precision_whatever_autocast_says(words) -> None:
+    regions = torch.randn(300, 16)
+    plain = words.eval()(regions)
     with torch.autocast("cpu", torch.bfloat16):
-        aligned = words(torch.randn(30, 16))
-    assert aligned.text.dtype == aligned.similarity.dtype == torch.float32
+        aligned = words(regions)
+    for ours, theirs in zip(aligned, plain, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert torch.equal(ours, theirs)
 
 
 def test_soft_alignment_is_a_mixture_of_the_texts() -> None:
