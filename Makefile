@@ -26,7 +26,7 @@ CORPUS     ?=
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables: LABELS="k400 ucf101" MODEL=ViT-B-16 PRETRAINED=openai DATASET=k400 SPLIT=train ROOT=… FEATURES=… RUN=…'
+	@echo '  variables: LABELS="k400 ucf101" MODEL=ViT-B-16 PRETRAINED=openai DATASET=k400 SPLIT=train ROOT=… FEATURES=… RUN=… CORPUS=… DEMO="--seeds 5" PYTHON=python3.12 VENV=.venv'
 
 setup: $(VENV)/.ready  ## virtual environment, dependencies, spaCy model, WordNet; once
 

@@ -64,17 +64,18 @@ class Nudge(nn.Module):
 
 
 class Align(nn.Module):
-    """Gives every region one entity of the corpus, differentiably.
+    """Gives every region one entity of the corpus.
 
-    The similarity is the cosine of region and entity after a learned projection on each side, both
-    identity at first: the untrained choice is the backbone's own nearest text. The corpus is a
-    buffer, and travels with the weights.
+    As a run has it by default, the similarity is the cosine of region and entity, and the choice
+    has no gradient. With projections, a learned one on each side, both identity at first, it has
+    one; a mixture of entities has one anyway. The corpus is a buffer, and travels with the weights.
 
     Args:
         entities: (K, D) unit rows, the text corpus.
         scale: of cosines before the softmax, that of the backbone's training.
         top_k: entities that remain in the running for a region.
-        hard: one entity to a region by the straight-through estimator, or a soft mixture.
+        hard: one entity to a region, of projected ones by the straight-through estimator; or else a
+            soft mixture.
         project: learn the projections; without them, similarity is the backbone's for good.
         explore: add Gumbel noise to the choice in training.
         order: (K,) int64; a region that is nearest to entity e takes the text of entity order[e].
@@ -83,7 +84,7 @@ class Align(nn.Module):
 
     entities: Tensor
     order: Tensor
-    temperature: Tensor  # of the softmax; training lowers it, and it travels with the weights
+    temperature: Tensor  # of the softmax; training sets it, and it travels with the weights
 
     def __init__(
         self,

@@ -178,7 +178,7 @@ def predict(
         typer.Option(help="In place of video files: a feature cache, all of its rows; repeat it."),
     ] = None,
     labels: Labels = None,
-    top: Annotated[int, typer.Option(min=1, help="Labels to list for each video.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Labels, and entities, to list for each.")] = 5,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:

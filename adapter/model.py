@@ -150,7 +150,8 @@ class Recogniser(nn.Module, ABC):
 
     Attributes:
         lr: peak learning rate that suits it, where `TrainConfig.lr` gives none: of those tried on a
-            generated world that is scored on nowhere else, the best over all columns (README).
+            generated world that is scored on nowhere else, the best over all columns
+            (pipelines/demo_results.md).
     """
 
     lr = 1e-3

@@ -32,7 +32,7 @@ class Scored(BaseModel):
 
 
 class Seen(BaseModel):
-    """An entity and the share of the clip's pooling weight that its regions have.
+    """An entity and the share that its regions have in saying the label that came first.
 
     Attributes:
         row: of the corpus; two senses of a word are two rows.

@@ -42,7 +42,7 @@ class TrainConfig(BaseModel):
         batch_size: clips to a step, over all processes together.
         lr: peak learning rate of AdamW, by default what suits the method (`Recogniser.lr`); it
             rises over `warmup` of all steps, then falls to a hundredth along a cosine.
-        fast: factor on the learning rate of the scale of cosines.
+        fast: factor on the learning rate of the scale of cosines, and of the gate if there is one.
         weight_decay: on matrices only.
         warmup: share of all steps.
         label_smoothing: share of a label's weight that goes to all labels.

@@ -253,7 +253,10 @@ def search(
 @app.command(epilog="Example: alt-corpus measure gold.jsonl --json")
 def measure(
     gold: Annotated[
-        Path, typer.Argument(help="JSON lines: label, must, must_any, must_not, sense.")
+        Path,
+        typer.Argument(
+            help="JSON lines: label, set (its bundled one), must, must_any, must_not, sense."
+        ),
     ],
     model: Annotated[str | None, typer.Option(help="Backbone that helps with senses.")] = None,
     pretrained: Weights = None,

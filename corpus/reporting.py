@@ -49,7 +49,10 @@ def review(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
     json: Json = False,
 ) -> None:
-    """List the least certain senses, as the lines of an --overrides file that would change them."""
+    """List the least certain senses, as an --overrides file that would change them.
+
+    Its lines are commented out: remove the # before those that are to hold.
+    """
     from corpus import report
     from corpus.index import Corpus
 

@@ -60,7 +60,9 @@ def extract(
     compression: Annotated[str, typer.Option(help="none, lz4 or zstd.")] = "none",
     sampling: Annotated[
         str | None,
-        typer.Option(help="centre or random; by default random for train splits, else centre."),
+        typer.Option(
+            help="centre or random; by default random where --split begins with train, else centre."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of random sampling.")] = 0,
     decoder: Annotated[
@@ -95,7 +97,10 @@ def extract(
             min=1,
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to decode one video.", min=0.1)] = 120,
+    timeout: Annotated[
+        float,
+        typer.Option(help="Seconds that a decoder may take for one video.", min=0.1),
+    ] = 120,
     limit: Annotated[int | None, typer.Option(help="Only the first so many videos.", min=1)] = None,
     shard: Annotated[
         str | None, typer.Option(help="Only part i of n, as in 3/8; join them with merge.")

@@ -22,7 +22,8 @@ class Options:
         keep_regions: store only so many of each frame's regions, the largest; 0 for all.
         dtype: "float16" or "int8".
         compression: "none", "lz4" or "zstd".
-        sampling: "centre" or "random"; by default random for the split "train", else centre.
+        sampling: "centre" or "random"; by default random where the split that is asked for
+            begins with "train", else centre.
         seed: of random sampling.
         augment: random crops, mirrored by even chance: views to train on.
         precision: of the encoder: "float32", "bfloat16" or "float16".

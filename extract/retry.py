@@ -32,7 +32,8 @@ def retry(
 
     Args:
         dataset, backbone, out, options: as for `extract`, and as they were.
-        watch: called for each video, those that are kept included.
+        watch: called for each video, those that are kept included; not at all where there is
+            nothing to try again.
         engine: as for `extract`.
 
     Returns:

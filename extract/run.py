@@ -92,7 +92,8 @@ def extract(
         limit: encode only the first so many videos.
         overwrite: replace an existing cache, and drop unfinished work, but for that of a run which
             was to replace one itself in the same way: that goes on, with or without this.
-        watch: called after each video, those of an earlier run included.
+        watch: called after each video, those of an earlier run included; not at all where the
+            cache is finished already.
         engine: by default `Local(workers, timeout)`; `RayEngine` uses a cluster.
 
     Raises:
