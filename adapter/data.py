@@ -33,7 +33,7 @@ _SHARED_FACTS = (
 
 # Of caches: one, or several.
 Paths = Path | str | Sequence[Path | str]
-Part = Literal["training", "validation", "test"]
+Part = Literal["training", "validation", "test", "unused"]
 SCORED: tuple[Part, ...] = ("test", "validation")  # of a cache with several parts, best first
 
 
@@ -286,8 +286,13 @@ def _warn_of_alike(cache: FeatureCache) -> None:
 
 
 def part_of(split: str) -> Part:
-    """Tell what a split is for: "val", "validation", "test", "test01", …; all others train."""
+    """Tell what a split is for: "val", "validation", "test", "test01", …; all others train.
+
+    But for what a list leaves "unused", as those of HMDB-51 do.
+    """
     name = split.lower()
+    if name == "unused":
+        return "unused"
     if name.startswith("val"):
         return "validation"
     return "test" if name.startswith("test") else "training"

@@ -255,7 +255,8 @@ def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | N
     held = clips.subset(val) if clips.seen[val].any() else None
     left_out = clips.left_out.copy()
     left_out["failed"] += len(rest) - len(decoded) + (len(val) if held is None else 0)
-    left_out["of a test split"] += len(clips) - len(rest) - len(val)
+    left_out["of a test split"] += parts.count("test")
+    left_out["unused by their list"] += parts.count("unused")
     return replace(clips.subset(decoded), left_out=+left_out), held
 
 

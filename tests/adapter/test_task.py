@@ -117,6 +117,10 @@ def test_validation_clips_are_given_or_split_or_held_out_or_none(
     task = open_task([few, test], corpus=corpus)
     assert len(task.clips) == 16  # clips of a test split are never trained on
     assert task.clips.left_out == {"of a test split": 16}
+    marked = write_cache("marked.h5", backbone=mini, splits=("train", "unused", "test", "unused"))
+    task = open_task([marked], corpus=corpus)
+    assert len(task.clips) == 4
+    assert task.clips.left_out == {"of a test split": 4, "unused by their list": 8}
     with pytest.raises(BadInput, match="all its rows are of split test01: none to train on"):
         open_task([test], corpus=corpus)
     broken = write_cache("broken.h5", backbone=mini, per_class=0, failed=3)
