@@ -2,13 +2,14 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from corpus.backbone import Backbone, load
 
@@ -16,6 +17,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # There are as many workers as cores: more threads, here and in commands, only wait in turn.
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+
+# Examples that load WordNet take seconds, and no test is about time.
+settings.register_profile("alt", deadline=None)
+settings.load_profile("alt")
 
 SHARED = Path(os.environ.get("ALT_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -114,10 +119,16 @@ def called(monkeypatch, capsys):
         streams = capsys.readouterr()
         return int(ended.value.code or 0), streams.out, " ".join(streams.err.split())
 
-    wishes = {wish: signal.getsignal(wish) for wish in (signal.SIGINT, signal.SIGTERM)}
-    yield run
-    for wish, before in wishes.items():
-        signal.signal(wish, before)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _wishes() -> Iterator[None]:
+    """Take Ctrl-C and SIGTERM after each test as before it: a command's main sets them."""
+    before = {wish: signal.getsignal(wish) for wish in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for wish, handler in before.items():
+        signal.signal(wish, handler)
 
 
 @pytest.fixture(autouse=True)

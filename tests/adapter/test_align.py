@@ -13,7 +13,7 @@ def units(*shape: int) -> torch.Tensor:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 40), st.floats(0.01, 100))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_straight_through_is_exactly_one_hot_going_forward(seed: int, k: int, sharp: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     soft = (sharp * torch.randn(17, k, generator=generator)).softmax(-1)
@@ -55,7 +55,7 @@ def test_noise_is_gumbel_s_and_has_its_mean_and_its_long_right_tail() -> None:
     assert float(noise.std()) == pytest.approx(torch.pi / 6**0.5, abs=0.02)
 
 
-def test_a_temperature_sharpens_the_mixture() -> None:
+def test_soft_alignment_is_a_mixture_of_the_texts_that_temperature_sharpens() -> None:
     entities, regions = units(50, 32), torch.randn(30, 32)
     model = Align(entities, scale=10.0, top_k=50, hard=False).eval()
     cosines = F.normalize(regions, dim=-1) @ entities.T
@@ -125,10 +125,3 @@ def test_regions_are_compared_in_full_precision_whatever_autocast_says(words) ->
     for ours, theirs in zip(aligned, plain, strict=True):
         assert ours.dtype == theirs.dtype
         assert torch.equal(ours, theirs)
-
-
-def test_soft_alignment_is_a_mixture_of_the_texts() -> None:
-    entities, regions = units(20, 16), torch.randn(30, 16)
-    aligned = Align(entities, scale=10.0, top_k=20, hard=False).eval()(regions)
-    weights = (10 * F.normalize(regions, dim=-1) @ entities.T).softmax(-1)
-    torch.testing.assert_close(aligned.text, weights @ entities)

@@ -1,4 +1,3 @@
-import pytest
 import torch
 
 from adapter.augment import draw_mix, drop_frames, drop_regions, move_frame
@@ -11,11 +10,6 @@ def numbered(batch: int = 4, frames: int = 6, regions: int = 9) -> Clips:
         torch.meshgrid(*(torch.arange(n) for n in (batch, frames, regions)), indexing="ij"), dim=-1
     ).float()
     return Clips(index, index)
-
-
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch.manual_seed(0)
 
 
 def test_a_dropped_frame_is_replaced_by_the_last_one_kept() -> None:

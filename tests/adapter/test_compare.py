@@ -178,15 +178,23 @@ def test_two_rows_of_one_name_are_refused_and_not_taken_for_seeds_of_one(task) -
         compare_variants(rows, [], [0])
 
 
-def test_a_star_needs_two_seeds_and_a_lead(task, write_cache, mini) -> None:
+def test_a_star_needs_two_seeds_and_a_lead_that_is_sure_over_clips_and_over_seeds(
+    task, write_cache, mini
+) -> None:
     tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini)}, task)
     (cell,) = compare(task, tests, ["clip"], [0], ModelConfig(), TrainConfig())
     starred = []
-    for behind, p_seeds in ((0.5, None), (0.5, 0.5), (0.5, 1e-4), (-0.5, 1e-4)):
-        told = {"behind": behind, "p": 1e-4, "p_seeds": p_seeds}
+    for behind, p, p_seeds in (
+        (0.5, 1e-4, None),
+        (0.5, 1e-4, 0.011),
+        (0.5, 0.011, 1e-4),
+        (0.5, 0.009, 0.009),
+        (-0.5, 1e-4, 1e-4),
+    ):
+        told = {"behind": behind, "p": p, "p_seeds": p_seeds}
         (row,) = comparison_table([cell.model_copy(update=told)]).columns[1].cells
         starred.append(row.endswith("*"))
-    assert starred == [False, False, True, False]  # nor is what is ahead
+    assert starred == [False, False, False, True, False]  # nor is what is ahead
 
 
 def test_a_cell_is_a_mean_in_per_cent_and_the_standard_deviation_of_a_sample() -> None:

@@ -52,7 +52,7 @@ def test_a_small_step_is_seen_in_half_precision_as_well() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 9), st.integers(1, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_region_is_followed_twice_and_evidence_only_falls(
     seed: int, frames: int, regions: int, count: int
 ) -> None:

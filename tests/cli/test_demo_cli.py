@@ -125,6 +125,7 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.timeout(900)  # the demo, and its ablation
 def test_the_demo_runs_the_whole_path(tmp_path: Path, called) -> None:
     done = alt_demo(
         *("run", "--out", tmp_path, "--clips", 24, "--seeds", 1, "--shots", "1"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from extract.features_cli import main
-from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
+from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache, Features, PreprocessFacts
 
 
 def write(
@@ -14,10 +14,11 @@ def write(
     clips: int,
     failed: list[tuple[str, str]],
     classes: tuple[str, ...] = ("x", "[bold]y"),
+    dataset: str = "folder",
 ) -> Path:
     """A cache whose last rows failed: which, and why."""
     manifest = CacheManifest(
-        dataset="folder", split="all", classes=classes, clips=clips, backbone="m/p",
+        dataset=dataset, split="all", classes=classes, clips=clips, backbone="m/p",
         model="m", pretrained="p", fingerprint="f", random_weights=False, merge=1, frames=1,
         views="1x1", sampling="centre", seed=0, precision="float32", dtype="float16",
         preprocess=PreprocessFacts(
@@ -143,7 +144,7 @@ def test_verify_says_how_many_faults_it_does_not_print(tmp_path: Path, alt_featu
     assert err.endswith("a.h5: and 5 more, which --json lists\n")
 
 
-def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_features):
+def test_export_is_a_command_too(cache: Path, tmp_path: Path, alt_features):
     code, out, _ = alt_features("export", str(cache), "--out", str(tmp_path / "out"))
     assert (code, out) == (0, f"{tmp_path / 'out'}: 1 clip as npy\n")
     assert np.load(tmp_path / "out/regions.npy").shape == (2, 1, 2, 3)
@@ -153,8 +154,17 @@ def test_export_and_merge_are_commands_too(cache: Path, tmp_path: Path, alt_feat
     tar = ("export", str(cache), "--out", str(tmp_path / "tar"), "--format", "webdataset")
     assert alt_features(*tar)[1] == f"{tmp_path / 'tar'}: 1 clip as webdataset\n"
     assert list((tmp_path / "tar").glob("*.tar"))
-    copy = tmp_path / "copy.h5"
-    copy.write_bytes(cache.read_bytes())
-    code, _, err = alt_features("merge", str(cache), str(copy), "--out", str(tmp_path / "m.h5"))
+
+
+def test_merge_is_a_command_too(cache: Path, tmp_path: Path, alt_features):
+    other, both = write(tmp_path / "other.h5", 1, [], dataset="other"), tmp_path / "both.h5"
+    merge = ("merge", str(cache), str(other), "--out")
+    code, out, _ = alt_features(*merge, str(both))
+    assert (code, out) == (0, f"{both}: 3 clips, 1 failed\n")
+    merged = FeatureCache(both)
+    assert merged.videos == ["folder/x/[red]a.mp4", "folder/b.mp4", "other/x/[red]a.mp4"]
+    code, out, _ = alt_features(*merge, str(tmp_path / "again.h5"), "--json")
+    assert json.loads(out)["content_hash"] == merged.manifest.content_hash
+    code, _, err = alt_features("merge", str(cache), str(cache), "--out", str(tmp_path / "m.h5"))
     assert code == 2
     assert "is in" in err

@@ -258,7 +258,7 @@ PIECES = ("ing", "playing ", "ball", "not ", " of ", " or ", "something", " 's",
 
 @example(["ing"])
 @example(["ball", " ", ".", " ", "ball"])
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_what_is_put_together_as_labels_are_has_entities_each_once(pieces: list[str]) -> None:
     units = [entity.unit for entity in entities("".join(pieces))]

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.ahead import in_order
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers()), st.integers(1, 9), st.integers(1, 4))
 def test_results_come_in_the_order_of_the_items(items: list[int], ahead: int, threads: int):
     with ThreadPoolExecutor(threads) as crew:

@@ -28,7 +28,7 @@ writes = st.lists(st.tuples(st.integers(-20, 150), st.binary(min_size=1, max_siz
 
 
 @given(writes=writes, in_order=st.booleans(), start=st.integers(0, 20), cut=st.integers(0, 30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_it_is_that_of_the_file_whatever_was_written_where(
     tmp_path_factory: pytest.TempPathFactory,
     writes: list[tuple[int, bytes]],

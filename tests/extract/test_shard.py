@@ -99,7 +99,7 @@ def test_a_shard_of_no_rows_is_one(tmp_path: Path, manifest: CacheManifest):
     assert list(Shard(tmp_path / "a.shard").rows(manifest)) == []
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found_unless_it_changes_no_row(
     tmp_path: Path, manifest: CacheManifest, place: int, bit: int
@@ -123,7 +123,7 @@ def _bytes(row: tuple[Entry, Features | None]) -> int:
     return sum(tensor.nbytes for tensor in row[1].tensors()) if row[1] else 0
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(left=st.integers(0))
 def test_one_that_was_cut_short_is_none(tmp_path: Path, manifest: CacheManifest, left: int):
     path = tmp_path / "a.shard"

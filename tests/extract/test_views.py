@@ -21,7 +21,7 @@ def photo(height: int, width: int) -> np.ndarray:
     return np.clip(smooth + rng.normal(0, 12, (height, width, 3)), 0, 255).astype(np.uint8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(20, 400),
     st.integers(20, 400),

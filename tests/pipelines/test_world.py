@@ -158,7 +158,7 @@ def test_boxes_are_the_tight_bounds_of_masks() -> None:
 
 
 @given(seed=st.integers(0, MOST_SEEDS - 2), clips=st.integers(len(SPLITS), 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_splits_and_worlds_share_no_seed(seed: int, clips: int) -> None:
     listed = listing(clips, seed) + listing(clips, seed + 1)
     seeds = [clip.seed for clip in listed]
