@@ -199,7 +199,8 @@ class _Crew:
             if made is None:
                 self._load[worker], self._lost[None] = 0, 0
             else:
-                self._load[worker] -= 1
+                if worker in self._load:  # or it died since, at the piece before
+                    self._load[worker] -= 1
                 left -= 1
                 yield made, cost
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -140,3 +141,42 @@ def test_a_worker_that_cannot_load_the_backbone_is_one_line(monkeypatch: pytest.
     told = r"^--engine ray: a worker cannot load the backbone \(No CUDA GPUs are available\); try"
     with pytest.raises(RunFailed, match=told):
         list(crew.results([None]))
+
+
+@needs_ray
+def test_a_worker_that_died_is_given_no_piece_though_another_of_its_was_done(monkeypatch):
+    from ray.exceptions import RayActorError
+
+    from extract import ray_engine
+
+    class Task:
+        def __init__(self, outcome: Exception | None) -> None:
+            self.outcome = outcome
+
+    class Worker:
+        """The first dies at its first piece, and has done the second before anyone looks."""
+
+        def __init__(self) -> None:
+            self.first, self.given = not hired, []
+            self.open = SimpleNamespace(remote=lambda: Task(None))
+            self.make = SimpleNamespace(remote=self._make)
+            hired.append(self)
+
+        def _make(self, piece) -> Task:
+            self.given.append(piece.number)
+            return Task(RayActorError() if self.first and piece.number == 0 else None)
+
+    def get(task: Task) -> None:
+        if task.outcome is not None:
+            raise task.outcome
+
+    hired: list[Worker] = []
+    stub = SimpleNamespace(
+        wait=lambda tasks, timeout: (tasks[:1], tasks[1:]), get=get, kill=lambda worker: None
+    )
+    monkeypatch.setattr(ray_engine, "ray", stub)
+    crew = ray_engine._Crew(SimpleNamespace(remote=Worker))
+    crew.hire(1)
+    pieces = [SimpleNamespace(number=number) for number in range(6)]
+    assert sorted(piece.number for piece, _ in crew.results(pieces)) == [0, 1, 2, 3, 4, 5]
+    assert [worker.given for worker in hired] == [[0, 1], [0, 2, 3, 4, 5]]
