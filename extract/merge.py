@@ -1,11 +1,13 @@
 """Feature caches joined into one: parts of a dataset, or datasets."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
+from extract.ahead import in_order
 from extract.drafts import Row, writing
 from extract.manifest import OF_PART, CacheManifest
 from extract.shards import differs
@@ -15,6 +17,7 @@ from extract.writer import CacheWriter
 # What may differ between caches that are joined, as it is made anew.
 _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_hash"}
 _OWN |= {"compression", "part", "backbone", "pretrained", *OF_PART}
+_BEHIND = 8  # rows that may wait to be written
 
 
 def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
@@ -96,14 +99,15 @@ def write(out: Path, manifest: CacheManifest, rows: Iterable[Row]) -> CacheManif
     Raises:
         RunFailed: `out` cannot be written.
     """
-    with writing(out), atomic_file(out) as draft:
-        writer = CacheWriter(draft, manifest)
+    # By a thread: Ctrl-C is raised in none, and raised within HDF5 it would end us on the spot.
+    with writing(out), atomic_file(out) as draft, ThreadPoolExecutor(1, "write") as hand:
+        writer = hand.submit(CacheWriter, draft, manifest).result()
         try:
-            for row in rows:
-                writer.append(*row)
-            return writer.close()
+            for _ in in_order(hand, lambda row: writer.append(*row), rows, _BEHIND):
+                pass
+            return hand.submit(writer.close).result()
         except BaseException:
-            writer.abandon()
+            hand.submit(writer.abandon).result()
             raise
 
 

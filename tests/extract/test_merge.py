@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -279,6 +280,38 @@ def test_a_part_and_a_whole_are_not_joined(
     ):
         with pytest.raises(BadInput, match=f"2 parts make the whole, and these are {these}"):
             merge(paths, tmp_path / "out.h5")
+
+
+def test_hdf5_is_written_where_no_signal_is_raised_and_a_stop_leaves_nothing(
+    dataset: Dataset, manifest: CacheManifest, tmp_path: Path, monkeypatch
+):
+    for number in (1, 2):
+        write_part(tmp_path / f"{number}.h5", manifest, dataset.shard(f"{number}/2", 2))
+    parts, out = [tmp_path / "1.h5", tmp_path / "2.h5"], tmp_path / "out.h5"
+    at = set()
+
+    def noted(name: str) -> None:
+        real = getattr(CacheWriter, name)
+
+        def call(self, *arguments):
+            at.add((name, threading.current_thread() is threading.main_thread()))
+            return real(self, *arguments)
+
+        monkeypatch.setattr(CacheWriter, name, call)
+
+    for name in ("__init__", "append", "close", "abandon"):
+        noted(name)
+
+    def stop(self) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureCache, "close", stop)
+        with pytest.raises(KeyboardInterrupt):
+            merge(parts, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.h5", "2.h5"]
+    merge(parts, out)
+    assert at == {(name, False) for name in ("__init__", "append", "close", "abandon")}
 
 
 def test_a_file_that_comes_to_be_meanwhile_is_not_replaced(
