@@ -1,6 +1,7 @@
 """One process or several, as `accelerate launch` starts them: who speaks, who holds what."""
 
 import os
+from datetime import timedelta
 
 import torch
 from accelerate import PartialState
@@ -8,6 +9,10 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import gather
 from torch import Tensor
 from torch.nn import functional as F
+
+# The others wait while the first builds a corpus, or looks up entities, which may take hours. Of
+# one that dies the launcher knows at once.
+_PATIENCE = timedelta(days=2)
 
 
 def main_process() -> bool:
@@ -29,10 +34,10 @@ def processes(device: torch.device | str) -> PartialState:
             asked for decides for the whole process, as accelerate has it.
     """
     cpu = on_cpu(device)
-    state = PartialState(cpu=cpu)
+    state = PartialState(cpu=cpu, timeout=_PATIENCE)
     if state.num_processes == 1 and (state.device.type == "cpu") != cpu:
         AcceleratorState._reset_state(reset_partial_state=True)  # else it keeps to the first
-        state = PartialState(cpu=cpu)
+        state = PartialState(cpu=cpu, timeout=_PATIENCE)
     return state
 
 

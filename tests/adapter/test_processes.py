@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -35,6 +37,18 @@ chances = probabilities(model, clips, labels, 4)
 result = {"history": history, "chances": chances.tolist(), "clips": len(clips)}
 Path(sys.argv[2], os.environ.get("RANK", "alone")).write_text(json.dumps(result))
 """
+
+
+def test_processes_wait_for_the_first_one_s_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def opened(cpu: bool, timeout: timedelta) -> SimpleNamespace:
+        asked.append(timeout)
+        return SimpleNamespace(num_processes=2, device=torch.device("cpu"))
+
+    monkeypatch.setattr("adapter.processes.PartialState", opened)
+    processes("cpu")
+    assert asked == [timedelta(days=2)]
 
 
 def test_where_a_gpu_is_there_it_is_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
