@@ -53,8 +53,10 @@ def forked(workers: int) -> Engine:
                     for job, scores in zip(jobs, found, strict=True):
                         report(job.name)
                         yield scores
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)  # else all jobs would be done first
+                except BaseException:  # else jobs would be done that nobody waits for
+                    for fork in list((pool._processes or {}).values()):
+                        fork.terminate()
+                    pool.shutdown(cancel_futures=True)
                     raise
         except BrokenProcessPool as error:
             cause = "a process that trained one was killed, as when memory runs out"

@@ -5,6 +5,7 @@ test needs a process like that, and the others one unlike it.
 """
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 
@@ -92,6 +93,32 @@ def test_an_interrupted_comparison_starts_no_further_training(
     with pytest.raises(KeyboardInterrupt):
         compare(*given, report=interrupt, engine=forked(2))
     assert len(list(tmp_path.glob("seed *"))) < 30
+
+
+def test_a_comparison_that_is_stopped_waits_for_no_training(
+    task, write_cache, mini, tmp_path, monkeypatch
+) -> None:
+    tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
+    known = forks.train_and_score
+
+    def endless(job, *rest):
+        if job.seed:
+            (tmp_path / str(os.getpid())).touch()
+            time.sleep(1000)
+        return known(job, *rest)
+
+    def stop(_: str) -> None:
+        while not list(tmp_path.glob("[0-9]*")):
+            time.sleep(0.02)
+        raise KeyboardInterrupt  # as on SIGTERM, of which forks are told nothing
+
+    monkeypatch.setattr(forks, "train_and_score", endless)
+    given = (task, tests, ["linear"], range(9), ModelConfig(), CONFIG)
+    with pytest.raises(KeyboardInterrupt):
+        compare(*given, report=stop, engine=forked(2))
+    for started in tmp_path.glob("[0-9]*"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(started.name), 0)
 
 
 def test_one_worker_is_no_fork_at_all() -> None:

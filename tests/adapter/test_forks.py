@@ -13,7 +13,7 @@ def checked(which: str) -> str:
 
 
 def test_trainings_in_forks_are_those_of_one_process() -> None:
-    assert "5 passed" in checked("not cannot_train")
+    assert "6 passed" in checked("not cannot_train")
 
 
 def test_where_forks_cannot_train_one_process_does() -> None:
