@@ -8,6 +8,7 @@ the features' folder cannot be written, the file is a temporary one, and each co
 import errno
 import hashlib
 import math
+import os
 import shutil
 import tempfile
 import warnings
@@ -116,6 +117,7 @@ def with_nearest(
         try:
             with atomic_file(path) as draft:
                 held = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
+                _reserve(draft, path)
                 _look_up(clips, entities.to(device), held)
         except OSError as error:
             if error.errno not in _CLOSED:
@@ -195,6 +197,24 @@ def _unnamed(shape: tuple[int, ...], folder: Path) -> np.memmap[Any, Any]:
     )
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, _ENTRY, "w+", shape=shape)
+
+
+def _reserve(draft: Path, path: Path) -> None:
+    """Take a file's room on the disk now: where it ran out later, it would end us without a word.
+
+    Args:
+        draft: the file, of the size that it will have.
+        path: what it is to be called, for the error.
+
+    Raises:
+        OSError: there is no such room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with draft.open("r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _look_up(clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any]) -> None:

@@ -155,6 +155,33 @@ def test_features_in_a_folder_that_cannot_be_written_are_looked_up_once_a_comman
         torch.testing.assert_close(one.cosine, cosines, atol=1e-3, rtol=0)
 
 
+def test_the_look_up_s_room_on_the_disk_is_taken_before_anything_is_looked_up(
+    task, tmp_path: Path, monkeypatch
+) -> None:
+    look_up = looking_up._look_up
+
+    def with_room(clips, entities, table) -> None:
+        (draft,) = tmp_path.glob(".*nearest-*")
+        held = draft.stat()
+        assert 512 * held.st_blocks >= held.st_size > table.nbytes
+        look_up(clips, entities, table)
+
+    monkeypatch.setattr(looking_up, "_look_up", with_room)
+    as_read(task, FROZEN)
+    (made,) = tmp_path.glob("*.nearest-*")
+    made.unlink()
+
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        as_read(task, FROZEN)
+    assert caught.value.filename == str(made)
+    assert not list(tmp_path.glob("*nearest-*"))
+    assert not list(tmp_path.glob(".*nearest-*"))
+
+
 def test_only_a_folder_that_cannot_be_written_is_made_do_without(
     task, tmp_path, refused, monkeypatch
 ) -> None:
