@@ -330,7 +330,13 @@ def recipe(
                 )
         for step in list(adapter_commands(chosen, to, go_on=True)):
             line, variables = command("adapter.cli", *step)
-            code = subprocess.run(line, env=variables).returncode
+            with subprocess.Popen(line, env=variables) as child:
+                try:
+                    code = child.wait()
+                except BaseException:  # it is to end as it does by itself, and not to be killed
+                    child.terminate()
+                    child.wait()
+                    raise
             if code:
                 raise RunFailed(f"alt-adapter {step[0]}", f"ended with {code}", "see above")
         return

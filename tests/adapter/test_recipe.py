@@ -2,7 +2,10 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -157,6 +160,35 @@ def test_the_lists_of_kinetics_600_are_classes_of_it_that_kinetics_400_has_not()
         labels = {readable(name) for name in load_labels(str(label_list(path)))[0].labels}
         assert len(labels) == 160
         assert labels <= k600 - k400
+
+
+def test_a_recipe_that_is_stopped_lets_its_command_end_by_itself(
+    write_cache, mini, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cache(backbone=mini)
+    Path("z.toml").write_text(ZERO_SHOT)
+    done: list[str] = []
+
+    class Child:
+        def wait(self) -> int:
+            done.append("wait")
+            if len(done) == 1:
+                raise KeyboardInterrupt
+            return 143
+
+        def terminate(self) -> None:
+            done.append("terminate")
+
+    @contextmanager
+    def begun(command: list[str], **_: object) -> Iterator[Child]:
+        yield Child()
+
+    monkeypatch.setattr(subprocess, "Popen", begun)
+    monkeypatch.setattr(sys, "argv", ["alt-adapter", "recipe", "z.toml", "--run"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, done) == (130, ["wait", "terminate", "wait"])
 
 
 @pytest.mark.parametrize("name", names())
@@ -363,11 +395,12 @@ def test_a_recipe_goes_on_where_it_was_left(
         train_run(task, linear, second, Path("out/linear-1"), report=interrupt)
     steps = []
 
-    def noted(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    @contextmanager
+    def noted(command: list[str], **_: object) -> Iterator[SimpleNamespace]:
         steps.append(command[command.index("adapter.cli") + 1 :])
-        return subprocess.CompletedProcess(command, 0)
+        yield SimpleNamespace(wait=lambda: 0)
 
-    monkeypatch.setattr(subprocess, "run", noted)
+    monkeypatch.setattr(subprocess, "Popen", noted)
     monkeypatch.setattr(sys, "argv", ["alt-adapter", "recipe", "z.toml", "--run", "--out", "out"])
     with pytest.raises(SystemExit) as ended:
         main()
