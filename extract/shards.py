@@ -168,6 +168,8 @@ class Shards:
         return self.folder / _draft_name(path)
 
     def _discard(self) -> None:
+        if self.replacing():  # no more: a stop from here on must not have the target made again
+            write_json(self.folder / "job.json", self.job)
         # The job goes after the shards: without it nobody would know whose they are.
         self._empty()
         (self.folder / "job.json").unlink(missing_ok=True)

@@ -380,6 +380,26 @@ def test_what_is_left_of_a_run_is_told_and_nothing_touched(
     assert out.read_bytes() == whole.read_bytes()
 
 
+def test_a_stop_while_an_overwrite_s_shards_are_removed_does_not_have_it_made_again(
+    dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
+):
+    out = tmp_path / "feats.h5"
+    extract(dataset, mini, out, OPTIONS)
+
+    def stop(self: Shards) -> None:
+        for path in self.folder.glob("*.shard"):
+            path.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shards, "_empty", stop)
+        with pytest.raises(KeyboardInterrupt):
+            extract(dataset, mini, out, OPTIONS, overwrite=True)
+    assert (tmp_path / "feats.h5.shards").exists()
+    assert extract(dataset, mini, out, OPTIONS).untouched
+    assert not (tmp_path / "feats.h5.shards").exists()
+
+
 def test_an_overwrite_drops_unfinished_work_that_was_to_overwrite_nothing(
     dataset: Dataset, mini: Backbone, tmp_path: Path
 ):
