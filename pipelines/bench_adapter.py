@@ -43,9 +43,10 @@ class Figures(BaseModel):
         streamed: seconds of a step whose clips come from a file that is not in the page cache,
             the mean.
         busy: share of those steps that is not waiting for a batch.
-        megabytes: of a batch in that file.
+        megabytes: of a batch in that file, and of what was looked up for it.
         disk: MB/s of reading that file from end to end.
-        memory_gb: peak of the adapter's step at `memory_of`; on a CPU what it adds to the process.
+        memory_gb: what the adapter's step at `memory_of` adds at its peak: to what a GPU has
+            allocated, the adapter and its batch counted, or on a CPU to the process, without them.
         memory_of: frames, regions and clips of that step; None when it was not asked for.
     """
 
@@ -96,7 +97,7 @@ def measure(
         cached.append(_seconds(lambda: step(load_batch()), device))
         whole.append(_seconds(lambda: step(encoded()), device))
     used = (32, 101, 64) if memory else None
-    streamed = stream(step, encoder, frames, batch, device)
+    streamed = stream(step, encoder, frames, batch, device, step.entities)
     return Figures(
         model=model,
         merge=merge,
@@ -122,8 +123,8 @@ class _Step:
     def __init__(
         self, dim: int, regions: int, entities: int, labels: int, device: torch.device
     ) -> None:
-        texts = F.normalize(torch.randn(entities, dim), dim=-1)
-        self.model: nn.Module = build(ModelConfig(), texts, regions, 100.0).to(device)
+        self.entities = F.normalize(torch.randn(entities, dim), dim=-1)
+        self.model: nn.Module = build(ModelConfig(), self.entities, regions, 100.0).to(device)
         self.labels = F.normalize(torch.randn(labels, 2, dim, device=device), dim=-1)
         self.optimizer = torch.optim.AdamW(self.model.parameters())
 
@@ -150,14 +151,15 @@ def _random(batch: int, frames: int, regions: int, dim: int, entities: int) -> C
 
 
 def _memory(size: tuple[int, int, int], dim: int, device: torch.device) -> float:
-    """Peak of one step in GB; on a CPU what it adds to the process, which only Linux can tell."""
+    """What one step adds at its peak, in GB; of a CPU's only Linux can tell."""
     frames, regions, batch = size
+    allocated = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
     step = _Step(dim, regions, 5000, 400, device)
     clips = _random(batch, frames, regions, dim, 5000).to(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         step(clips)
-        return torch.cuda.max_memory_allocated(device) / 1e9
+        return (torch.cuda.max_memory_allocated(device) - allocated) / 1e9
     Path("/proc/self/clear_refs").write_text("5")  # the mark of the peak is set to what is held now
     before = _held("VmHWM")
     step(clips)

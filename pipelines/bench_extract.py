@@ -57,7 +57,8 @@ class Figures(BaseModel):
         decoding: CPU seconds of decoding, sampling and cropping alone, on all cores at once: what
             cores share (caches, and the units of one core that a machine shows as two) they share
             during an extraction too.
-        workers: CPU seconds of the decoding workers during an extraction, from their start on.
+        workers: CPU seconds of the decoding workers during an extraction, from their start on; on a
+            GPU those of the process that joins shards are among them.
         one_by_one: seconds of decoding every frame of a video, converting the same ones and
             encoding them with `encode_image`, a video after the other, on all threads.
         of_encoder: (encoder + decoding / cores) / whole; 1 when nothing else costs anything. On a

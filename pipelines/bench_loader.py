@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from adapter.clips import Clips
 from adapter.data import open_clips
+from adapter.model import ModelConfig
+from adapter.nearest import with_nearest
 from extract.manifest import patch_dtype
 from extract.regions import RegionEncoder
 from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
@@ -25,7 +28,7 @@ class Streamed(NamedTuple):
     Attributes:
         wait: seconds of a step that it waited for its batch, the mean.
         step: seconds of the step itself, the mean.
-        megabytes: of a batch in the file.
+        megabytes: of a batch in the cache, and of what was looked up for it.
         disk: MB/s of reading the file from end to end, none of it in the page cache: what no loader
             can beat.
     """
@@ -47,9 +50,12 @@ def stream(
     frames: int,
     batch: int,
     device: torch.device,
+    entities: Tensor,
     folder: Path | None = None,
 ) -> Streamed:
     """Write a cache of random clips, forget it, and train from it in random order.
+
+    As in training, what regions are nearest to is looked up first.
 
     Args:
         step: a training step.
@@ -57,6 +63,7 @@ def stream(
         frames: T.
         batch: clips to a step.
         device: that the step is done on.
+        entities: (K, dim) unit rows, to look up.
         folder: where the cache is written, for as long as this takes; a temporary one by default.
     """
     waits, steps = [], []
@@ -64,8 +71,11 @@ def stream(
         path = Path(name, "random.h5")
         _write(path, encoder, frames, (STEPS + 1) * batch)
         disk = _plainly(path)
-        forget(path)
         clips = open_clips([path], in_memory=False)
+        top_k = ModelConfig().top_k
+        clips = with_nearest(clips, entities.to(device), "random", top_k, str(device))
+        for written in Path(name).iterdir():
+            forget(written)
         order = torch.randperm(len(clips)).split(batch)
         began = time.perf_counter()
         for at_hand, _ in clips.batches(order, device):
@@ -77,7 +87,7 @@ def stream(
             waits.append(ready - began)
             steps.append(done - ready)
             began = done
-        size = path.stat().st_size / (STEPS + 1)
+        size = sum(written.stat().st_size for written in Path(name).iterdir()) / (STEPS + 1)
     return Streamed(sum(waits[1:]) / STEPS, sum(steps[1:]) / STEPS, size / 1e6, disk)
 
 
