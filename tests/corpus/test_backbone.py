@@ -1,7 +1,9 @@
+import copy
 import json
 import warnings
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -19,6 +21,20 @@ def test_text_embeddings_are_unit_rows_in_the_joint_space(mini: Backbone) -> Non
     embeddings = mini.encode_text(["a ball", "a dog on a beach", ""])
     assert embeddings.shape == (3, mini.dim)
     torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(3))
+
+
+def test_a_config_of_one_s_own_is_loaded_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kept in ("_MODEL_CONFIGS", "_MODEL_CONFIG_PATHS"):
+        monkeypatch.setattr(open_clip.factory, kept, copy.copy(getattr(open_clip.factory, kept)))
+    config = open_clip.get_model_config("alt-mini")
+    config["vision_cfg"] |= {"layers": 2, "image_size": 48}
+    (tmp_path / "my-own.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path / "my-own.json")
+    with pytest.warns(UserWarning, match="my-own has RANDOM weights"):
+        mine = load("my-own", "none")
+    assert (mine.name, mine.preprocess.size, mine.dim) == ("my-own/none", (48, 48), 128)
 
 
 def test_no_texts_give_no_rows(mini: Backbone) -> None:

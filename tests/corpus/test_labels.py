@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import corpus
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, bundled, check_label, label_set, load_labels, readable
 
@@ -86,6 +87,14 @@ def test_the_bundled_sets_have_their_sizes() -> None:
         "ssv2": 174,
         "ucf101": 101,
     }
+
+
+def test_bundled_labels_are_the_official_ones(shared: Path) -> None:
+    root = Path(corpus.__file__).parents[1]
+    folders = [root / "corpus" / "label_sets", root / "adapter" / "recipes" / "lists"]
+    ours = {path.name: path.read_bytes() for folder in folders for path in folder.glob("*.txt")}
+    theirs = {path.name: path.read_bytes() for path in (shared / "labels").glob("*.txt")}
+    assert ours == theirs
 
 
 def test_a_file_and_a_bundled_set_are_read_together(tmp_path: Path) -> None:
