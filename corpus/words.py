@@ -8,6 +8,13 @@ def counted(count: int, one: str, more: str = "") -> str:
     return f"{count} {one if count == 1 else more or f'{one}s'}"
 
 
+def lasting(seconds: float) -> str:
+    """Say how long: "20 s", "3.4 minutes", "2.1 hours"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
 def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
     """Count things and name the first: "2 files are no videos: a, b".
 

@@ -11,7 +11,7 @@ import typer
 
 from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
-from corpus.words import counted
+from corpus.words import counted, lasting
 from extract.cores import MOST
 from extract.datasets import NAMES, open_dataset
 
@@ -251,7 +251,7 @@ def _tell_cost(cost: Any, target: Path, complete: bool) -> None:
     out.print(
         f"{left}{counted(cost.clips, 'video')} ({cost.missing} missing), {cost.frames} frames, "
         f"{cost.bytes / 1e6:.1f} MB and as much again until it is whole, "
-        f"about {cost.seconds / 60:.1f} minutes "
+        f"about {lasting(cost.seconds)} "
         f"(decoding {cost.decode_seconds:.0f} s, encoding {cost.encode_seconds:.0f} s)",
     )
 

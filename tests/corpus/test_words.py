@@ -1,4 +1,4 @@
-from corpus.words import counted, some
+from corpus.words import counted, lasting, some
 
 
 def test_one_thing_alone_is_told_in_the_singular():
@@ -14,3 +14,8 @@ def test_no_more_are_said_to_be_left_than_are():
 
 def test_a_name_that_is_no_text_can_be_told_all_the_same():
     assert some(["a\udcff.txt"], "file", "files").encode() == rb"1 file: a\udcff.txt"
+
+
+def test_a_time_is_told_in_the_unit_that_suits_it():
+    times = [lasting(seconds) for seconds in (0.2, 20, 89, 204, 5399, 7560)]
+    assert times == ["0 s", "20 s", "89 s", "3.4 minutes", "90.0 minutes", "2.1 hours"]
