@@ -118,28 +118,26 @@ def test_runs_on_other_features_or_prompts_are_not_compared(run: Run, novel: Pat
         zero_shot([run, seeded(features=merged)], "ep2", [novel])
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        ({"train": {"epochs": 7}}, "epochs 1, here 7"),
-        ({"model": {"layers": 2, "width": 64}}, "layers 1, here 2; width 128, here 64"),
-        ({"corpus": "another"}, "corpus .*, here another"),
-        ({"contents": ("0" * 64,)}, "features"),
-        ({"labels": ("yoga",)}, "labels"),
-    ],
-    ids=str,
-)
 def test_runs_that_differ_in_more_than_their_seed_are_no_seeds_of_one_method(
-    run: Run, novel: Path, changed: dict, told: str
+    run: Run, novel: Path
 ) -> None:
     config = run.config
-    train = {"seed": 1} | changed.get("train", {})
-    facts = {name: value for name, value in changed.items() if name not in ("train", "model")}
-    facts["train"] = config.train.model_copy(update=train)
-    facts["model"] = config.model.model_copy(update=changed.get("model", {}))
-    other = replace(run, folder=Path("second"), config=config.model_copy(update=facts))
-    with pytest.raises(BadInput, match=rf"second: differs in .* run of linear, .*run \({told}\)"):
-        zero_shot([run, other], "ep2", [novel])
+
+    def other(train: dict | None = None, model: dict | None = None, **facts: object) -> Run:
+        facts["train"] = config.train.model_copy(update={"seed": 1} | (train or {}))
+        facts["model"] = config.model.model_copy(update=model)
+        return replace(run, folder=Path("second"), config=config.model_copy(update=facts))
+
+    assert zero_shot([run, other()], "ep2", [novel]).figures[1].seeds == (0, 1)
+    for second, told in (
+        (other(train={"epochs": 7}), "epochs 1, here 7"),
+        (other(model={"layers": 2, "width": 64}), "layers 1, here 2; width 128, here 64"),
+        (other(corpus="another"), "corpus .*, here another"),
+        (other(contents=("0" * 64,)), "features"),
+        (other(labels=("yoga",)), "labels"),
+    ):
+        with pytest.raises(BadInput, match=rf"second: differs in .* linear, .*run \({told}\)"):
+            zero_shot([run, second], "ep2", [novel])
 
 
 def test_there_is_no_half_of_one_class(run: Run, write_cache, mini) -> None:

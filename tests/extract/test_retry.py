@@ -199,28 +199,28 @@ def test_a_damaged_cache_is_not_made_sound_by_another_try(
     assert out.read_bytes() == raw
 
 
-@pytest.mark.parametrize("own", ["text", "cache", "damaged", "others"])
 def test_what_a_kill_leaves_beside_goes_and_what_is_another_s_stays(
-    listed: Dataset, mini: Backbone, tmp_path: Path, manifest, write_cache, own: str
+    listed: Dataset, mini: Backbone, tmp_path: Path, manifest, write_cache
 ):
     out, beside = tmp_path / "feats.h5", tmp_path / "feats.h5.again"
     retry(listed, mini, out, RUN)
     shutil.copy(out, beside)
     retry(listed, mini, out, RUN)  # there is nothing to try
     assert not beside.exists()
-    if own == "text":
-        beside.write_text("my own")
-    elif own == "cache":
-        write_cache(beside, manifest)
-    elif own == "damaged":
-        beside.write_bytes(out.read_bytes()[:-9])
-    else:
-        shutil.copy(tmp_path / "0.mp4", tmp_path / "9.mp4")
-        clips = (dataclasses.replace(listed.clips[0], video="9.mp4"),)
-        extract(dataclasses.replace(listed, clips=clips), mini, beside, RUN, workers=1)
-    kept = beside.read_bytes()
-    retry(listed, mini, out, RUN)
-    back(listed, 1)
-    with pytest.raises(BadInput, match=r"feats\.h5\.again: is in the way of what is tried again"):
+    own = {name: tmp_path / f"{name}.h5" for name in ("text", "cache", "damaged", "others")}
+    own["text"].write_text("my own")
+    write_cache(own["cache"], manifest)
+    own["damaged"].write_bytes(out.read_bytes()[:-9])
+    shutil.copy(tmp_path / "0.mp4", tmp_path / "9.mp4")
+    clips = (dataclasses.replace(listed.clips[0], video="9.mp4"),)
+    extract(dataclasses.replace(listed, clips=clips), mini, own["others"], RUN, workers=1)
+    for path in own.values():
+        shutil.copy(path, beside)
         retry(listed, mini, out, RUN)
-    assert beside.read_bytes() == kept
+        assert beside.read_bytes() == path.read_bytes()
+    back(listed, 1)
+    for path in own.values():
+        shutil.copy(path, beside)
+        with pytest.raises(BadInput, match=r"feats\.h5\.again: is in the way of what is tried"):
+            retry(listed, mini, out, RUN)
+        assert beside.read_bytes() == path.read_bytes()
