@@ -197,7 +197,7 @@ def test_a_place_that_cannot_be_written_is_told_of_before_any_training(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(
+STUDIES = pytest.mark.parametrize(
     "arguments",
     [
         ["compare"],
@@ -206,6 +206,9 @@ def test_a_place_that_cannot_be_written_is_told_of_before_any_training(
         ["protocol", "few-shot"],
     ],
 )
+
+
+@STUDIES
 def test_whatever_trains_many_times_does_it_with_the_engine_that_is_named(
     here, arguments: list[str]
 ) -> None:
@@ -215,15 +218,7 @@ def test_whatever_trains_many_times_does_it_with_the_engine_that_is_named(
     assert said.splitlines() == ["error: --engine cloud: unknown; use local or ray"]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["compare"],
-        ["sweep", "--set", "lr=1e-3,1e-4"],
-        ["ablate"],
-        ["protocol", "few-shot"],
-    ],
-)
+@STUDIES
 def test_where_trainings_are_compared_no_clip_is_spared_for_validation(
     here, monkeypatch, arguments: list[str]
 ) -> None:
