@@ -18,7 +18,7 @@ Made = TypeVar("Made", covariant=True)
 Row = tuple[Entry, Features | None] | tuple[Entry, Features | None, bytes]
 
 GOES_ON = "run the same command again: it goes on from the last finished shard"
-_BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
+BEHIND = 8  # rows that may wait to be written: whoever makes them seldom waits for the disk
 
 
 class Writer(Protocol[Made]):
@@ -62,7 +62,7 @@ class Draft(Generic[Made]):
         They are hashed and written by a thread, while the next ones are made.
         """
         with self._kept(), ThreadPoolExecutor(1, "write") as hand:
-            for _ in in_order(hand, self._append, rows, _BEHIND):
+            for _ in in_order(hand, self._append, rows, BEHIND):
                 pass
 
     def finish(self) -> Made:

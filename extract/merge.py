@@ -8,7 +8,7 @@ from pathlib import Path
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
 from extract.ahead import in_order
-from extract.drafts import Row, writing
+from extract.drafts import BEHIND, Row, writing
 from extract.manifest import OF_PART, CacheManifest
 from extract.shards import differs
 from extract.store import FeatureCache
@@ -17,7 +17,6 @@ from extract.writer import CacheWriter
 # What may differ between caches that are joined, as it is made anew.
 _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_hash"}
 _OWN |= {"compression", "part", "backbone", "pretrained", *OF_PART}
-_BEHIND = 8  # rows that may wait to be written
 
 
 def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
@@ -103,7 +102,7 @@ def write(out: Path, manifest: CacheManifest, rows: Iterable[Row]) -> CacheManif
     with writing(out), atomic_file(out) as draft, ThreadPoolExecutor(1, "write") as hand:
         writer = hand.submit(CacheWriter, draft, manifest).result()
         try:
-            for _ in in_order(hand, lambda row: writer.append(*row), rows, _BEHIND):
+            for _ in in_order(hand, lambda row: writer.append(*row), rows, BEHIND):
                 pass
             return hand.submit(writer.close).result()
         except BaseException:
