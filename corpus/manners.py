@@ -73,7 +73,7 @@ def _tool(verb: Synset, word: str) -> Sense | None:
 def _ways() -> dict[str, list[tuple[Synset, str]]]:
     """Index verbs whose definition is an act with what they are called after, by that act."""
     found: dict[str, list[tuple[Synset, str]]] = defaultdict(list)
-    for verb in wordnet.reader().all_synsets("v"):
+    for verb in wordnet.glossed(" with ", "v"):
         match = _WITH.match(verb.definition())
         if match:
             for name in verb.lemma_names():

@@ -107,6 +107,14 @@ def entry(form: str, pos: str = "n") -> tuple[Synset, ...]:
     return tuple(reader().synset_from_pos_and_offset(pos, offset) for offset in _offsets(form, pos))
 
 
+def glossed(mark: str, pos: str) -> Iterator[Synset]:
+    """Yield the synsets whose gloss has a mark in it; no other is read, as all take seconds."""
+    with reader().open(f"data.{reader()._FILEMAP[pos]}") as file:
+        for line in file:
+            if mark in line.partition("|")[2]:
+                yield reader().synset_from_pos_and_offset(pos, int(line.split(" ", 1)[0]))
+
+
 def ambiguity(form: str, pos: str = "n") -> int:
     """Return how many synsets an entry of WordNet has; none of them is read."""
     return len(_offsets(form, pos))
@@ -204,6 +212,12 @@ def _counts() -> dict[str, int]:
     text = (folder() / "cntlist.rev").read_text(encoding="utf-8")
     rows = (line.split(" ") for line in text.splitlines())
     return {row[0]: int(row[2]) for row in rows}
+
+
+@cache
+def tagged() -> frozenset[str]:
+    """Return the entries that were tagged at all, in any sense."""
+    return frozenset(key.partition("%")[0] for key in _counts())
 
 
 @cache
