@@ -127,12 +127,12 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)  # the demo, and its ablation
 def test_the_demo_runs_the_whole_path(tmp_path: Path, called) -> None:
-    done = alt_demo(
-        *("run", "--out", tmp_path, "--clips", 24, "--seeds", 1, "--shots", "1"),
+    code, printed, said = called(
+        *(main, "run", "--out", tmp_path, "--clips", 24, "--seeds", 1, "--shots", "1"),
         *("--set", "epochs=1", "--workers", 1, "--json"),
     )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
+    assert code == 0, said
+    record = json.loads(printed)
     assert record == json.loads((tmp_path / "demo.json").read_text())
     cells = record["comparison"]["cells"]
     methods = {cell["method"] for cell in cells}
@@ -184,13 +184,10 @@ def its_parts_are_changed_one_at_a_time(
     assert said.endswith(f"run again: alt-demo run --out {demo}")
 
 
-def test_a_setting_that_the_demo_decides_is_refused_before_a_world_is_made(
-    tmp_path: Path, called
-) -> None:
-    setting = ("--clips", 24, "--set", "seed=1")
-    code, _, said = called(main, "run", "--out", tmp_path / "demo", *setting)
-    assert code == 2
-    assert "--set seed: cannot be set here; use --seeds" in said
+def test_a_setting_that_the_demo_decides_is_refused_before_a_world_is_made(tmp_path: Path) -> None:
+    done = alt_demo("run", "--out", tmp_path / "demo", "--clips", 24, "--set", "seed=1")
+    assert done.returncode == 2
+    assert "--set seed: cannot be set here; use --seeds" in done.stderr
     assert not (tmp_path / "demo").exists()
 
 
