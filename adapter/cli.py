@@ -88,11 +88,7 @@ def train(
     given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     given = {name: value for name, value in given.items() if value is not None}
     where = on_device(device)
-    model_config, train_config = configs(
-        [*(setting or []), *(f"{name}={value}" for name, value in given.items())],
-        method=method,
-        seed=seed,
-    )
+    model_config, train_config = configs(setting or [], method=method, seed=seed, **given)
     to = to or free_name(Path("runs"), features[0].stem, resume)
     if main_process() and not resume:
         check_target(to)  # before the backbone is opened and a corpus perhaps built

@@ -44,7 +44,7 @@ def configs(
             cannot take, or a method given that has nothing to train.
     """
     values: dict[str, Any] = dict(given)
-    closed = {**(instead or {}), **{name: f"use --{name}" for name in given}}
+    closed = {**(instead or {}), **{name: f"use --{name.replace('_', '-')}" for name in given}}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:

@@ -37,6 +37,8 @@ def test_a_setting_that_cannot_be_is_refused(setting: str, message: str) -> None
 def test_a_setting_that_has_an_option_of_its_own_is_refused_and_the_option_named() -> None:
     with pytest.raises(BadInput, match=r"--set method: cannot be set here; use --method$"):
         configs(["method=linear"], method="alt", seed=0)
+    with pytest.raises(BadInput, match=r"--set batch_size: cannot be set here; use --batch-size$"):
+        configs(["batch-size=3"], batch_size=4)
     for name, mend in (
         ("seed", "use --seeds"),
         ("method", "use --methods"),

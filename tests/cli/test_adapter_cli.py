@@ -77,6 +77,8 @@ def test_what_training_is_asked_for_is_what_it_gets(here, monkeypatch, tmp_path:
     assert (model.method, to, resume) == ("linear", run, True)
     assert (train.epochs, train.batch_size, train.lr, train.seed) == (3, 5, 2e-3, 9)
     assert train.weight_decay == 0.5
+    code, _, said = here("train", "--features", a, "--epochs", 3, "--set", "epochs=4")
+    assert (code, said) == (2, "error: --set epochs: cannot be set here; use --epochs")
 
 
 def test_predict_names_the_action_and_the_entities(work: Path, videos: Path, here) -> None:
