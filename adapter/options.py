@@ -46,7 +46,8 @@ def on_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name not in ("cpu", "cuda"):
-        raise BadInput(f"--device {name}", "no such device", "use auto, cpu or cuda")
+        mend = "use auto, cpu or cuda, and CUDA_VISIBLE_DEVICES to choose a GPU"
+        raise BadInput(f"--device {name}", "no such device", mend)
     if name == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda", "PyTorch sees no GPU", "use --device cpu")
     return name
