@@ -170,43 +170,6 @@ def few_shot(clips: ClipSet, shots: int, seed: int) -> ClipSet:
     return clips.subset(sorted(chosen))
 
 
-def compare(
-    task: Task,
-    tests: Sequence[Column],
-    methods: Sequence[Method],
-    seeds: Sequence[int],
-    model: ModelConfig,
-    config: TrainConfig,
-    shots: Sequence[int | None] = (None,),
-    device: str = "cpu",
-    report: Report = quiet,
-    engine: Engine | None = None,
-) -> list[Cell]:
-    """Train each method with each seed and score it on each test.
-
-    Seeds are paired: with the same seed all methods see the same clips in the same order, the
-    same few-shot draw and the same noise on features. Nothing is validated on: the last epoch
-    counts, for every method.
-
-    Args:
-        task: what to train on.
-        tests: what to score on.
-        methods: the last is the one that the others are compared with.
-        seeds: of weights, order and noise.
-        model: shape of every method.
-        config: training of every method.
-        shots: clips of each class to train on; None for all.
-        device: "cpu" or "cuda".
-        report: called with what is being trained.
-        engine: that does the work; by default `one_by_one`.
-
-    Returns:
-        A cell for each shots, test and method.
-    """
-    rows = method_rows(task, methods, model, config)
-    return compare_variants(rows, tests, seeds, shots, device, report, engine)
-
-
 def method_rows(
     task: Task, methods: Sequence[Method], model: ModelConfig, config: TrainConfig
 ) -> list[Variant]:
@@ -217,7 +180,7 @@ def method_rows(
     ]
 
 
-def compare_variants(
+def compare(
     variants: Sequence[Variant],
     tests: Sequence[Column],
     seeds: Sequence[int],
@@ -226,12 +189,24 @@ def compare_variants(
     report: Report = quiet,
     engine: Engine | None = None,
 ) -> list[Cell]:
-    """Train each variant with each seed and score it on each test; otherwise as `compare`.
+    """Train each variant with each seed and score it on each test.
+
+    Seeds are paired: with the same seed all variants of a task see the same clips in the same
+    order, the same few-shot draw and the same noise on features. Nothing is validated on: the last
+    epoch counts, for every variant.
 
     Args:
         variants: each with a name of its own; their tasks have the same labels; the last is what
             the others are compared with.
-        tests, seeds, shots, device, report, engine: as for `compare`.
+        tests: what to score on.
+        seeds: of weights, order and noise.
+        shots: clips of each class to train on; None for all.
+        device: "cpu" or "cuda".
+        report: called with what is being trained.
+        engine: that does the work; by default `one_by_one`.
+
+    Returns:
+        A cell for each shots, test and variant.
 
     Raises:
         BadInput: two variants of one name, which nothing would tell apart; or a class with fewer

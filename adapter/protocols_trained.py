@@ -71,10 +71,8 @@ def conduct(
         task, halves = base_and_novel(task, tests)
         tests = [column for pair in halves for column in pair]
     chosen = list(shots) or list(SHOTS[protocol])
-    cells = compare(
-        task, tests, methods, range(seeds), model, train, chosen, device, report, engine
-    )
     rows = method_rows(task, methods, model, train)
+    cells = compare(rows, tests, range(seeds), chosen, device, report, engine)
     record = comparison_record(cells, rows, tests, range(seeds), chosen) | {"protocol": protocol}
     if protocol == "base-to-novel":
         record["harmonic"] = [

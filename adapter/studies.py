@@ -80,9 +80,9 @@ def compare(
     where = on_device(device)
     crew = _engine(engine, where, to)
     task, tests = _opened(features, test, corpus, prompt, where, to)
-    with _progress(len(chosen) * seeds * len(draws)) as report:
-        cells = compare(task, tests, chosen, range(seeds), model, train, draws, where, report, crew)
     rows = method_rows(task, chosen, model, train)
+    with _progress(len(rows) * seeds * len(draws)) as report:
+        cells = compare(rows, tests, range(seeds), draws, where, report, crew)
     record = comparison_record(cells, rows, tests, range(seeds), draws)
     _finish(cells, record, to, "comparison", as_json)
 
@@ -174,7 +174,7 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Train with every combination of settings, on this machine or on a Ray cluster."""
-    from adapter.compare import Variant, compare_variants
+    from adapter.compare import Variant, compare
     from adapter.record import comparison_record
     from adapter.settings import STUDY, grid
 
@@ -183,9 +183,7 @@ def sweep(
     task, tests = _opened(features, test, corpus, prompt, where, to)
     rows = [Variant(name, *both, task) for name, both in combinations.items()]
     with _progress(len(rows) * seeds) as report:
-        cells = compare_variants(
-            rows, tests, range(seeds), device=where, report=report, engine=crew
-        )
+        cells = compare(rows, tests, range(seeds), device=where, report=report, engine=crew)
     record = {"settings": setting, **comparison_record(cells, rows, tests, range(seeds))}
     _finish(cells, record, to, "sweep", as_json)
 
@@ -207,7 +205,7 @@ def ablate(
 ) -> None:
     """Change one part of ALT at a time; the last row is ALT as it is."""
     from adapter.ablation import variants
-    from adapter.compare import compare_variants
+    from adapter.compare import compare
     from adapter.record import comparison_record
     from adapter.settings import STUDY, configs
 
@@ -217,9 +215,7 @@ def ablate(
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where, to)
     rows = variants(task, model, train, corpora[1:])
     with _progress(len(rows) * seeds) as report:
-        cells = compare_variants(
-            rows, tests, range(seeds), device=where, report=report, engine=crew
-        )
+        cells = compare(rows, tests, range(seeds), device=where, report=report, engine=crew)
     record = comparison_record(cells, rows, tests, range(seeds))
     _finish(cells, record, to, "ablation", as_json)
 

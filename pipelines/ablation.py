@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from adapter.ablation import variants
-from adapter.compare import Cell, Column, Variant, compare_variants, open_tests
+from adapter.compare import Cell, Column, Variant, compare, open_tests
 from adapter.forks import forked
 from adapter.kept import kept
 from adapter.record import comparison_record
@@ -89,7 +89,7 @@ def ablate(
     rows = [*rows[:-1], *merged, _whole(rows[-1], tests), rows[-1]]
     step = stage("adapters", len(rows) * seeds)
     engine = kept(forked(workers), here / "trainings")
-    cells = compare_variants(rows, tests, range(seeds), report=lambda _: step(), engine=engine)
+    cells = compare(rows, tests, range(seeds), report=lambda _: step(), engine=engine)
     record = comparison_record(cells, rows, tests, range(seeds)) | {"commit": commit()}
     write_json(here / "ablation.json", record)
     chosen = [word for one in settings for word in ("--set", one)]

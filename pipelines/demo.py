@@ -244,7 +244,7 @@ def _compare(
     of_all = _of_all(task, tests)
     draws = len(setting.shots) + 1
     step = stage("adapters", len(METHODS) * setting.seeds * draws)
-    seeds = range(setting.seeds)
+    rows, seeds = method_rows(task, METHODS, model, config), range(setting.seeds)
     cells: list[Cell] = []
     parts: Sequence[tuple[Sequence[int | None], Any]] = (
         ((None,), [*tests, *of_all]),
@@ -253,19 +253,15 @@ def _compare(
     for shots, columns in parts:
         if shots:
             cells += compare(
-                task,
+                rows,
                 columns,
-                METHODS,
                 seeds,
-                model,
-                config,
                 shots,
                 report=lambda _: step(),
                 engine=kept(forked(workers), out / "trainings"),
             )
     last = {column.name for column in of_all}
     cells.sort(key=lambda cell: cell.test in last)
-    rows = method_rows(task, METHODS, model, config)
     return cells, comparison_record(cells, rows, [*tests, *of_all], seeds, (None, *setting.shots))
 
 

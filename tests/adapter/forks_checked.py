@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from adapter import forks
-from adapter.compare import compare, one_by_one, open_tests
+from adapter.compare import compare, method_rows, one_by_one, open_tests
 from adapter.data import open_clips
 from adapter.forks import forked
 from adapter.model import ModelConfig
@@ -43,7 +43,7 @@ def test_side_by_side_gives_the_numbers_of_one_after_the_other(
 ) -> None:
     tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
     told: list[str] = []
-    given = (task, tests, ["clip", "linear", "alt"], [0, 1], ModelConfig(), CONFIG)
+    given = (method_rows(task, ["clip", "linear", "alt"], ModelConfig(), CONFIG), tests, [0, 1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of no forks
         apart = compare(*given, report=told.append, engine=forked(2))
@@ -72,7 +72,9 @@ def test_a_training_process_that_is_killed_is_told_of_in_one_line(
     tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
     monkeypatch.setattr(forks, "train_and_score", lambda *_: os._exit(9))
     with pytest.raises(RunFailed, match="a process that trained one was killed"):
-        compare(task, tests, ["linear"], [0, 1], ModelConfig(), CONFIG, engine=forked(2))
+        compare(
+            method_rows(task, ["linear"], ModelConfig(), CONFIG), tests, [0, 1], engine=forked(2)
+        )
 
 
 def test_an_interrupted_comparison_starts_no_further_training(
@@ -89,7 +91,7 @@ def test_an_interrupted_comparison_starts_no_further_training(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(forks, "train_and_score", noted)
-    given = (task, tests, ["linear"], range(30), ModelConfig(), CONFIG)
+    given = (method_rows(task, ["linear"], ModelConfig(), CONFIG), tests, range(30))
     with pytest.raises(KeyboardInterrupt):
         compare(*given, report=interrupt, engine=forked(2))
     assert len(list(tmp_path.glob("seed *"))) < 30
@@ -113,7 +115,7 @@ def test_a_comparison_that_is_stopped_waits_for_no_training(
         raise KeyboardInterrupt  # as on SIGTERM, of which forks are told nothing
 
     monkeypatch.setattr(forks, "train_and_score", endless)
-    given = (task, tests, ["linear"], range(9), ModelConfig(), CONFIG)
+    given = (method_rows(task, ["linear"], ModelConfig(), CONFIG), tests, range(9))
     with pytest.raises(KeyboardInterrupt):
         compare(*given, report=stop, engine=forked(2))
     for started in tmp_path.glob("[0-9]*"):
@@ -131,7 +133,7 @@ def test_where_forks_cannot_train_it_is_said_and_done_one_after_the_other(
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini, seed=1)}, task)
-    given = (task, tests, ["linear"], [0, 1], ModelConfig(), CONFIG)
+    given = (method_rows(task, ["linear"], ModelConfig(), CONFIG), tests, [0, 1])
     with FakeTensorMode():  # as an export does
         torch.zeros(1)
     torch.zeros(1, requires_grad=True).sum().backward()

@@ -6,7 +6,6 @@ from adapter.compare import (
     Job,
     Variant,
     compare,
-    compare_variants,
     few_shot,
     method_rows,
     open_tests,
@@ -71,7 +70,13 @@ def test_too_many_shots_are_refused_before_anything_is_trained(task, write_cache
     with pytest.raises(
         BadInput, match=r"5 clips of each class: 'archery' has 4 clips; .* --shots 4"
     ):
-        compare(task, tests, METHODS, [0], ModelConfig(), config, [1, 5], report=told.append)
+        compare(
+            method_rows(task, METHODS, ModelConfig(), config),
+            tests,
+            [0],
+            [1, 5],
+            report=told.append,
+        )
     assert not told
 
 
@@ -81,8 +86,8 @@ def test_each_method_is_trained_at_the_rate_that_suits_it(task, write_cache, min
     )
 
     def scores(config: TrainConfig, *methods: Method) -> list[float]:
-        cells = compare(task, tests, methods, [0], ModelConfig(), config)
         rows = method_rows(task, methods, ModelConfig(), config)
+        cells = compare(rows, tests, [0])
         record = comparison_record(cells, rows, tests, [0])["rows"]
         rates.append({name: row["train"]["lr"] for name, row in record.items()})
         return [cell.seeds[0].model_dump()["calibration_error"] for cell in cells]
@@ -139,7 +144,8 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
     }
     tests = open_tests(paths, task)
     config = TrainConfig(epochs=2, batch_size=8)
-    cells = compare(task, tests, METHODS, [0, 1], ModelConfig(), config, shots=[None, 2])
+    rows = method_rows(task, METHODS, ModelConfig(), config)
+    cells = compare(rows, tests, [0, 1], [None, 2])
     assert [(cell.shots, cell.test, cell.method) for cell in cells] == [
         (shots, test, method)
         for shots in (None, 2)
@@ -159,8 +165,7 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
     assert any(cell.std > 0 for cell in cells)
     clip = [cell for cell in cells if cell.method == "clip"]
     assert all(cell.std == 0 for cell in clip)  # nothing is trained, nothing varies
-    again = compare(task, tests, METHODS, [0, 1], ModelConfig(), config, shots=[None, 2])
-    assert cells == again
+    assert cells == compare(rows, tests, [0, 1], [None, 2])
     draw_comparison(cells, tmp_path / "comparison.png")
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert comparison_table(cells).row_count == len(METHODS)
@@ -175,14 +180,14 @@ def test_a_comparison_has_every_method_on_every_test(task, write_cache, mini, tm
 def test_two_rows_of_one_name_are_refused_and_not_taken_for_seeds_of_one(task) -> None:
     rows = [Variant("corpus: x", ModelConfig(), TrainConfig(), task) for _ in range(2)]
     with pytest.raises(BadInput, match="corpus: x: 2 rows are called so; give each a name"):
-        compare_variants(rows, [], [0])
+        compare(rows, [], [0])
 
 
 def test_a_star_needs_two_seeds_and_a_lead_that_is_sure_over_clips_and_over_seeds(
     task, write_cache, mini
 ) -> None:
     tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini)}, task)
-    (cell,) = compare(task, tests, ["clip"], [0], ModelConfig(), TrainConfig())
+    (cell,) = compare(method_rows(task, ["clip"], ModelConfig(), TrainConfig()), tests, [0])
     starred = []
     for behind, p, p_seeds in (
         (0.5, 1e-4, None),
@@ -204,7 +209,9 @@ def test_a_cell_is_a_mean_in_per_cent_and_the_standard_deviation_of_a_sample() -
 
 def test_a_table_has_both_in_per_cent(task, write_cache, mini) -> None:
     tests = open_tests({"base": write_cache("base.h5", noise=6, backbone=mini)}, task)
-    (cell,) = compare(task, tests, ["linear"], [0, 1], ModelConfig(), TrainConfig(epochs=1))
+    (cell,) = compare(
+        method_rows(task, ["linear"], ModelConfig(), TrainConfig(epochs=1)), tests, [0, 1]
+    )
     some = cell.model_copy(update={"mean": 0.512, "std": 0.034})
     (row,) = comparison_table([some]).columns[1].cells
     assert row.rstrip() == "51.2 ± 3.4"

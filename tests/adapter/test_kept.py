@@ -13,6 +13,7 @@ from adapter.compare import (
     Score,
     Variant,
     compare,
+    method_rows,
     one_by_one,
     open_tests,
     quiet,
@@ -77,9 +78,8 @@ def test_an_interrupted_comparison_goes_on_and_ends_as_a_whole_one(
 ) -> None:
     def run(engine, seeds=(0, 1), report=quiet):
         shots = [None, 2]
-        return compare(
-            task, tests, METHODS, seeds, MODEL, CONFIG, shots, report=report, engine=engine
-        )
+        rows = method_rows(task, METHODS, MODEL, CONFIG)
+        return compare(rows, tests, seeds, shots, report=report, engine=engine)
 
     whole, first, told = run(None), Counted(most=3), []
     with pytest.raises(RunFailed, match="broke down"):
@@ -147,7 +147,7 @@ def test_whatever_changes_a_score_is_another_training(
 @pytest.mark.parametrize("cut", [0, 40, None])
 def test_a_damaged_training_is_told_of_and_done_again(task, tests, tmp_path: Path, cut) -> None:
     def run(engine):
-        return compare(task, tests, ["alt"], [0], MODEL, CONFIG, engine=engine)
+        return compare(method_rows(task, ["alt"], MODEL, CONFIG), tests, [0], engine=engine)
 
     folder = tmp_path / "kept"
     whole = run(kept(Counted(), folder))
@@ -168,11 +168,9 @@ def test_a_folder_that_nothing_can_be_kept_in_is_told_of_before_any_training(
     task, tests, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    engine = Counted()
+    engine, rows = Counted(), method_rows(task, ["alt"], MODEL, CONFIG)
     with pytest.raises(OSError, match="file"):
-        compare(
-            task, tests, ["alt"], [0], MODEL, CONFIG, engine=kept(engine, tmp_path / "file" / "k")
-        )
+        compare(rows, tests, [0], engine=kept(engine, tmp_path / "file" / "k"))
     assert not engine.done
 
 
@@ -181,7 +179,7 @@ def test_several_processes_keep_nothing(task, tests, tmp_path: Path, monkeypatch
         num_processes = 2
 
     monkeypatch.setattr("adapter.kept.processes", lambda device: Two())
-    engine = Counted()
-    compare(task, tests, ["alt"], [0], MODEL, CONFIG, engine=kept(engine, tmp_path / "k"))
+    engine, rows = Counted(), method_rows(task, ["alt"], MODEL, CONFIG)
+    compare(rows, tests, [0], engine=kept(engine, tmp_path / "k"))
     assert engine.done == ["alt, seed 0"]
     assert not (tmp_path / "k").exists()

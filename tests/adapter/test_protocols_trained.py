@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adapter.ablation import CHANGES, variants
-from adapter.compare import compare_variants, one_by_one, open_tests, scored
+from adapter.compare import compare, one_by_one, open_tests, scored
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.protocols import zero_shot
@@ -198,7 +198,7 @@ def test_an_ablation_changes_one_part_a_row_and_ends_with_alt(task, tests) -> No
         ours, theirs = ModelConfig().model_dump(), row.model.model_dump()
         changed = {name: theirs[name] for name in ours if ours[name] != theirs[name]}
         assert changed == CHANGES[row.name]
-    cells = compare_variants(rows[-3:], tests, [0])
+    cells = compare(rows[-3:], tests, [0])
     assert [cell.method for cell in cells] == [row.name for row in rows[-3:]]
     assert cells[-1].behind == 0
 
