@@ -6,8 +6,6 @@ under the same paths on every machine. A worker that is lost costs the training 
 Ray starts again elsewhere.
 """
 
-import logging
-import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,13 +16,7 @@ from adapter.compare import Column, Job, Report, Score, train_and_score
 from adapter.nearest import as_read
 from adapter.task import Task
 from corpus.errors import BadInput, RunFailed
-
-try:
-    import ray
-    from ray.exceptions import RayError, RayTaskError
-except ImportError as error:
-    mend = "install it on every machine: pip install 'alt-video[ray]'"
-    raise BadInput("--engine ray", "Ray is not installed", mend) from error
+from extract.cluster import RayError, RayTaskError, join, ray, short
 
 
 def on_ray(
@@ -44,7 +36,7 @@ def on_ray(
     Raises:
         RunFailed: there is no cluster, it has no such device, or a training's workers die.
     """
-    _join()
+    join()
     gpus = int(device.startswith("cuda"))
     if gpus and not ray.cluster_resources().get("GPU"):
         raise RunFailed("--engine ray", "the cluster has no GPU", "use --device cpu")
@@ -69,9 +61,8 @@ def on_ray(
     except RayTaskError as error:
         raise error.cause if isinstance(error.cause, BadInput) else error from None
     except RayError as error:
-        reason = " ".join(str(error).split())[:160]
         mend = "see Ray's logs on the machines"
-        raise RunFailed("--engine ray", f"a training was lost ({reason})", mend) from error
+        raise RunFailed("--engine ray", f"a training was lost ({short(error)})", mend) from error
     finally:
         # Ray ends this process, without a word, when what is cancelled has just been completed.
         _, running = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
@@ -94,15 +85,3 @@ def _light(task: Task) -> Task:
 def _train_and_score(job: Job, task: Any, tests: Sequence[Column], device: str) -> list[Score]:
     torch.set_num_threads(1)  # the core that was asked for
     return train_and_score(job._replace(variant=replace(job.variant, task=task)), tests, device)
-
-
-def _join() -> None:
-    if ray.is_initialized():
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
-    try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # of no class of their own, as when a cluster is gone
-        reason = " ".join(str(error).split())[:160]
-        mend = "check RAY_ADDRESS and `ray status`, then run the same command again"
-        raise RunFailed("--engine ray", f"no cluster ({reason})", mend) from error

@@ -5,7 +5,6 @@ with the very function that the local engine uses. A shard has its name only onc
 worker or a machine that is lost costs the pieces it was at, and another makes those.
 """
 
-import logging
 import os
 import time
 from collections import Counter, deque
@@ -16,18 +15,12 @@ from typing import Any
 
 from corpus.backbone import load
 from corpus.errors import BadInput, RunFailed
+from extract.cluster import RayError, RayTaskError, join, ray, short
 from extract.drafts import GOES_ON
 from extract.encode import Encoder, lanes
 from extract.pieces import Piece, Spent, Watch, Work, make, tell
 from extract.pool import Pool
 from extract.shards import Shards
-
-try:
-    import ray
-    from ray.exceptions import RayError, RayTaskError
-except ImportError as error:
-    mend = "install it on every machine: pip install 'alt-video[ray]'"
-    raise BadInput("--engine ray", "Ray is not installed", mend) from error
 
 # Pieces that a worker has at hand: it decodes one while it encodes the other.
 _AT_HAND = 2
@@ -59,13 +52,7 @@ class RayEngine:
     timeout: float = 120.0
 
     def __post_init__(self) -> None:
-        if not ray.is_initialized():
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
-            try:
-                ray.init(log_to_driver=False, logging_level=logging.ERROR)
-            except Exception as error:  # of no class of their own, as when a cluster is gone
-                mend = "check RAY_ADDRESS and `ray status`, then run the same command again"
-                raise RunFailed("--engine ray", f"no cluster ({_short(error)})", mend) from error
+        join()
         has = ray.cluster_resources()
         if self.device == "auto":
             object.__setattr__(self, "device", "cuda" if has.get("GPU") else "cpu")
@@ -188,7 +175,7 @@ class _Crew:
                 if isinstance(error.cause, BadInput):
                     raise error.cause from None
                 if made is None:
-                    cause = f"a worker cannot load the backbone ({_short(error.cause)})"
+                    cause = f"a worker cannot load the backbone ({short(error.cause)})"
                     raise RunFailed("--engine ray", cause, "try another --device") from None
                 raise
             except RayError as error:
@@ -213,12 +200,8 @@ class _Crew:
         self._lost[number] += 1
         if self._lost[number] >= _TRIES and (made or not self._load):
             at = f"{made.clips[0].video} and those after it" if made else "loading the backbone"
-            cause = f"{self._lost[number]} workers died at {at} ({_short(error)})"
+            cause = f"{self._lost[number]} workers died at {at} ({short(error)})"
             raise RunFailed("--engine ray", cause, "see Ray's logs on the machines") from None
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
 
 
 def _appear(path: Path) -> None:

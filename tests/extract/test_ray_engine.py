@@ -113,7 +113,8 @@ def test_a_killed_worker_and_a_killed_node_lose_nothing(tmp_path: Path, make_cli
 
 
 def test_without_ray_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "extract.ray_engine", raising=False)
+    for name in ("extract.ray_engine", "extract.cluster"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BadInput, match=r"^--engine ray: Ray is not installed; .*alt-video\[ray\]"):
         importlib.import_module("extract.ray_engine")
