@@ -148,7 +148,7 @@ def eval(
     many = f"{counted(result['clips'], 'clip')}, {counted(result['labels'], 'label')}"
     title = f"{many} ({chosen['new']} new to the run)"
     if result["failed"]:
-        title += f"; {result['failed']} of them could not be decoded: counted as wrong"
+        title += f"; {result['failed']} of them could not be read: counted as wrong"
     rows = {"mean-pooled CLIP": result["baselines"]["clip"]} if baselines else {}
     out.print(scores(title, rows | {result["method"]: result}))
     if baselines:

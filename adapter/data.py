@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -183,7 +184,8 @@ def open_clips(
         scored: the clips are to be scored: a labelled video that could not be decoded is one of
             them, not `seen`. Otherwise they are to be trained on, and it is left out.
         parts: of a cache whose labelled rows are of several parts, take those of the first of
-            these that it has, and no others. By default, and of a cache of one part, take all.
+            these of which it has features, and no others. By default, and of a cache of one part,
+            take all.
 
     Returns:
         Every such row that has a label; the others are counted in `left_out`.
@@ -226,7 +228,8 @@ def open_clips(
         ]
         table = [*zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)]
         there = {part_of(split) for _, label, split, _ in table if label >= 0}
-        first = [part for part in parts if part in there][:1]
+        decoded = {part_of(split) for _, label, split, ok in table if label >= 0 and ok == "ok"}
+        first = [part for part in parts if part in (decoded or there)][:1]
         taken = set(first) if parts and len(there) > 1 else there
         for row, (video, label, split, status) in enumerate(table):
             if label < 0:
@@ -286,16 +289,18 @@ def _warn_of_alike(cache: FeatureCache) -> None:
 
 
 def part_of(split: str) -> Part:
-    """Tell what a split is for: "val", "validation", "test", "test01", …; all others train.
+    """Tell what a split is for by its words: "val", "validation", "test01", "novel_test", …
 
-    But for what a list leaves "unused", as those of HMDB-51 do.
+    All others train, but for what a list leaves "unused", as those of HMDB-51 do.
     """
-    name = split.lower()
-    if name == "unused":
+    words = re.findall("[a-z]+", split.lower())
+    if words == ["unused"]:
         return "unused"
-    if name.startswith("val"):
+    if any(word.startswith("train") for word in words):  # "train_val" trains on both
+        return "training"
+    if any(word.startswith("val") or word in ("dev", "eval", "minival") for word in words):
         return "validation"
-    return "test" if name.startswith("test") else "training"
+    return "test" if any(w.startswith("test") or w == "holdout" for w in words) else "training"
 
 
 def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipSet, ClipSet | None]:

@@ -80,7 +80,7 @@ class Task:
         if self.val is not None:
             count = f"{len(self.val)} "
             failed = int((~self.val.seen).sum())
-            lost = f", of which {failed} could not be decoded: counted as wrong" if failed else ""
+            lost = f", of which {failed} could not be read: counted as wrong" if failed else ""
         lines = [
             f"{counted(len(self.clips), 'clip')} of {classes}, "
             f"{self.clips.facts.views} views, features of {self.backbone.name}",

@@ -1,6 +1,6 @@
 """How many of what, as people say it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def counted(count: int, one: str, more: str = "") -> str:
@@ -23,7 +23,23 @@ def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
         one, more: what they are: "file is no video", "files are no videos".
         most: so many are named.
     """
+    return f"{len(items)} {one if len(items) == 1 else more}: {named(items, most)}"
+
+
+def named(items: Sequence[str], most: int = 5) -> str:
+    """Name the first of things, and count the rest: "a, b and 3 more"."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
-    named = ", ".join(items[:most])
-    shown = named.encode(errors="backslashreplace").decode()  # a disk's names need not be UTF-8
-    return f"{len(items)} {one if len(items) == 1 else more}: {shown}{rest}"
+    shown = ", ".join(items[:most]).encode(errors="backslashreplace")  # names need not be UTF-8
+    return f"{shown.decode()}{rest}"
+
+
+def by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+    """Say why of things, all of one reason in a line, however many: "a, b and 3 more: gone".
+
+    Args:
+        told: each one's name, and the reason.
+    """
+    things: dict[str, list[str]] = {}
+    for name, reason in told:
+        things.setdefault(reason, []).append(name)
+    return [f"{named(names)}: {reason}" for reason, names in things.items()]

@@ -11,7 +11,7 @@ import typer
 
 from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
-from corpus.words import counted, lasting
+from corpus.words import by_reason, counted, lasting
 from extract.cores import MOST
 from extract.datasets import NAMES, open_dataset
 
@@ -271,10 +271,9 @@ def _tell(report: Any, retried: bool) -> None:
         f"{report.path}: {counted(manifest.clips, 'video')}{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
     )
-    for entry in report.failed:
-        notes.print(f"  failed  {entry.video}: {entry.error}")
-    for entry in report.noted:
-        notes.print(f"  note    {entry.video}: {entry.error}")
+    for kind, entries in (("failed", report.failed), ("note  ", report.noted)):
+        for line in by_reason((entry.video, entry.error) for entry in entries):
+            notes.print(f"  {kind}  {line}")
 
 
 def main() -> None:

@@ -31,8 +31,8 @@ class Task:
         shards: the unfinished work beside the target.
 
     Raises:
-        BadInput: no file of the dataset is there, the options do not fit, or the target is
-            something else than a feature cache.
+        BadInput: no file of the dataset is there (those of a part may all be missing), the options
+            do not fit, or the target is something else than a feature cache.
         RunFailed: the target's folder cannot be looked into.
     """
 
@@ -40,7 +40,10 @@ class Task:
         self, dataset: Dataset, backbone: Backbone, out: Path, options: Options, overwrite: bool
     ) -> None:
         check_target(out)
-        dataset.check_there()
+        if (
+            not dataset.part
+        ):  # of a part all files may be missing: its list was looked at as a whole
+            dataset.check_there()
         self.dataset, self.options, self.out = dataset, options, out
         self.encoder = options.encoder(backbone, lanes(backbone.device))
         self.plan = plan_of(backbone, options, dataset.split)

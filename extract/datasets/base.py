@@ -95,8 +95,10 @@ class Dataset:
                 the merged cache is, byte for byte, that of one machine alike.
 
         Raises:
-            BadInput: not i/n, or more parts than blocks.
+            BadInput: not i/n, more parts than blocks, or, of the whole, as `check_there` says: a
+                part may have none of its files, and is needed all the same.
         """
+        self.check_there()
         match = re.fullmatch(r"(\d+)/(\d+)", part, re.ASCII)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise BadInput(f"--shard {part}", "not i/n with i from 1 to n", "as in 3/8")

@@ -181,7 +181,7 @@ def test_a_validation_video_that_could_not_be_decoded_is_one_to_be_wrong_about(
     assert (len(task.val), int(task.val.seen.sum())) == (19, 16)
     assert task.clips.seen.all()
     lines = "\n".join(task.describe())
-    assert "19 validation clips as given, of which 3 could not be decoded: counted as" in lines
+    assert "19 validation clips as given, of which 3 could not be read: counted as" in lines
     assert "2 rows of --val left out: unlabelled" in lines
     assert "1 row left out: failed" in lines
     task = open_task([train, val], corpus=corpus)  # the same as a split of the features

@@ -41,7 +41,7 @@ def test_eval_prints_the_run_beside_clip(work: Path, here) -> None:
     code, printed, _ = here("eval", "--features", work / "feats.h5", "--run", work / "runs/feats")
     assert code == 0
     assert "mean-pooled CLIP" in printed
-    assert "1 of them could not be decoded: counted as wrong" in " ".join(printed.split())
+    assert "1 of them could not be read: counted as wrong" in " ".join(printed.split())
 
 
 def test_clip_is_scored_beside_the_run_unless_it_is_not_wanted(work: Path, here) -> None:

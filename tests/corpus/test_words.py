@@ -1,4 +1,4 @@
-from corpus.words import counted, lasting, some
+from corpus.words import by_reason, counted, lasting, some
 
 
 def test_one_thing_alone_is_told_in_the_singular():
@@ -14,6 +14,14 @@ def test_no_more_are_said_to_be_left_than_are():
 
 def test_a_name_that_is_no_text_can_be_told_all_the_same():
     assert some(["a\udcff.txt"], "file", "files").encode() == rb"1 file: a\udcff.txt"
+
+
+def test_all_that_has_one_reason_is_told_in_one_line():
+    missing = [(f"{number}.mp4", "no such file") for number in range(900)]
+    assert by_reason([*missing[:450], ("b.mp4", "no frames"), *missing[450:]]) == [
+        "0.mp4, 1.mp4, 2.mp4, 3.mp4, 4.mp4 and 895 more: no such file",
+        "b.mp4: no frames",
+    ]
 
 
 def test_a_time_is_told_in_the_unit_that_suits_it():

@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import shutil
 import threading
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,24 @@ def test_parts_made_on_many_machines_merge_to_the_bytes_of_one(
     with pytest.raises(BadInput, match="1/3, 1/3, 2/3"):
         merge([parts[0], parts[0], parts[1]], tmp_path / "less.h5")
     assert not (tmp_path / "less.h5").exists()
+
+
+def test_a_part_of_which_no_file_is_there_is_made_as_its_list_has_it(
+    dataset: Dataset, mini: Backbone, tmp_path: Path
+):
+    root = Path(shutil.copytree(dataset.root, tmp_path / "videos"))
+    there = open_dataset("folder", root)
+    for clip in there.clips[4:]:
+        there.path(clip).unlink()
+    parts = [tmp_path / f"{index}.h5" for index in range(3)]
+    for index, path in enumerate(parts):
+        extract(there.shard(f"{index + 1}/3", OPTIONS.checkpoint), mini, path, OPTIONS)
+    assert FeatureCache(parts[2]).errors == ["no such file"] * 3
+    merge(parts, tmp_path / "merged.h5")
+    assert FeatureCache(tmp_path / "merged.h5").videos == [clip.video for clip in there.clips]
+    shutil.rmtree(root)
+    with pytest.raises(BadInput, match="none of the 7 files that the list names is there"):
+        there.shard("1/3", OPTIONS.checkpoint)
 
 
 def write_part(path: Path, manifest: CacheManifest, part: Dataset, **facts: object) -> Path:
