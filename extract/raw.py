@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from extract.buffers import advance
+
 
 class RawRows:
     """Where the rows of an open cache file are, and what is there.
@@ -109,8 +111,5 @@ def read_arrays(handle: int, arrays: Iterable[NDArray[Any]], first: int) -> int:
         if not done:
             raise OSError("truncated")
         first += done
-        while views and done >= len(views[0]):
-            done -= len(views.pop(0))
-        if done:
-            views[0] = views[0][done:]
+        advance(views, done)
     return first

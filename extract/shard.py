@@ -15,6 +15,7 @@ import numpy as np
 
 from corpus.causes import first_cause
 from corpus.errors import BadInput
+from extract.buffers import advance
 from extract.manifest import CacheManifest, tensors
 from extract.raw import read_arrays
 from extract.rows import Entry, Features, row_digest
@@ -65,11 +66,7 @@ class ShardWriter:
 
     def _put(self, views: list[memoryview]) -> None:
         while views:
-            done = os.writev(self._file.fileno(), views)
-            while views and done >= len(views[0]):
-                done -= len(views.pop(0))
-            if done:
-                views[0] = views[0][done:]
+            advance(views, os.writev(self._file.fileno(), views))
 
 
 class Shard:

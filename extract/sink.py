@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from extract.buffers import advance
 from extract.seal import Seal
 
 _SYNCED = 1 << 26  # bytes after which the disk is made to have them: it never has all to do at once
@@ -123,10 +124,7 @@ class Sink(io.RawIOBase):
             while views and self.error is None:
                 done = _write(self._file.fileno(), views, at)
                 at, self._unsynced = at + done, self._unsynced + done
-                while views and done >= len(views[0]):
-                    done -= len(views.pop(0))
-                if done:
-                    views[0] = views[0][done:]
+                advance(views, done)
             if self._unsynced >= _SYNCED:
                 os.fsync(self._file.fileno())
                 self._unsynced = 0
