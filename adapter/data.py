@@ -169,6 +169,18 @@ def listed(paths: Paths) -> list[Path]:
     return [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
 
 
+def opened(paths: Paths) -> list[FeatureCache]:
+    """Open one cache or several.
+
+    Raises:
+        BadInput: there is none to open, or a file is no cache.
+    """
+    caches = [FeatureCache(path) for path in listed(paths)]
+    if not caches:
+        raise BadInput("features", "name no cache", "give one or more")
+    return caches
+
+
 def open_clips(
     paths: Paths,
     in_memory: bool | None = None,
@@ -194,7 +206,7 @@ def open_clips(
         BadInput: a file that is no cache, caches that differ in a fact that matters or in nothing,
             no usable row.
     """
-    caches = [FeatureCache(path) for path in listed(paths)]
+    caches = opened(paths)
     facts = caches[0].manifest
     for number, cache in enumerate(caches):
         for other in caches[:number]:

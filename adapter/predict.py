@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from adapter.clips import Clips
-from adapter.data import Paths, listed
+from adapter.data import Paths, opened
 from adapter.labelling import Labelling, Labels
 from adapter.model import Adapter, Reading
 from adapter.runs import Named, Run
@@ -115,8 +115,11 @@ class Predictor:
         (prediction,) = self.predict_all([video], top)
         return prediction
 
-    def predict_all(self, videos: Sequence[Path | str], top: int = 5) -> Iterator[Prediction]:
+    def predict_all(
+        self, videos: Iterable[Path | str] | Path | str, top: int = 5
+    ) -> Iterator[Prediction]:
         """Recognise videos, in order, decoding some while another is encoded."""
+        videos = [videos] if isinstance(videos, Path | str) else list(videos)
         seen = encode_videos(videos, self.encoder, self.plan)
         for video, found in zip(videos, seen, strict=True):
             if isinstance(found, BadInput):
@@ -152,7 +155,7 @@ def predict_cached(
     Raises:
         BadInput: features of another backbone, or labels that cannot be used.
     """
-    caches = [FeatureCache(path) for path in listed(features)]
+    caches = opened(features)
     for cache in caches:
         same_features(cache.manifest, run.config.features, cache.path)
     labelling = run.vocabulary.choose(labels)
@@ -198,7 +201,12 @@ def judge(
         clips: the batch of its views, there too.
         top: labels and entities to list.
         truth: its label, if that is known.
+
+    Raises:
+        BadInput: `top` is below 1.
     """
+    if top < 1:
+        raise BadInput("top", f"is {top}", "ask for one or more")
     model, text = run.model, labelling.text
     entities: tuple[Seen, ...] = ()
     if isinstance(model, Adapter):

@@ -10,6 +10,8 @@ from accelerate.utils import gather
 from torch import Tensor
 from torch.nn import functional as F
 
+from corpus.errors import BadInput
+
 # The others wait while the first builds a corpus, or looks up entities, which may take hours. Of
 # one that dies the launcher knows at once.
 _PATIENCE = timedelta(days=2)
@@ -21,9 +23,19 @@ def main_process() -> bool:
 
 
 def on_cpu(device: torch.device | str) -> bool:
-    """Tell whether work is done on a CPU; for "auto", whether there is nothing else."""
-    named = device != "auto" and torch.device(device).type == "cpu"
-    return named or not torch.cuda.is_available()
+    """Tell whether work is done on a CPU; for "auto", whether there is nothing else.
+
+    Raises:
+        BadInput: it is to be done on a GPU, and there is none.
+    """
+    there = torch.cuda.is_available()
+    if device == "auto":
+        return not there
+    if torch.device(device).type == "cpu":
+        return True
+    if not there:
+        raise BadInput(f"device {device}", "PyTorch sees no GPU", "use cpu")
+    return False
 
 
 def processes(device: torch.device | str) -> PartialState:

@@ -34,8 +34,10 @@ def label_text(
         the normalised mean over prompts of the unit text embeddings.
 
     Raises:
-        BadInput: a prompt without its one "{}".
+        BadInput: no prompt, or one without its one "{}".
     """
+    if not prompts:
+        raise BadInput("prompts", "are none", "give one, with {} where the label goes")
     for prompt in prompts:
         if prompt.count("{}") != 1:
             raise BadInput(

@@ -89,14 +89,21 @@ class TrainConfig(BaseModel):
         return self.epochs or max(_EPOCHS, math.ceil(_STEPS / math.ceil(clips / self.batch_size)))
 
     def check(self, validated: bool) -> None:
-        """Refuse patience where there is nothing to validate with."""
+        """Refuse patience where there is nothing to validate with, and to train without gradients.
+
+        Raises:
+            BadInput: so it is.
+        """
+        if not torch.is_grad_enabled():
+            mend = "call it outside of torch.no_grad and inference_mode"
+            raise BadInput("training", "gradients are switched off here", mend)
         if self.patience and not validated:
             raise BadInput("patience", "needs validation clips", "give --val, or leave it out")
 
 
 @dataclass
 class Progress:
-    """Where a run stands after an epoch; `state_dict` is what a checkpoint holds.
+    """Where a run stands after an epoch; its attributes are what a checkpoint holds.
 
     Attributes:
         epoch: epochs done.
@@ -145,14 +152,19 @@ def fit(
 
     Yields:
         The run's progress after each epoch, with weights on the CPU; the optimiser's state is the
-        live one, to be saved before the next epoch is asked for. The same arguments give the
-        same bits on a CPU, in one go or resumed.
+        live one, to be saved before the next epoch is asked for. The same arguments and number of
+        threads give the same bits on a CPU, in one go or resumed; not so of two trainings at once
+        in one process, as PyTorch's generator is one.
 
     Raises:
-        BadInput: patience without validation clips.
+        BadInput: no clips, labels that are not those of the clips, patience without validation
+            clips, or gradients are switched off.
         RunFailed: training diverged.
     """
     config.check(val is not None)
+    if not len(clips) or len(labels) != len(clips.classes):
+        cause = f"are {len(clips)}, of {len(clips.classes)} classes, for {len(labels)} labels"
+        raise BadInput("clips", cause, "give some, relabelled as the labels (`relabelled`)")
     accelerator = open_accelerator(device)
     progress = progress or Progress()
     if progress.weights:

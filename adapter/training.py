@@ -53,7 +53,8 @@ def train_run(
 
     Raises:
         BadInput: `out` holds a run already, or something else; the one to resume is finished, or
-            was started with other settings; patience without validation clips.
+            was started with other settings; patience without validation clips; gradients are
+            switched off.
         RunFailed: training diverged.
     """
     from torch.utils.tensorboard import SummaryWriter
@@ -77,17 +78,19 @@ def train_run(
     events = None
     if main_process():
         events = SummaryWriter(str(out / "events"), purge_step=progress.epoch + 1)
-    for progress in epochs:
-        if events is None:
-            continue
-        _save_checkpoint(out / "checkpoint.pt", progress)
-        record = progress.history[-1]
-        for name, value in record.items():
-            events.add_scalar(name, value, progress.epoch)
-        if report is not None:
-            report(record)
-    if events is not None:
-        events.close()
+    try:
+        for progress in epochs:
+            if events is None:
+                continue
+            _save_checkpoint(out / "checkpoint.pt", progress)
+            record = progress.history[-1]
+            for name, value in record.items():
+                events.add_scalar(name, value, progress.epoch)
+            if report is not None:
+                report(record)
+    finally:
+        if events is not None:
+            events.close()
     return _finish(out, progress, recogniser, config, task)
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from corpus.errors import BadInput
 MINI = "alt-mini"
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-16", "openai"
 RANDOM = "none"
+_LOADING = threading.RLock()
 _HERE = Path(__file__).parent / "backbones"
 _WAYS_ON = f"use --model {MINI}, or --pretrained with the path of a checkpoint you have"
 
@@ -150,9 +152,9 @@ def load(
         The frozen backbone.
 
     Raises:
-        BadInput: unknown model or tag, a tokenizer that is not CLIP's own, weights that cannot be
-            had, that do not fit the model, or that were trained with another activation than the
-            model's.
+        BadInput: unknown model, tag or device, a tokenizer that is not CLIP's own, weights that
+            cannot be had, that do not fit the model, or that were trained with another activation
+            than the model's.
     """
     model = model.replace("/", "-")
     if model not in open_clip.list_models():
@@ -164,7 +166,7 @@ def load(
         raise BadInput(f"--model {model}", cause, f"use a model such as {DEFAULT_MODEL}")
     tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
     source, quick_gelu = _source(model, tag)
-    with _quiet(), _fail_fast_offline(), torch.random.fork_rng(devices=[]):
+    with _by_itself():
         torch.manual_seed(seed)
         try:
             clip = open_clip.create_model(
@@ -175,13 +177,14 @@ def load(
             )
         except Exception as error:
             raise _load_error(model, tag, source, error) from error
+        read = tokenizer(model)
     clip.eval().requires_grad_(False)
     cfg = open_clip.get_model_preprocess_cfg(clip)
     size = cfg["size"]
     return Backbone(
         name=f"{model}/{tag}",
-        model=clip.to(device),
-        tokenizer=tokenizer(model),
+        model=_moved(clip, device),
+        tokenizer=read,
         preprocess=Preprocess(
             size=(size, size) if isinstance(size, int) else (size[0], size[1]),
             mean=tuple(cfg["mean"]),
@@ -301,6 +304,29 @@ def tokenizer(model: str) -> Any:
         Path(path).unlink()
 
 
+def _moved(clip: Any, device: torch.device | str) -> Any:
+    try:
+        return clip.to(device)
+    except (RuntimeError, AssertionError) as error:  # of no class that tells why
+        cause = str(error).splitlines()[0][:120]
+        raise BadInput(f"device {device}", f"cannot be used ({cause})", "use cpu") from error
+
+
+@contextmanager
+def _by_itself() -> Iterator[None]:
+    """Let nothing that the process has set decide what is made, and nothing of ours stay set.
+
+    One at a time: what is set meanwhile is set for all threads.
+    """
+    with _LOADING, _quiet(), _fail_fast_offline(), torch.random.fork_rng(devices=[]):
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
 @contextmanager
 def _fail_fast_offline() -> Iterator[None]:
     """Let the hub's client use its cache alone when the hub is out of reach.
@@ -328,9 +354,12 @@ def _reachable() -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back open_clip's log lines; what matters in them is in our errors."""
-    before = logging.root.manager.disable
+    root, before, silent = logging.root, logging.root.manager.disable, logging.NullHandler()
+    if not root.handlers:  # else logging gives it one, which takes the place of the caller's own
+        root.addHandler(silent)
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(before)
+        root.removeHandler(silent)

@@ -7,6 +7,7 @@ corpus.search("a person with a guitar", top=5)
 
 import hashlib
 import json
+import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
@@ -199,9 +200,11 @@ class Corpus:
             backbone: the one that the corpus was built with.
 
         Raises:
-            BadInput: another backbone, or a label that is empty.
+            BadInput: another backbone, a label that is empty, or one text in place of several.
         """
         self._check(backbone)
+        if isinstance(labels, str):
+            raise BadInput("labels", "are one text", "give a list of labels")
         known, sets = self.manifest.labels, self.manifest.label_sets
         stripped = dict.fromkeys(label.strip() for label in labels)
         new = [label for label in stripped if label not in known]
@@ -251,7 +254,7 @@ class Corpus:
         Raises:
             BadInput: vectors of another size, one that is zero or not finite, or `top` below 1.
         """
-        queries = np.ascontiguousarray(queries, np.float32)
+        queries, top = np.ascontiguousarray(queries, np.float32), operator.index(top)
         if queries.ndim != 2 or queries.shape[1] != self._index.d:
             raise BadInput(
                 "query", f"has shape {queries.shape}", f"give vectors of size {self._index.d}"

@@ -1,5 +1,6 @@
 """From a dataset to a feature cache: decode, encode and write, resumable at any moment."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -159,7 +160,7 @@ def encode_videos(
         clips = (((path, pixels), pixels) for path, pixels in answers)
         for (path, pixels), features in encoder.features(clips):
             if isinstance(pixels, str):
-                there = path.is_file() and path.stat().st_size
+                there = os.path.isfile(path) and os.path.getsize(path)  # of any name at all
                 mend = "check that it plays, or convert it with ffmpeg" if there else "give a video"
                 yield BadInput(path, pixels, mend)
             elif isinstance(features, str):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import operator
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -221,7 +222,7 @@ class FeatureCache:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """(N,) class indices; −1 where a video has none."""
-        with self._opened() as file, self._reading():
+        with self._reopened() as file, self._reading():
             return file["label"][()]
 
     @cached_property
@@ -244,16 +245,25 @@ class FeatureCache:
         """Why a row failed, or what was passed over in it; mostly empty."""
         return self._text("error")
 
+    def __enter__(self) -> "FeatureCache":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the file, where this process holds it open; the next row read opens it again."""
         if self.__dict__.pop("_owner", None) == os.getpid():
             self._file.close()
 
     def _text(self, name: str) -> list[str]:
-        with self._opened() as file, self._reading():
+        with self._reopened() as file, self._reading():
             return [value.decode() for value in file[name][()]]
 
     def _read(self, name: str, index: int) -> NDArray[Any]:
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of a cache of {len(self)}")
         with self._reading():
             if not self._plain(index):
                 return self._dataset(name)[index]
@@ -286,7 +296,7 @@ class FeatureCache:
             load_filters(self.manifest.compression)
             self._datasets: dict[str, h5py.Dataset] = {}
             self._rows = None
-            self._file, self._owner = self._opened(), os.getpid()
+            self._file, self._owner = self._reopened(), os.getpid()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -297,6 +307,15 @@ class FeatureCache:
             raise
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise BadInput(self.path, f"is damaged ({first_cause(error)})", _REMAKE) from error
+
+    def _reopened(self) -> h5py.File:
+        """Open the file once more, where it is still the one that the manifest is of."""
+        file = self._opened()
+        with self._reading():
+            if file.attrs.get("content_hash", "") == self.manifest.content_hash:
+                return file
+            file.close()
+        raise BadInput(self.path, "has been replaced since it was opened", "open it again")
 
     def _opened(self) -> h5py.File:
         if not self.path.is_file():

@@ -50,6 +50,38 @@ def predictor(features: Path, make_task, mini, tmp_path: Path, monkeypatch) -> P
     return Predictor(Run.load(tmp_path / "run"))
 
 
+def test_videos_may_come_one_after_the_other_and_are_told_by_their_own_names(
+    predictor: Predictor, videos: Path
+) -> None:
+    paths = sorted(videos.rglob("*.mp4"))
+    given = list(predictor.predict_all(paths))
+    assert [one.video for one in given] == [str(path) for path in paths]
+    assert list(predictor.predict_all(iter(paths))) == given
+    assert list(predictor.predict_all(str(paths[0]))) == [predictor.predict(paths[0])]
+
+
+def test_a_name_that_no_file_can_have_is_a_prediction_with_an_error(
+    predictor: Predictor, videos: Path
+) -> None:
+    good = next(videos.rglob("*.mp4"))
+    bad, found = predictor.predict_all(["a" * 5000, good])
+    assert bad.error.endswith("give a video")
+    assert found.error is None
+
+
+def test_no_labels_at_all_cannot_be_asked_for(
+    predictor: Predictor, features: Path, videos: Path
+) -> None:
+    for ask in (
+        lambda: predictor.predict(next(videos.rglob("*.mp4")), top=0),
+        lambda: list(predict_cached(predictor.run, features, top=-1)),
+    ):
+        with pytest.raises(BadInput, match=r"top: is .*; ask for one or more"):
+            ask()
+    with pytest.raises(BadInput, match="features: name no cache"):
+        predict_cached(predictor.run, [])
+
+
 def test_a_video_has_the_features_and_the_probabilities_that_its_cached_row_has(
     predictor: Predictor, features: Path, videos: Path
 ) -> None:

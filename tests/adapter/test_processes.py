@@ -11,6 +11,7 @@ import torch
 
 from adapter.processes import on_cpu, processes
 from adapter.train import open_accelerator
+from corpus.errors import BadInput
 
 SCRIPT = """
 import json, os, sys
@@ -56,7 +57,11 @@ def test_where_a_gpu_is_there_it_is_what_auto_means(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [on_cpu(device) for device in devices] == [False, False, False, True]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert all(on_cpu(device) for device in devices)
+    assert on_cpu("auto")
+    assert on_cpu("cpu")
+    for device in devices[1:3]:  # and no CPU in its place without a word
+        with pytest.raises(BadInput, match=f"device {device}: PyTorch sees no GPU; use cpu"):
+            on_cpu(device)
 
 
 def test_another_device_may_be_asked_for_in_the_same_process(

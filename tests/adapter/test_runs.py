@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +172,26 @@ def test_training_that_cannot_begin_claims_no_folder(task, tmp_path: Path, monke
     with pytest.raises(OSError, match="no room"):
         train_run(task, ModelConfig(), QUICK, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_training_without_gradients_is_refused_and_claims_no_folder(
+    task, tmp_path: Path, switched_off
+) -> None:
+    with switched_off(), pytest.raises(BadInput, match="gradients are switched off here; call it"):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run")
+    assert not list(tmp_path.glob("run*"))
+
+
+def test_training_that_ends_early_leaves_no_thread_behind(task, tmp_path: Path) -> None:
+    before = threading.active_count()
+
+    def stop(record: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(task, ModelConfig(), QUICK, tmp_path / "run", report=stop)
+    assert threading.active_count() == before
 
 
 def test_a_finished_run_is_not_overwritten(task, tmp_path: Path) -> None:

@@ -267,6 +267,14 @@ def test_training_that_diverges_ends_and_names_the_epoch(clips: ClipSet, monkeyp
         train(recogniser("linear"), clips, LABELS, TrainConfig(epochs=1, batch_size=16))
 
 
+def test_clips_that_are_none_or_of_other_labels_are_refused(clips: ClipSet) -> None:
+    for some, labels in ((clips.subset([]), LABELS), (clips, LABELS[:2])):
+        with pytest.raises(
+            BadInput, match=r"clips: are \d+, of 4 classes, for \d labels; give some"
+        ):
+            train(recogniser("linear"), some, labels, QUICK)
+
+
 def test_the_learning_rate_rises_then_falls(clips: ClipSet, monkeypatch) -> None:
     rates = []
     step = torch.optim.AdamW.step

@@ -1,15 +1,20 @@
 import copy
 import json
+import logging
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import open_clip
 import pytest
 import torch
+from huggingface_hub import constants as hub
 from safetensors.torch import save_file
 
 from corpus.backbone import Backbone, fingerprint, load, load_again
 from corpus.errors import BadInput
+
+ONLINE = hub.HF_HUB_OFFLINE  # what is set, before anything is loaded
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,33 @@ def test_a_config_of_one_s_own_is_loaded_by_its_name(
     with pytest.warns(UserWarning, match="my-own has RANDOM weights"):
         mine = load("my-own", "none")
     assert (mine.name, mine.preprocess.size, mine.dim) == ("my-own/none", (48, 48), 128)
+
+
+def test_what_the_process_has_set_decides_nothing_and_stays_as_it_is(mini: Backbone) -> None:
+    root, disabled = logging.root, logging.root.manager.disable
+    handlers = root.handlers[:]
+    root.handlers.clear()  # those of pytest
+    torch.set_default_dtype(torch.float64)
+    try:
+        torch.manual_seed(7)
+        with warnings.catch_warnings(), ThreadPoolExecutor(3) as crew:
+            warnings.simplefilter("ignore")
+            made = list(crew.map(lambda _: load("alt-mini", "none").fingerprint, range(3)))
+        drawn = torch.rand(3)
+        assert torch.get_default_dtype() == torch.float64
+        assert not root.handlers
+    finally:
+        torch.set_default_dtype(torch.float32)
+        root.handlers[:] = handlers
+    assert made == [mini.fingerprint] * 3
+    assert (logging.root.manager.disable, hub.HF_HUB_OFFLINE) == (disabled, ONLINE)
+    torch.manual_seed(7)
+    assert torch.equal(drawn, torch.rand(3, dtype=torch.float64))
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:
+    with pytest.raises(BadInput, match=r"^device nowhere: cannot be used \(.+\); use cpu$"):
+        load("alt-mini", device="nowhere")
 
 
 def test_no_texts_give_no_rows(mini: Backbone) -> None:

@@ -111,6 +111,8 @@ def test_adding_labels_equals_building_from_all_and_embeds_only_new_texts(
     assert [group.name for group in more.manifest.label_sets] == ["labels", "added"]
     assert {e.text for e in more.entities} == old | set(asked)
     assert corpus.add_labels([" HorseRiding "], mini) is corpus
+    with pytest.raises(BadInput, match="labels: are one text; give a list"):
+        corpus.add_labels("ironing", mini)
 
 
 def test_adding_labels_reads_only_those_and_equals_building_from_both_sets(

@@ -22,6 +22,39 @@ from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache
 from extract.verify import verify
 
 
+def test_a_file_that_took_another_s_place_is_told_and_never_read_as_that(
+    tmp_path: Path, manifest: CacheManifest, write_cache
+):
+    write_cache(tmp_path / "a.h5", manifest)
+    cache, read = FeatureCache(tmp_path / "a.h5"), FeatureCache(tmp_path / "a.h5")
+    read.regions(0)
+    write_cache(tmp_path / "b.h5", manifest.model_copy(update={"merge": 3, "dataset": "other"}))
+    (tmp_path / "b.h5").replace(tmp_path / "a.h5")
+    replaced = "has been replaced since it was opened; open it again"
+    for ask in (
+        lambda: cache.regions(0),
+        lambda: cache.videos,
+        lambda: cache.labels,
+        lambda: read.videos,
+        lambda: read.close() or read.regions(0),
+    ):
+        with pytest.raises(BadInput, match=replaced):
+            ask()
+    assert FeatureCache(tmp_path / "a.h5").regions(0).any()
+
+
+def test_a_row_that_is_none_is_no_damage(tmp_path: Path, manifest: CacheManifest, write_cache):
+    write_cache(tmp_path / "a.h5", manifest)
+    with FeatureCache(tmp_path / "a.h5") as cache:
+        assert np.array_equal(cache.regions(np.int64(-1)), cache.regions(2))
+        for wrong in (3, -4):
+            with pytest.raises(IndexError, match=f"row {wrong} of a cache of 3"):
+                cache.timestamps(wrong)
+        for wrong in (slice(0, 2), [0, 1], 1.0, "a", None):
+            with pytest.raises(TypeError):
+                cache.regions(wrong)
+
+
 def test_what_was_written_is_read_back(tmp_path: Path, manifest: CacheManifest, write_cache):
     first, last = write_cache(tmp_path / "a.h5", manifest)
     cache = FeatureCache(tmp_path / "a.h5")
