@@ -55,7 +55,9 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Passes over the clips; by default 60, or more where clips are few."
+            min=1,
+            max=1_000_000,
+            help="Passes over the clips; by default 60, or more where clips are few.",
         ),
     ] = None,
     batch_size: Annotated[

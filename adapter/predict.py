@@ -92,7 +92,7 @@ class Predictor:
         device: "cpu" or "cuda".
 
     Raises:
-        BadInput: labels that cannot be used, or a backbone that cannot be had.
+        BadInput: labels that cannot be used, a backbone that cannot be had, or a damaged run.
     """
 
     def __init__(self, run: Run, labels: Labels | None = None, device: str = "cpu") -> None:
@@ -109,6 +109,11 @@ class Predictor:
         )
         self.encoder = options.encoder(backbone)
         self.plan = plan_of(backbone, options)
+        tower = self.encoder.tower
+        makes = (self.encoder.regions, tower.dim, tower.patches, tower.grid)
+        if makes != (facts.regions, facts.dim, facts.patches, facts.grid):
+            cause = "is damaged (its config.json tells of other features than its backbone makes)"
+            raise BadInput(run.folder, cause, "train again")
 
     def predict(self, video: Path | str, top: int = 5) -> Prediction:
         """Recognise one video; one that cannot be read is a prediction with an error."""

@@ -1,6 +1,8 @@
 """Options of the command line as values: settings, methods, counts, named files."""
 
 import itertools
+import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -15,6 +17,8 @@ from adapter.train import TrainConfig
 from corpus.errors import BadInput
 
 Config = TypeVar("Config", bound=BaseModel)
+
+_MOST = 10_000  # combinations of a sweep
 
 # What cannot be set where several trainings are compared, and what to do instead.
 STUDY = {
@@ -97,7 +101,8 @@ def grid(
         varies fastest.
 
     Raises:
-        BadInput: as of `configs`, a setting given twice, or nothing that varies.
+        BadInput: as of `configs`, a setting given twice, nothing that varies, or combinations
+            without end.
     """
     choices: dict[str, list[str]] = {}
     for setting in settings:
@@ -107,6 +112,9 @@ def grid(
             raise BadInput(f"--set {name}", "is given twice", "give all its values at once")
         parts = [value.strip() for value in values.split(",")]
         choices[name] = [f"{name}{equals}{value}" for value in dict.fromkeys(parts)]
+    count = math.prod(map(len, choices.values()))
+    if count > _MOST:
+        raise BadInput("--set", f"makes {count} combinations", f"give values of {_MOST} at most")
     varied = [number for number, values in enumerate(choices.values()) if len(values) > 1]
     if not varied:
         raise BadInput("--set", "has nothing that varies", "as in --set lr=1e-4,4e-4")
@@ -154,7 +162,7 @@ def counts(text: str) -> list[int | None]:
     """
     parts = [part.strip() for part in text.split(",")]
     for part in parts:
-        if part != "all" and not (part.isdecimal() and int(part) > 0):
+        if part != "all" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", part):
             raise BadInput(f"--shots {part}", "not a count of clips", "as in all,2,4,8")
     return list(dict.fromkeys(None if part == "all" else int(part) for part in parts))
 

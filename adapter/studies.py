@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Features = Annotated[list[Path], typer.Option(help="Cache to train on; may be repeated.")]
 Tests = Annotated[list[str], typer.Option("--test", metavar="NAME=CACHE", help="To score on.")]
 Methods = Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")]
-Seeds = Annotated[int, typer.Option(min=1, help="Runs of each row; seeds 0, 1, …")]
+Seeds = Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each row; seeds 0, 1, …")]
 Engine = Annotated[str, typer.Option(help="local, or ray: trainings spread over a Ray cluster.")]
 Folder = Annotated[
     Path | None,

@@ -170,7 +170,7 @@ def backbone_of(facts: CacheManifest, source: object, device: str = "cpu") -> Ba
         device: for the weights.
 
     Raises:
-        BadInput: it cannot be had, or has other weights by now.
+        BadInput: it cannot be had, has other weights by now, or makes other features.
     """
     backbone = load_again(facts.model, facts.pretrained, source, device)
     if backbone.fingerprint != facts.fingerprint:
@@ -180,6 +180,9 @@ def backbone_of(facts: CacheManifest, source: object, device: str = "cpu") -> Ba
             f"({backbone.fingerprint[:8]})",
             "extract again, or bring the weights back",
         )
+    if backbone.dim != facts.dim:
+        cause = f"is damaged (features of {facts.dim} numbers; {backbone.name} has {backbone.dim})"
+        raise BadInput(source, cause, "make it again")
     return backbone
 
 
@@ -187,8 +190,8 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
     """Refuse features that a recogniser trained on others cannot read.
 
     Raises:
-        BadInput: another backbone, other preprocessing, or another number of merged tokens or of
-            kept regions.
+        BadInput: another backbone, other preprocessing, or another number of merged tokens, of
+            kept regions or of a region's numbers.
     """
     if facts.fingerprint != expected.fingerprint:
         raise BadInput(
@@ -206,6 +209,9 @@ def same_features(facts: CacheManifest, expected: CacheManifest, source: object)
             f"merges {facts.merge} tokens in each block; the run was trained with {expected.merge}",
             f"extract again with --merge {expected.merge}",
         )
+    if facts.dim != expected.dim:
+        cause = f"has features of {facts.dim} numbers; the run was trained on {expected.dim}"
+        raise BadInput(source, cause, "extract again")
     if facts.keep_regions != expected.keep_regions:
         raise BadInput(
             source,

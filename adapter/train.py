@@ -63,11 +63,11 @@ class TrainConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    epochs: int | None = Field(default=None, ge=1)
+    epochs: int | None = Field(default=None, ge=1, le=1_000_000)
     batch_size: int = Field(default=64, ge=1, le=1_000_000)
     lr: float | None = Field(default=None, gt=0, le=1000)
-    fast: float = Field(default=30.0, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
+    fast: float = Field(default=30.0, gt=0, le=1e6)
+    weight_decay: float = Field(default=0.05, ge=0, le=1e6)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     clip_norm: float = Field(default=1.0, gt=0)
@@ -75,10 +75,10 @@ class TrainConfig(BaseModel):
     region_dropout: float = Field(default=0.0, ge=0, lt=1)
     mirror: bool = True
     reframe: float = Field(default=0.15, ge=0, lt=1)
-    mixup: float = Field(default=0.4, ge=0)
+    mixup: float = Field(default=0.4, ge=0, le=1e6)
     temperature: float = Field(default=1.0, ge=1e-4, le=1e4)
     temperature_end: float = Field(default=1.0, ge=1e-4, le=1e4)
-    accumulate: int = Field(default=1, ge=1)
+    accumulate: int = Field(default=1, ge=1, le=10_000)
     ema: float = Field(default=0.0, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

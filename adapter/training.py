@@ -18,6 +18,7 @@ from adapter.model import ModelConfig, Recogniser
 from adapter.nearest import as_read
 from adapter.processes import main_process
 from adapter.runs import LABELS, Named, RunConfig, read_config, unfinished
+from adapter.schedule import groups
 from adapter.task import Task
 from adapter.train import Progress, TrainConfig, fit
 from corpus.atomic import atomic_file, write_json
@@ -63,14 +64,14 @@ def train_run(
     train.check(task.val is not None)
     train = settled(train, model.method, len(task.clips))
     config, progress = _config(task, model, train), Progress()
+    recogniser = build(model, task.entities, task.clips.facts.regions, config.scale, train.seed)
     if resume and not (out / "config.json").exists():
         warnings.warn(f"{out}: no run was begun there yet; this begins one", stacklevel=2)
         resume = False
     if resume:
-        progress = _resumed(out, config)
+        progress = _resumed(out, config, recogniser)
     elif main_process():
         check_target(out)
-    recogniser = build(model, task.entities, task.clips.facts.regions, config.scale, train.seed)
     clips = as_read(task, model, device)
     if main_process() and not resume:
         _start(out, config, task)
@@ -172,8 +173,11 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     return facts
 
 
-def _resumed(out: Path, config: RunConfig) -> Progress:
-    """Read the checkpoint of an unfinished run that was started with the same settings."""
+def _resumed(out: Path, config: RunConfig, model: Recogniser) -> Progress:
+    """Read the checkpoint of an unfinished run that was started with the same settings.
+
+    Its weights are loaded into `model`, which shows whether they are a recogniser's like it.
+    """
     started = read_config(out)
     if not unfinished(out):
         raise BadInput(out, "is finished: nothing to resume", "use another --out")
@@ -186,11 +190,33 @@ def _resumed(out: Path, config: RunConfig) -> Progress:
         return Progress()  # stopped before the first epoch was over
     try:
         state = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
-        return Progress(**state)
+        progress = Progress(**state)
+        _check(progress, config, model)
+        return progress
     except Exception as error:
         raise BadInput(
             out / "checkpoint.pt", "is damaged, and the run cannot go on", "start it again"
         ) from error
+
+
+def _check(progress: Progress, config: RunConfig, model: Recogniser) -> None:
+    """Refuse what no training of such a recogniser can have come to.
+
+    Raises:
+        Exception: of any class; it is.
+    """
+    most = config.train.passes(config.clips)
+    if not 1 <= progress.best_epoch <= progress.epoch == len(progress.history) <= most:
+        raise ValueError("its epochs are not those of its history")
+    optimizer = torch.optim.AdamW(groups(model, config.train.weight_decay, config.train.fast))
+    optimizer.load_state_dict(progress.optimizer)
+    for weight, state in optimizer.state.items():
+        if state["exp_avg"].shape != weight.shape:
+            raise ValueError("its optimiser's state is of other weights")
+    for weights in (progress.best, progress.last, progress.weights):
+        model.load_state_dict(weights)
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise ValueError("its weights are not finite")
 
 
 def _save_checkpoint(path: Path, progress: Progress) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from corpus.errors import BadInput
-from corpus.labels import bundled
+from corpus.labels import bundled, label_set
 from corpus.relations import Found
 
 
@@ -85,6 +85,7 @@ def read(path: Path) -> list[Expected]:
         except (ValueError, RecursionError) as error:
             mend = f"write JSON, of {', '.join(Expected.model_fields)}"
             raise BadInput(where, "is no expectation", mend) from error
+        label_set(where, [expected.label])  # which refuses what is no label
         if expected.set not in (None, *sets):
             cause = f"its set {expected.set!r} is not bundled"
             raise BadInput(where, cause, f"name one of {', '.join(sets)}, or leave it out")

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -163,13 +164,13 @@ def check_target(folder: Path) -> None:
     """Refuse to replace what is no corpus, and to build what could not be saved.
 
     Raises:
-        BadInput: `folder` is a file, the current folder, or holds something else, even beside a
+        BadInput: `folder` is no folder, the current one, or holds something else, even beside a
             corpus: all that it holds would go.
         OSError: nothing can be written there.
     """
-    if folder.is_file():
-        raise BadInput(folder, "is a file", "choose another --out")
-    if folder.resolve() == Path.cwd():
+    if os.path.exists(folder) and not folder.is_dir():
+        raise BadInput(folder, "is no folder", "choose another --out")
+    if os.path.realpath(folder) == os.path.realpath("."):
         cause = "is the current folder, which a corpus would take the place of"
         raise BadInput(folder, cause, "name a folder in it")
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()

@@ -274,6 +274,8 @@ def _tell(report: Any, retried: bool) -> None:
     for kind, entries in (("failed", report.failed), ("note  ", report.noted)):
         for line in by_reason((entry.video, entry.error) for entry in entries):
             notes.print(f"  {kind}  {line}")
+    if report.failed:
+        notes.print(f"  alt-features info {report.path} lists all that failed")
 
 
 def main() -> None:

@@ -74,9 +74,10 @@ def estimate(
         batch = Pixels(blank, np.zeros(size, np.float32), "")
         list(encoder.features(((key, batch) for key in range(many)), group=lambda key: key))
 
-    size = min(options.batch, _SMALL) if on_cpu else options.batch
+    batch = min(options.batch, per_clip * len(there))  # no larger one comes about
+    size = min(batch, _SMALL) if on_cpu else batch
     if _seconds(lambda: encode(size)) < _TIMED:
-        size = options.batch  # a tower so quick takes longer for a frame of a small batch
+        size = batch  # a tower so quick takes longer for a frame of a small batch
     taken = [_seconds(lambda: encode(size))]
     while sum(taken) < _TIMED:
         taken.append(_seconds(lambda: encode(size)))

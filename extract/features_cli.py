@@ -7,7 +7,7 @@ import typer
 
 from corpus.command import accuse, application, out, print_json, run
 from corpus.errors import BadInput
-from corpus.words import by_reason, counted
+from corpus.words import counted
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
 
@@ -43,9 +43,8 @@ def info(cache: Cache, json: Json = False) -> None:
         elif name == "preprocess":
             value = ", ".join(f"{key} {setting}" for key, setting in value.items())
         elif name == "failures":
-            value = f"\n{'':{width}} ".join(
-                by_reason((row["video"], row["reason"]) for row in value)
-            )
+            rows = (f"{row['video']}: {row['reason']}" for row in value)
+            value = f"\n{'':{width}} ".join(rows)
         out.print(f"{name:{width}} {value}")
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 
 from corpus.errors import BadInput
@@ -70,34 +71,42 @@ class CacheManifest(BaseModel):
     dataset: str
     split: str
     classes: tuple[str, ...]
-    clips: int
-    failed: int = 0
+    clips: int = Field(ge=1)
+    failed: int = Field(default=0, ge=0)
     list_hash: str = ""
     backbone: str
     model: str
     pretrained: str
     fingerprint: str
     random_weights: bool
-    merge: int
-    keep_regions: int = 0
-    frames: int
-    views: str
+    merge: int = Field(ge=0)
+    keep_regions: int = Field(default=0, ge=0)
+    frames: int = Field(ge=1)
+    views: str = Field(pattern="^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}$")
     sampling: str
     seed: int
     augment: bool = False
     part: str = Field(default="", pattern="^([0-9]+/[0-9]+)?$")
-    start: int = 0
-    whole_clips: int = 0
+    start: int = Field(default=0, ge=0)
+    whole_clips: int = Field(default=0, ge=0)
     whole_hash: str = ""
     preprocess: PreprocessFacts
     precision: str
     dtype: Dtype
     compression: Compression
-    dim: int
-    regions: int
-    patches: int
+    dim: int = Field(ge=1)
+    regions: int = Field(ge=1)
+    patches: int = Field(ge=1)
     grid: tuple[int, int]
     content_hash: str = ""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "CacheManifest":
+        if min(self.grid) < 1 or math.prod(self.grid) != self.patches:
+            raise ValueError(f"a grid of {self.grid} has not {self.patches} patches")
+        if self.failed > self.clips:
+            raise ValueError(f"{self.failed} of {self.clips} clips failed")
+        return self
 
     @model_serializer(mode="wrap")
     def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

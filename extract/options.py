@@ -1,5 +1,6 @@
 """How to extract: all the choices that change what a cache holds."""
 
+import re
 from dataclasses import dataclass
 
 from corpus.backbone import Backbone
@@ -9,6 +10,8 @@ from extract.decode import Decoder
 from extract.encode import PRECISIONS, Encoder
 from extract.manifest import Compression, Dtype
 from extract.views import Framing
+
+_MOST = 1_000_000  # of any count
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Options:
         for name in ("frames", "batch", "checkpoint"):
             if getattr(self, name) < 1:
                 raise BadInput(f"--{name} {getattr(self, name)}", "below 1", "use 1 or more")
+        for name in ("frames", "batch", "checkpoint", "merge", "keep_regions"):
+            if getattr(self, name) > _MOST:
+                option = f"--{name.replace('_', '-')} {getattr(self, name)}"
+                raise BadInput(option, f"above {_MOST}", "use a smaller number")
         if not 0 <= self.seed < 2**53:  # from there on a cache gives it back rounded
             mend = f"use a number from 0 to {2**53 - 1}"
             raise BadInput(f"--seed {self.seed}", "cannot be negative, nor as large", mend)
@@ -90,12 +97,12 @@ class Options:
     def view_counts(self) -> tuple[int, int]:
         """Temporal and spatial views."""
         temporal, _, spatial = self.views.partition("x")
-        if not (temporal.isdecimal() and spatial.isdecimal() and int(temporal) > 0):
+        if not re.fullmatch("[1-9][0-9]{0,5}x[0-9]+", self.views):
             raise BadInput(f"--views {self.views}", "not temporal x spatial views", "as in 4x3")
-        if int(spatial) not in (1, 3):
+        if spatial not in ("1", "3"):
             mend = f"use {temporal}x1 or {temporal}x3"
             raise BadInput(f"--views {self.views}", "there are 1 or 3 spatial views", mend)
-        if self.augment and int(spatial) != 1:
+        if self.augment and spatial != "1":
             raise BadInput(f"--views {self.views}", "augmented views are one crop each", "use Tx1")
         return int(temporal), int(spatial)
 

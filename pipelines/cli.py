@@ -62,7 +62,7 @@ def run_demo(
     ),
     clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 1440,
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each method.")] = 3,
     shots: Annotated[str, typer.Option(help="Few-shot columns: counts, or none.")] = "2,4,8",
     setting: Settings = None,
     workers: Workers = None,
@@ -96,7 +96,7 @@ def ablate(
     to: Annotated[Path, typer.Option("--out", help="Folder of a demo that was run.")] = Path(
         "artifacts/demo"
     ),
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each row.")] = 3,
     setting: Settings = None,
     workers: Workers = None,
     as_json: Json = False,

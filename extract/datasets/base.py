@@ -99,7 +99,7 @@ class Dataset:
                 part may have none of its files, and is needed all the same.
         """
         self.check_there()
-        match = re.fullmatch(r"(\d+)/(\d+)", part, re.ASCII)
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", part, re.ASCII)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise BadInput(f"--shard {part}", "not i/n with i from 1 to n", "as in 3/8")
         index, count = int(match[1]), int(match[2])

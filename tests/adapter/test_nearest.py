@@ -76,7 +76,8 @@ def test_a_damaged_look_up_is_told_of_and_made_anew(task, tmp_path, damage: byte
     first, _ = as_read(task, FROZEN).fetch(items)
     (path,) = tmp_path.glob("*.nearest-*.npy")
     whole = path.read_bytes()
-    for broken in (damage, whole[:-1], whole[: len(whole) // 2]):
+    flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in (10, 80)]
+    for broken in (damage, whole[:-1], whole[: len(whole) // 2], *flipped):
         path.write_bytes(broken)
         with pytest.warns(UserWarning, match=rf"{path} is damaged, and made anew"):
             again, _ = as_read(task, FROZEN).fetch(items)

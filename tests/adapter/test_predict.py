@@ -60,6 +60,17 @@ def test_videos_may_come_one_after_the_other_and_are_told_by_their_own_names(
     assert list(predictor.predict_all(str(paths[0]))) == [predictor.predict(paths[0])]
 
 
+def test_a_run_that_tells_of_other_features_than_its_backbone_makes_is_refused(
+    predictor: Predictor,
+) -> None:
+    run = predictor.run
+    for change in ({"merge": 99}, {"regions": 1}, {"dim": 7}, {"grid": (100, 1)}):
+        told = run.config.features.model_copy(update=change)
+        config = run.config.model_copy(update={"features": told})
+        with pytest.raises(BadInput, match=r"is damaged \(its config.json tells of other features"):
+            Predictor(replace(run, config=config))
+
+
 def test_a_name_that_no_file_can_have_is_a_prediction_with_an_error(
     predictor: Predictor, videos: Path
 ) -> None:

@@ -234,6 +234,36 @@ def test_a_damaged_checkpoint_is_refused_and_never_unpickled(task, tmp_path: Pat
     assert not (tmp_path / "trapped").exists()
 
 
+def test_a_checkpoint_that_no_training_came_to_is_refused(task, tmp_path: Path) -> None:
+    out, kept = tmp_path / "run", {}
+
+    def stop(record: dict[str, float]) -> None:
+        kept.update(torch.load(out / "checkpoint.pt", weights_only=True))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(task, ModelConfig(), QUICK, out, report=stop)
+    name = next(name for name, weight in kept["weights"].items() if weight.ndim == 2)
+    nowhere = {**kept["weights"], name: torch.full_like(kept["weights"][name], torch.nan)}
+    narrow = {**kept["weights"], name: kept["weights"][name][:, :1]}
+    for change in (
+        {"epoch": 99},
+        {"epoch": -5},
+        {"epoch": "1"},
+        {"best_epoch": 2},
+        {"history": 5},
+        {"best": {}},
+        {"weights": narrow},
+        {"weights": nowhere},
+        {"optimizer": {"a": 1}},
+    ):
+        torch.save(kept | change, out / "checkpoint.pt")
+        with pytest.raises(BadInput, match=r"checkpoint.pt: is damaged, and the run cannot go on"):
+            train_run(task, ModelConfig(), QUICK, out, resume=True)
+    torch.save(kept, out / "checkpoint.pt")
+    train_run(task, ModelConfig(), QUICK, out, resume=True)
+
+
 def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not a run folder"):
         Run.load(tmp_path)

@@ -27,6 +27,9 @@ def test_a_setting_may_be_written_with_dashes_and_the_last_of_several_counts() -
         ("mixup=inf", "finite number"),
         ("method=best", "'alt'"),
         ("epochs=0", "greater than or equal to 1"),
+        (f"epochs={10**20}", "less than or equal to 1000000"),
+        (f"accumulate={10**12}", "less than or equal to 10000"),
+        ("fast=1e308", "less than or equal to 1000000"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(setting: str, message: str) -> None:
@@ -104,6 +107,8 @@ def test_lists_on_the_command_line() -> None:
     assert method_names("linear, alt,clip,linear") == ["linear", "alt", "clip"]
     assert counts("all,2,1") == [None, 2, 1]
     assert counts("2,all,02,2,all") == [2, None]  # a count given twice is no second seed
+    with pytest.raises(BadInput, match="not a count of clips"):
+        counts("1" * 5000)
     assert {name: str(path) for name, path in named_paths(["a=x.h5", "b=y=z"]).items()} == {
         "a": "x.h5",
         "b": "y=z",
@@ -121,3 +126,10 @@ def test_lists_on_the_command_line() -> None:
 def test_lists_that_cannot_be_are_refused(read, text) -> None:
     with pytest.raises(BadInput):
         read(text)
+
+
+def test_a_sweep_without_end_is_refused_before_it_is_made() -> None:
+    values = ",".join(map(str, range(1, 101)))
+    settings = [f"{name}={values}" for name in ("epochs", "batch_size", "patience", "layers")]
+    with pytest.raises(BadInput, match="--set: makes 100000000 combinations; give values of 10000"):
+        grid(settings, method="alt")

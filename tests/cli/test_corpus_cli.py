@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -380,3 +381,9 @@ def test_a_place_that_cannot_be_written_is_named_before_a_label_is_read(
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"{target}: Not a directory" in done.stderr
+    pipe = labels.parent / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, Path("/dev/null")):
+        done = alt_corpus("build", "--labels", str(labels), "--out", str(target), *MINI)
+        assert done.returncode in (1, 2)
+        assert done.stderr.startswith(f"error: {target}: ")

@@ -57,6 +57,13 @@ def test_a_line_of_endless_brackets_is_no_expectation(tmp_path: Path) -> None:
         gold.read(tmp_path / "gold.jsonl")
 
 
+@pytest.mark.parametrize("label", ["", "   ", "\\u0000", "\\ud800", "x" * 200_000])
+def test_a_label_that_is_none_is_not_measured(tmp_path: Path, label: str) -> None:
+    (tmp_path / "gold.jsonl").write_text(f'{{"label": "{label}", "must": ["x"]}}\n')
+    with pytest.raises(BadInput, match=r"gold\.jsonl line 1: "):
+        gold.read(tmp_path / "gold.jsonl")
+
+
 def test_entities_of_more_labels_are_no_worse_than_they_were() -> None:
     # Of bundled labels, written down without a look at what the rules make of them; they have been
     # looked at since, so this guards what was reached and proves nothing of other labels.

@@ -185,6 +185,7 @@ def test_every_video_is_in_one_part(dataset: Dataset):
         ("0/3", "not i/n"),
         ("4/3", "not i/n"),
         ("two", "not i/n"),
+        (f"1/{'1' * 5000}", "not i/n"),
         (
             "1/5",
             "7 videos in blocks of 2 make 4 blocks, not 5 parts; .*, or for all of them at most",

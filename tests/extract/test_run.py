@@ -13,6 +13,7 @@ from corpus.errors import BadInput, RunFailed
 from extract.datasets import Dataset, open_dataset
 from extract.encode import Encoder
 from extract.estimate import Estimate, estimate
+from extract.options import Options
 from extract.run import encode_video, encode_videos, facts, plan_of
 from extract.run import extract as extract_by_many
 from extract.shards import check_target
@@ -297,6 +298,22 @@ def test_a_target_that_cannot_be_is_refused_before_anything_is_done(
             extract(dataset, mini, name, OPTIONS, overwrite=overwrite)
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
     check_target(tmp_path / ("x" * 240))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "cause"),
+    [
+        ("merge", 2**64, "--merge 18446744073709551616: above 1000000"),
+        ("keep_regions", 10**30, "--keep-regions .*: above 1000000"),
+        ("batch", 10**12, "--batch 1000000000000: above"),
+        ("views", f"{'1' * 5000}x1", "not temporal x spatial views"),
+        ("views", "1x03", "1 or 3 spatial views"),
+        ("views", "٣x1", "not temporal x spatial views"),
+    ],
+)
+def test_numbers_beyond_all_use_are_refused_before_any_work(option: str, value, cause: str):
+    with pytest.raises(BadInput, match=cause):
+        Options(**{option: value})
 
 
 def test_a_list_of_ones_own_has_classes_that_are_there(dataset: Dataset, mini: Backbone, tmp_path):

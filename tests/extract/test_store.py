@@ -205,6 +205,11 @@ def test_files_that_are_no_cache_are_named_with_cause_and_mend(
         ("lost.h5", lambda f: f.__delitem__("region_size"), "region_size is missing"),
         ("broken.h5", lambda f: f.attrs.__setitem__("grid", "[3,"), "is damaged"),
         ("missing.h5", lambda f: f.attrs.__delitem__("merge"), "is damaged"),
+        ("grid.h5", lambda f: f.attrs.__setitem__("grid", "[1, 3]"), r"\(1, 3\) has not 9 patches"),
+        ("turned.h5", lambda f: f.attrs.__setitem__("grid", "[-3, -3]"), "has not 9 patches"),
+        ("views.h5", lambda f: f.attrs.__setitem__("views", "-1x-2"), "is damaged"),
+        ("less.h5", lambda f: f.attrs.__setitem__("merge", -1), "is damaged"),
+        ("failed.h5", lambda f: f.attrs.__setitem__("failed", 4), "4 of 3 clips failed"),
     ):
         (tmp_path / name).write_bytes(whole)
         with h5py.File(tmp_path / name, "r+") as file:
