@@ -284,8 +284,3 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
 def is_aside(name: str) -> bool:
     """Tell whether an entry is hidden, or the file system's own where a disk is the root."""
     return name.startswith(".") or name == "lost+found"
-
-
-def first_folder(root: Path, *names: str) -> Path:
-    """The first of these folders that is there, relative to the root; else the root itself."""
-    return next((Path(name) for name in names if (root / name).is_dir()), Path("."))

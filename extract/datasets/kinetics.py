@@ -5,19 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpus.errors import BadInput
-from extract.datasets.base import (
-    VIDEO_SUFFIXES,
-    Clip,
-    Dataset,
-    existing_folder,
-    official,
-    read_lines,
-    utf8,
-    walk,
-)
-from extract.datasets.repeats import once
+from extract.datasets.base import Dataset, existing_folder, official, read_lines
+from extract.datasets.finding import Line, by_stem, dataset_of, locate
 
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
+_FOLDERS = ("videos_{}", "{}", "{}_256", "videos/{}")  # of a split's videos
+_SHARED = ("videos", ".")
 
 
 def read_k400(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
@@ -59,29 +52,22 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     classes = official(name, labels)
     sources = {part: _annotations(root, number, part) for part in _PARTS}
     parts = [part for part in _PARTS if split == part or (split == "all" and sources[part])]
-    listed = []
+    located = []
     for part in parts or ["train"]:
         source = sources[part]
         if source is None:
             cause = f"holds no annotations such as {part}.csv or kinetics{number}_{part}.csv"
             raise BadInput(root, cause, "put the official file there")
-        folder = _videos(root, part)
-        known = {
-            path.stem: path.relative_to(root)
-            for path in sorted(walk(root / folder), reverse=True)
-            if path.suffix.lower() in VIDEO_SUFFIXES
-        }
         try:
             rows = list(_rows(source))
         except csv.Error as error:  # as when a quote is never closed
             raise BadInput(source, f"not CSV ({error})", "take the official file") from error
+        lines = []
         for label, stem, video_id, where in rows:
-            expected = folder / f"{stem}.mp4"
-            video = known.get(stem) or known.get(video_id) or expected
             index = classes.label(label, where) if label else -1
-            listed.append((Clip(utf8(video.as_posix(), root), index, part), where))
-    clips, notes = once(listed)
-    return Dataset(name, root, split, classes.names, clips, notes)
+            lines.append(Line((f"{stem}.mp4", f"{video_id}.mp4"), index, part, where))
+        located.append(locate(root, lines, by_stem, _folders(part), _SHARED))
+    return dataset_of(name, root, split, classes.names, located)
 
 
 def _annotations(root: Path, number: str, part: str) -> Path | None:
@@ -98,13 +84,9 @@ def _annotations(root: Path, number: str, part: str) -> Path | None:
     return None
 
 
-def _videos(root: Path, part: str) -> Path:
-    """The folder of a split's videos, relative to the root."""
-    for name in _PARTS[part]:
-        for folder in (f"videos_{name}", name, f"{name}_256", f"videos/{name}"):
-            if (root / folder).is_dir():
-                return Path(folder)
-    return Path("videos" if (root / "videos").is_dir() else ".")
+def _folders(part: str) -> list[str]:
+    """What the folder of a split's videos may be called, in the order they are looked in."""
+    return [folder.format(name) for name in _PARTS[part] for folder in _FOLDERS]
 
 
 def _rows(source: Path) -> Iterator[tuple[str, str, str, str]]:

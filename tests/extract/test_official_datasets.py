@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -136,6 +137,69 @@ def test_videos_lie_in_a_folder_of_any_usual_name_or_in_the_root(
     assert video == (Path(folder) / own[name]).as_posix()
 
 
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "ssv2"])
+def test_videos_are_in_the_first_folder_that_has_them(tmp_path: Path, name: str):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}[name](tmp_path)
+    for made in ("UCF-101", "20bn-something-something-v2"):
+        shutil.rmtree(tmp_path / made, ignore_errors=True)
+    fill(tmp_path, "UCF-101/UCF101.rar | videos/x.rar | hmdb51_org/wave.rar")
+    fill(
+        tmp_path, "20bn-something-something-v2/part-00 | Archery/v_3.avi | wave/wave_b.avi | 9.webm"
+    )
+    videos = [clip.video for clip in open_dataset(name, tmp_path, "test").clips]
+    last = {"ucf101": "Archery/v_3.avi", "hmdb51": "wave/wave_b.avi", "ssv2": "9.webm"}
+    assert videos[-1] == last[name]
+    assert videos[0].count("/") == last[name].count("/")  # one that is missing is expected there
+
+
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "ssv2"])
+def test_videos_that_were_converted_are_found_by_their_stems(tmp_path: Path, name: str):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}[name](tmp_path)
+    fill(tmp_path, "UCF-101/Archery/v_3.mp4 | videos/wave/wave_b.MKV")
+    fill(tmp_path, "20bn-something-something-v2/9.mp4 | 20bn-something-something-v2/9.json")
+    dataset = open_dataset(name, tmp_path, "test")
+    assert (
+        dataset.clips[-1].video
+        == {
+            "ucf101": "UCF-101/Archery/v_3.mp4",
+            "hmdb51": "videos/wave/wave_b.MKV",
+            "ssv2": "20bn-something-something-v2/9.mp4",
+        }[name]
+    )
+    assert dataset.has(dataset.clips[-1])
+
+
+def test_a_class_s_folder_may_have_letters_of_other_case_than_its_list(tmp_path: Path):
+    lists = ucf(tmp_path) / "ucfTrainTestlist"
+    (lists / "testlist01.txt").write_text(
+        "HandstandPushups/v_HandStandPushups_g01_c01.avi\nHandstandPushups/v_HandstandPushups_g02.avi\n"
+    )
+    fill(tmp_path, "UCF-101/HandStandPushups/v_HandStandPushups_g01_c01.avi")
+    fill(tmp_path, "UCF-101/HandStandPushups/v_HandStandPushups_g02.avi")
+    label = names_of("ucf101").index("HandstandPushups")
+    assert rows(open_dataset("ucf101", tmp_path, "test")) == [
+        ("UCF-101/HandStandPushups/v_HandStandPushups_g01_c01.avi", label, "test"),
+        ("UCF-101/HandStandPushups/v_HandStandPushups_g02.avi", label, "test"),
+    ]
+    fill(tmp_path, "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi")
+    clips = open_dataset("ucf101", tmp_path, "test").clips
+    assert clips[0].video == "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi"
+
+
+def test_a_folder_of_videos_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch):
+    ucf(tmp_path)
+    listdir = os.listdir
+
+    def denied(path):
+        if Path(path).name == "Archery":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    with pytest.raises(BadInput, match=r"UCF-101/Archery: cannot be read \(Permission denied\)"):
+        open_dataset("ucf101", tmp_path)
+
+
 def test_a_name_of_hmdb51_may_have_spaces(tmp_path: Path):
     lists = hmdb(tmp_path) / "testTrainMulti_7030_splits"
     (lists / "wave_test_split1.txt").write_text("wave_a b.avi 1 \n")
@@ -217,6 +281,64 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
 def test_kinetics_annotations_are_known_by_every_hand_s_name(tmp_path: Path, stem: str):
     (tmp_path / f"{stem}.csv").write_text(HEAD + "yoga,a,0,10,val\n")
     assert [clip.split for clip in open_dataset("k400", tmp_path, "val").clips] == ["val"]
+
+
+def kinetics(root: Path, split: str, *ids: str) -> None:
+    rows_of = "".join(f"yoga,{one},0,10,{split}\n" for one in ids)
+    (root / f"{split}.csv").write_text(HEAD + rows_of)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("train/part_0.tar.gz | train_256/yoga/a_000000_000010.mp4", "train_256/yoga/"),
+        ("train/part_0.tar.gz | videos/x/a_000000_000010.mp4", "videos/x/"),
+        ("videos_train/b_000000_000010.mp4 | videos/a_000000_000010.mp4", "videos/"),
+        ("train/.gitkeep | videos/.gitkeep | part_0/a_000000_000010.mp4", "part_0/"),
+    ],
+)
+def test_kinetics_videos_are_in_the_first_folder_that_has_them(
+    tmp_path: Path, files: str, found: str
+):
+    fill(tmp_path, files)
+    kinetics(tmp_path, "train", "a", "z")
+    dataset = open_dataset("k400", tmp_path, "train")
+    home = found.split("/")[0] if found != "part_0/" else ""
+    assert [clip.video for clip in dataset.clips] == [
+        f"{found}a_000000_000010.mp4",
+        (Path(home) / "z_000000_000010.mp4").as_posix(),  # expected beside the other
+    ]
+    assert dataset.notes == ()
+
+
+def test_videos_of_one_split_in_several_folders_are_all_found_and_told_of(tmp_path: Path):
+    fill(tmp_path, "train/a_000000_000010.mp4 | train_256/b_000000_000010.mp4")
+    fill(tmp_path, "train_256/a_000000_000010.mp4 | train_256/c_000000_000010.mp4")
+    kinetics(tmp_path, "train", "a", "b", "c")
+    dataset = open_dataset("k400", tmp_path)
+    assert [clip.video.split("/")[0] for clip in dataset.clips] == [
+        "train",
+        "train_256",
+        "train_256",
+    ]
+    (note,) = dataset.notes
+    assert note == "videos of train lie in several folders: 1 in train/, 2 in train_256/"
+
+
+def test_an_empty_file_is_no_video_where_another_of_its_name_is_one(tmp_path: Path):
+    fill(tmp_path, "train/a_000000_000010.mkv | train/b_000000_000010.avi")
+    (tmp_path / "train/a_000000_000010.mp4").write_bytes(b"video")
+    (tmp_path / "train/b_000000_000010.mp4").symlink_to("absent.mp4")
+    kinetics(tmp_path, "train", "a", "b")
+    videos = [clip.video for clip in open_dataset("k400", tmp_path, "train").clips]
+    assert videos == ["train/a_000000_000010.mp4", "train/b_000000_000010.avi"]
+    ucf(tmp_path / "ucf")
+    (tmp_path / "ucf/UCF-101/Archery/v_1.mp4").write_bytes(b"video")
+    clips = open_dataset("ucf101", tmp_path / "ucf", "train").clips
+    assert clips[0].video == "UCF-101/Archery/v_1.mp4"
+    (tmp_path / "ucf/UCF-101/Archery/v_1.avi").write_bytes(b"video")  # as the list has it
+    clips = open_dataset("ucf101", tmp_path / "ucf", "train").clips
+    assert clips[0].video == "UCF-101/Archery/v_1.avi"
 
 
 def test_kinetics_times_are_rounded_and_labels_may_have_spaces_around_or_be_blank(tmp_path: Path):
