@@ -97,18 +97,19 @@ def dataset_of(
     split: str,
     classes: tuple[str, ...],
     located: Iterable[Located],
+    holds: str,
 ) -> Dataset:
     """Make a dataset of located videos.
 
     Args:
-        name, root, split, classes: as `Dataset` has them.
+        name, root, split, classes, holds: as `Dataset` has them.
         located: the videos.
     """
     located = list(located)
     clips, notes = once(row for part in located for row in part.rows)
     odd = [note for part in located for note in part.notes]
     notes = (*notes, *odd)
-    return Dataset(name, root, split, classes, clips, notes)
+    return Dataset(name, root, split, classes, clips, notes, holds=holds)
 
 
 def by_path(folder: Path) -> Find:
@@ -149,6 +150,12 @@ def by_stem(folder: Path) -> Find:
         if suffix.lower() in VIDEO_SUFFIXES:
             known.setdefault(stem, []).append(name)
     return lambda name: _first_filled(folder, known.get(os.path.splitext(name)[0], []))
+
+
+def kept_in(form: str, folders: Sequence[str]) -> str:
+    """Say in which folders of a root files are looked for: "*.mp4 in a/, b/ or right in it"."""
+    named = ", ".join(f"{folder}/" for folder in folders if folder != ".")
+    return f"{form} in {named} or right in it"
 
 
 def _real(folder: Path, inner: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from extract.datasets.base import Dataset, existing_folder, inside, official, read_lines
-from extract.datasets.finding import Line, by_path, dataset_of, locate
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, locate
 from extract.datasets.ucf101 import parts
 
 _LISTS = "testTrainMulti_7030_splits"
@@ -52,4 +52,5 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         raise BadInput(lists, cause, "take the official lists")
     lines = [line for label in sorted(found) for line in found[label]]
     located = locate(root, lines, by_path, _VIDEOS)
-    return dataset_of("hmdb51", root, split, classes.names, [located])
+    holds = kept_in("<class>/*.avi", _VIDEOS)
+    return dataset_of("hmdb51", root, split, classes.names, [located], holds)

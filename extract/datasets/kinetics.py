@@ -6,7 +6,7 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from extract.datasets.base import Dataset, existing_folder, official, read_lines
-from extract.datasets.finding import Line, by_stem, dataset_of, locate
+from extract.datasets.finding import Line, by_stem, dataset_of, kept_in, locate
 
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
 _FOLDERS = ("videos_{}", "{}", "{}_256", "videos/{}")  # of a split's videos
@@ -67,7 +67,9 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
             index = classes.label(label, where) if label else -1
             lines.append(Line((f"{stem}.mp4", f"{video_id}.mp4"), index, part, where))
         located.append(locate(root, lines, by_stem, _folders(part), _SHARED))
-    return dataset_of(name, root, split, classes.names, located)
+    usual = [folder.format("<split>") for folder in _FOLDERS]
+    holds = kept_in("<id>_<start>_<end>.mp4", (*usual, *_SHARED))
+    return dataset_of(name, root, split, classes.names, located, holds)
 
 
 def _annotations(root: Path, number: str, part: str) -> Path | None:

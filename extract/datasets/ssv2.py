@@ -13,7 +13,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
-from extract.datasets.finding import Line, by_path, dataset_of, locate
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, locate
 
 _VIDEOS = ("20bn-something-something-v2", "videos", ".")
 _FILES = {
@@ -60,7 +60,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             label = classes.label(template, where) if template else -1
             lines.append(Line((video,), label, part, where))
     located = locate(root, lines, by_path, _VIDEOS)
-    return dataset_of("ssv2", root, split, classes.names, [located])
+    holds = kept_in("<id>.webm", _VIDEOS)
+    return dataset_of("ssv2", root, split, classes.names, [located], holds)
 
 
 def _find(root: Path, *stems: str) -> Path:

@@ -12,7 +12,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
-from extract.datasets.finding import Line, by_path, dataset_of, locate
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, locate
 
 _VIDEOS = ("UCF-101", "UCF101", "videos", ".")
 
@@ -51,7 +51,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
                 raise BadInput(where, cause, "take the official lists")
             lines.append(Line((name,), label, part, where))
     located = locate(root, lines, by_path, _VIDEOS)
-    return dataset_of("ucf101", root, split, classes.names, [located])
+    holds = kept_in("<class>/*.avi", _VIDEOS)
+    return dataset_of("ucf101", root, split, classes.names, [located], holds)
 
 
 def parts(split: str, name: str) -> list[tuple[str, int]]:

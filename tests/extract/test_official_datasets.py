@@ -186,6 +186,31 @@ def test_a_class_s_folder_may_have_letters_of_other_case_than_its_list(tmp_path:
     assert clips[0].video == "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi"
 
 
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("ucf101", "<class>/*.avi in UCF-101/, UCF101/, videos/ or right in it"),
+        ("hmdb51", "<class>/*.avi in videos/, hmdb51_org/, hmdb51/ or right in it"),
+        ("ssv2", "<id>.webm in 20bn-something-something-v2/, videos/ or right in it"),
+        (
+            "k400",
+            "<id>_<start>_<end>.mp4 in videos_<split>/, <split>/, <split>_256/, videos/<split>/, "
+            "videos/ or right in it",
+        ),
+    ],
+)
+def test_an_official_list_of_which_no_video_is_there_says_what_the_root_must_hold(
+    tmp_path: Path, name: str, holds: str
+):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}.get(name, lambda root: None)(tmp_path)
+    kinetics(tmp_path, "test", "a", "b")
+    dataset = open_dataset(name, tmp_path, "test")
+    told = f"; give a --root that holds {holds}, where they were looked for"
+    with pytest.raises(BadInput, match=f"list names is .*{re.escape(told)}$"):
+        dataset.check_there()
+    assert dataset.notes == ()
+
+
 def test_a_folder_of_videos_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch):
     ucf(tmp_path)
     listdir = os.listdir
