@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.errors import BadInput
+from corpus.words import counted
 from extract.datasets.base import VIDEO_SUFFIXES, Clip, Dataset, utf8, walk
 from extract.datasets.repeats import once
 
@@ -35,10 +36,12 @@ class Located:
 
     Attributes:
         rows: clips, each with the place that names it.
+        there: videos that are there.
         notes: what is odd about the places.
     """
 
     rows: list[tuple[Clip, str]]
+    there: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -88,7 +91,7 @@ def locate(
         shares = ", ".join(f"{homes[folder]} in {_called(folder)}" for folder in homes)
         splits = " and ".join(dict.fromkeys(line.split for line in lines))
         told = [f"videos of {splits} lie in several folders: {shares}"]
-    return Located(rows, tuple(told))
+    return Located(rows, frozenset(found.values()), tuple(told))
 
 
 def dataset_of(
@@ -99,7 +102,7 @@ def dataset_of(
     located: Iterable[Located],
     holds: str,
 ) -> Dataset:
-    """Make a dataset of located videos.
+    """Make a dataset of located videos, and tell of splits that are listed and not there.
 
     Args:
         name, root, split, classes, holds: as `Dataset` has them.
@@ -107,9 +110,23 @@ def dataset_of(
     """
     located = list(located)
     clips, notes = once(row for part in located for row in part.rows)
+    there = frozenset[str]().union(*(part.there for part in located))
     odd = [note for part in located for note in part.notes]
-    notes = (*notes, *odd)
+    notes = (*notes, *odd, *_absent(clips, there))
     return Dataset(name, root, split, classes, clips, notes, holds=holds)
+
+
+def _absent(clips: Sequence[Clip], there: frozenset[str]) -> list[str]:
+    """A note of each split that has no file, where others have."""
+    listed = Counter(clip.split for clip in clips)
+    found = dict.fromkeys(clip.split for clip in clips if clip.video in there)
+    named = " or ".join(f"--split {part}" for part in found if part != "unused")
+    mend = f"; to leave them out use {named}" if named else ""
+    return [
+        f"{part} is listed with {counted(count, 'video')}, and none is there: failed rows{mend}"
+        for part, count in listed.items()
+        if found and part not in found
+    ]
 
 
 def by_path(folder: Path) -> Find:

@@ -366,6 +366,26 @@ def test_an_empty_file_is_no_video_where_another_of_its_name_is_one(tmp_path: Pa
     assert clips[0].video == "UCF-101/Archery/v_1.avi"
 
 
+def test_a_split_that_is_listed_and_not_there_stays_in_the_list_and_is_told_of(tmp_path: Path):
+    fill(tmp_path, "train/a_000000_000010.mp4 | val/b_000000_000010.mp4")
+    kinetics(tmp_path, "train", "a", "x")
+    kinetics(tmp_path, "val", "b")
+    kinetics(tmp_path, "test", "y", "z")
+    dataset = open_dataset("k400", tmp_path)
+    assert [clip.split for clip in dataset.clips] == ["train", "train", "val", "test", "test"]
+    told = (
+        "test is listed with 2 videos, and none is there: failed rows; to leave them out use "
+        "--split train or --split val"
+    )
+    assert dataset.notes == (told,)
+    assert open_dataset("k400", tmp_path, "train").notes == ()
+    told = (
+        "val is listed with 1 video, and none is there: failed rows; to leave them out use "
+        "--split train"
+    )
+    assert open_dataset("ssv2", ssv2(tmp_path / "ssv2")).notes == (told,)
+
+
 def test_kinetics_times_are_rounded_and_labels_may_have_spaces_around_or_be_blank(tmp_path: Path):
     (tmp_path / "val.csv").write_text(HEAD + '"yoga ",a,4.9999,14.9999,\n')
     (tmp_path / "test.csv").write_text(HEAD + '" ",b,0.0001,10.0001,\n')
