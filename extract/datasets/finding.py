@@ -101,18 +101,20 @@ def dataset_of(
     classes: tuple[str, ...],
     located: Iterable[Located],
     holds: str,
+    told: Iterable[str] = (),
 ) -> Dataset:
     """Make a dataset of located videos, and tell of splits that are listed and not there.
 
     Args:
         name, root, split, classes, holds: as `Dataset` has them.
         located: the videos.
+        told: further notes.
     """
     located = list(located)
     clips, notes = once(row for part in located for row in part.rows)
     there = frozenset[str]().union(*(part.there for part in located))
     odd = [note for part in located for note in part.notes]
-    notes = (*notes, *odd, *_absent(clips, there))
+    notes = (*notes, *odd, *told, *_absent(clips, there))
     return Dataset(name, root, split, classes, clips, notes, holds=holds)
 
 

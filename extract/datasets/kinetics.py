@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpus.errors import BadInput
-from extract.datasets.base import Dataset, existing_folder, official, read_lines
+from extract.datasets.base import (
+    VIDEO_SUFFIXES,
+    Dataset,
+    existing_folder,
+    official,
+    read_lines,
+    walk,
+)
 from extract.datasets.finding import Line, by_stem, dataset_of, kept_in, locate
 
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
@@ -39,7 +46,7 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
         number: "400", "600" or "700".
         root: holds the annotations (`train.csv`, `kinetics400_train.csv`, `annotations/…`) and
             the videos (`train`, `videos_train`, `train_256`, … or all in one).
-        split: "train", "val" or "test"; "all" for those that have annotations.
+        split: "train", "val" (or "validate") or "test"; "all" for those that have annotations.
         labels: the classes that are expected, in their order, if any are.
 
     Raises:
@@ -47,17 +54,21 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     """
     name = f"k{number}"
     existing_folder(root, name)
-    if split not in (*_PARTS, "all"):
+    wanted = [part for part in _PARTS if split == "all" or split in _PARTS[part]]
+    if not wanted:
         raise BadInput(f"--split {split}", f"{name} has no such split", "use train, val, test, all")
     classes = official(name, labels)
-    sources = {part: _annotations(root, number, part) for part in _PARTS}
-    parts = [part for part in _PARTS if split == part or (split == "all" and sources[part])]
-    located = []
-    for part in parts or ["train"]:
+    sources = {part: _annotations(root, number, part) for part in wanted}
+    if not any(sources.values()):
+        part = wanted[0]
+        cause = f"holds no annotations such as {part}.csv or kinetics{number}_{part}.csv"
+        raise BadInput(root, cause, "put the official file there")
+    located, told = [], []
+    for part in wanted:
         source = sources[part]
         if source is None:
-            cause = f"holds no annotations such as {part}.csv or kinetics{number}_{part}.csv"
-            raise BadInput(root, cause, "put the official file there")
+            told += _left_out(root, part)
+            continue
         try:
             rows = list(_rows(source))
         except csv.Error as error:  # as when a quote is never closed
@@ -69,21 +80,42 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
         located.append(locate(root, lines, by_stem, _folders(part), _SHARED))
     usual = [folder.format("<split>") for folder in _FOLDERS]
     holds = kept_in("<id>_<start>_<end>.mp4", (*usual, *_SHARED))
-    return dataset_of(name, root, split, classes.names, located, holds)
+    return dataset_of(name, root, split, classes.names, located, holds, told)
 
 
 def _annotations(root: Path, number: str, part: str) -> Path | None:
+    own = f"kinetics{number}"
+    before = (f"{own}_", f"kinetics-{number}_", f"kinetics_{number}_", f"k{number}_")
     stems = [
         f"{prefix}{name}"
-        for name in _PARTS[part]
-        for prefix in ("", f"kinetics{number}_", f"kinetics-{number}_", f"kinetics_{number}_")
+        for prefix in ("", *before, "kinetics_", f"{own}_2020_")
+        for name in (*_PARTS[part], f"holdout_{part}")
     ]
-    stems += [f"k{number}_{name}" for name in _PARTS[part]]
-    for folder in (root, root / "annotations"):
-        for stem in stems:
-            if (folder / f"{stem}.csv").is_file():
-                return folder / f"{stem}.csv"
-    return None
+    paths = (
+        root / folder / f"{stem}{suffix}"
+        for suffix in (".csv", ".txt")  # CVDF's lists of Kinetics-600 are CSV by any name
+        for folder in (".", "annotations", own, f"{own}_2020")
+        for stem in stems
+    )
+    return next((path for path in paths if _is_list(path)), None)
+
+
+def _is_list(path: Path) -> bool:
+    """Tell whether a file is there, and of a text file whether it is one of annotations."""
+    if path.suffix == ".csv" or not path.is_file():
+        return path.is_file()
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return "youtube_id" in file.readline()
+
+
+def _left_out(root: Path, part: str) -> list[str]:
+    """A note where a split without annotations has videos."""
+    for folder in _folders(part):
+        files = walk(root / folder) if (root / folder).is_dir() else iter(())
+        if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):
+            without = f"and no annotations, such as {part}.csv, are there: it is left out"
+            return [f"{part} has videos in {folder}/, {without}"]
+    return []
 
 
 def _folders(part: str) -> list[str]:

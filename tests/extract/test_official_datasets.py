@@ -302,10 +302,49 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
     ]
 
 
-@pytest.mark.parametrize("stem", ["kinetics-400_val", "kinetics_400_validate", "k400_validation"])
-def test_kinetics_annotations_are_known_by_every_hand_s_name(tmp_path: Path, stem: str):
-    (tmp_path / f"{stem}.csv").write_text(HEAD + "yoga,a,0,10,val\n")
-    assert [clip.split for clip in open_dataset("k400", tmp_path, "val").clips] == ["val"]
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("k400", "kinetics-400_val.csv"),
+        ("k400", "kinetics_400_validate.csv"),
+        ("k400", "k400_validation.csv"),
+        ("k400", "annotations/kinetics_val.csv"),
+        ("k400", "kinetics400/validate.csv"),
+        ("k600", "annotations/val.txt"),
+        ("k700", "kinetics700_2020/validate.csv"),
+        ("k700", "annotations/kinetics700_2020_val.csv"),
+    ],
+)
+def test_kinetics_annotations_are_known_by_every_hand_s_name(tmp_path: Path, name: str, file: str):
+    fill(tmp_path, file)
+    (tmp_path / file).write_text(HEAD + "yoga,a,0,10,val\n")
+    for split in ("val", "validate", "all"):
+        assert [clip.split for clip in open_dataset(name, tmp_path, split).clips] == ["val"]
+
+
+def test_kinetics_600_is_read_as_cvdf_gives_it_out(tmp_path: Path):
+    fill(tmp_path, "annotations/readme.md | train/a_000000_000010.mp4 | val/b_000000_000010.mp4")
+    lists = tmp_path / "annotations"
+    (lists / "train.txt").write_text(HEAD + "yoga,a,0,10,train\n")
+    (lists / "val.txt").write_text(HEAD + "yoga,b,0,10,validate\n")
+    (lists / "kinetics600_holdout_test.csv").write_text(HEAD + "yoga,c,0,10,test\n")
+    dataset = open_dataset("k600", tmp_path)
+    assert [clip.split for clip in dataset.clips] == ["train", "val", "test"]
+    (lists / "val.csv").write_text(HEAD + "yoga,d,0,10,validate\n")
+    assert open_dataset("k600", tmp_path, "val").clips[0].video == "val/d_000000_000010.mp4"
+    (lists / "train.txt").write_text("train/a_000000_000010.mp4 398\n")  # another tool's
+    assert [clip.split for clip in open_dataset("k600", tmp_path).clips] == ["val", "test"]
+
+
+def test_a_split_of_kinetics_that_has_videos_and_no_annotations_is_told_of(tmp_path: Path):
+    fill(tmp_path, "test/a_000000_000010.mp4 | videos/train/deep/b_000000_000010.mp4 | val/c.txt")
+    (tmp_path / "test.csv").write_text(HEAD + "yoga,a,0,10,test\n")
+    told = (
+        "train has videos in videos/train/, and no annotations, such as train.csv, are there: it "
+        "is left out"
+    )
+    assert open_dataset("k600", tmp_path).notes == (told,)
+    assert open_dataset("k600", tmp_path, "test").notes == ()
 
 
 def kinetics(root: Path, split: str, *ids: str) -> None:
