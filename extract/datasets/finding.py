@@ -51,6 +51,7 @@ def locate(
     index: Callable[[Path], Find],
     own: Sequence[str],
     shared: Sequence[str] = (),
+    over: Sequence[str] = (),
 ) -> Located:
     """Look for videos in the folders where people put them.
 
@@ -62,16 +63,18 @@ def locate(
         lines: the videos.
         index: looks into a folder: `by_path` or `by_stem`.
         own: folders in the root, in the order they are looked in; "." is the root.
-        shared: large folders of all splits; each is looked in while nothing was found.
+        shared: large folders of all splits; each is looked in while nothing was found but in
+            `over`.
+        over: folders of what is to be taken in place of files elsewhere, looked in first.
 
     Raises:
         BadInput: a folder cannot be read, or a file's name cannot be stored.
     """
     found: dict[int, str] = {}
     homes = Counter[str]()
-    there = [name for name in (*own, *shared) if (root / name).is_dir()]
+    there = [name for name in (*over, *own, *shared) if (root / name).is_dir()]
     for folder in there:
-        if folder in shared and homes:
+        if folder in shared and homes.keys() - set(over):
             break
         find = index(root / folder)
         for number, line in enumerate(lines):
@@ -80,7 +83,7 @@ def locate(
                 if name is not None:
                     found[number] = utf8(_joined(folder, name), root)
                     homes[folder] += 1
-    home = next(iter((*homes, *there, ".")))
+    home = next((name for name in (*homes, *there, ".") if name not in over), ".")
     videos = [found.get(n) or _joined(home, line.names[0]) for n, line in enumerate(lines)]
     rows = [
         (Clip(video, line.label, line.split), line.where)

@@ -18,6 +18,7 @@ from extract.datasets.finding import Line, by_stem, dataset_of, kept_in, locate
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
 _FOLDERS = ("videos_{}", "{}", "{}_256", "videos/{}")  # of a split's videos
 _SHARED = ("videos", ".")
+_REPLACED = ("replacement", "replacement_for_corrupted_k400")  # files that CVDF gives out anew
 
 
 def read_k400(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
@@ -45,7 +46,8 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     Args:
         number: "400", "600" or "700".
         root: holds the annotations (`train.csv`, `kinetics400_train.csv`, `annotations/…`) and
-            the videos (`train`, `videos_train`, `train_256`, … or all in one).
+            the videos (`train`, `videos_train`, `train_256`, … or all in one). What is in
+            `replacement` goes before files of the same name elsewhere.
         split: "train", "val" (or "validate") or "test"; "all" for those that have annotations.
         labels: the classes that are expected, in their order, if any are.
 
@@ -77,7 +79,7 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
         for label, stem, video_id, where in rows:
             index = classes.label(label, where) if label else -1
             lines.append(Line((f"{stem}.mp4", f"{video_id}.mp4"), index, part, where))
-        located.append(locate(root, lines, by_stem, _folders(part), _SHARED))
+        located.append(locate(root, lines, by_stem, _folders(part), _SHARED, _REPLACED))
     usual = [folder.format("<split>") for folder in _FOLDERS]
     holds = kept_in("<id>_<start>_<end>.mp4", (*usual, *_SHARED))
     return dataset_of(name, root, split, classes.names, located, holds, told)

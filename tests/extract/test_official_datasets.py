@@ -389,6 +389,27 @@ def test_videos_of_one_split_in_several_folders_are_all_found_and_told_of(tmp_pa
     assert note == "videos of train lie in several folders: 1 in train/, 2 in train_256/"
 
 
+def test_a_replacement_of_a_kinetics_video_goes_before_the_corrupted_one(tmp_path: Path):
+    inner = "replacement/replacement_for_corrupted_k400"
+    fill(tmp_path, f"{inner}/a_000000_000010.mp4 | {inner}/other_000000_000010.mp4")
+    fill(tmp_path, "val/a_000000_000010.mp4 | val/b_000000_000010.mp4")
+    kinetics(tmp_path, "val", "a", "b", "c")
+    dataset = open_dataset("k400", tmp_path, "val")
+    assert [clip.video for clip in dataset.clips] == [
+        f"{inner}/a_000000_000010.mp4",
+        "val/b_000000_000010.mp4",
+        "val/c_000000_000010.mp4",
+    ]
+    told = "videos of val lie in several folders: 1 in replacement/, 1 in val/"
+    assert dataset.notes == (told,)
+    (tmp_path / "val").rename(tmp_path / "part_0")  # where the root is looked in last
+    dataset = open_dataset("k400", tmp_path, "val")
+    assert [clip.video for clip in dataset.clips[:2]] == [
+        f"{inner}/a_000000_000010.mp4",
+        "part_0/b_000000_000010.mp4",
+    ]
+
+
 def test_an_empty_file_is_no_video_where_another_of_its_name_is_one(tmp_path: Path):
     fill(tmp_path, "train/a_000000_000010.mkv | train/b_000000_000010.avi")
     (tmp_path / "train/a_000000_000010.mp4").write_bytes(b"video")
