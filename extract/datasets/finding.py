@@ -8,7 +8,7 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from corpus.words import counted
-from extract.datasets.base import VIDEO_SUFFIXES, Clip, Dataset, utf8, walk
+from extract.datasets.base import VIDEO_SUFFIXES, Clip, Dataset, existing_folder, utf8, walk
 from extract.datasets.repeats import once
 
 Find = Callable[[str], str | None]
@@ -172,6 +172,25 @@ def by_stem(folder: Path) -> Find:
         if suffix.lower() in VIDEO_SUFFIXES:
             known.setdefault(stem, []).append(name)
     return lambda name: _first_filled(folder, known.get(os.path.splitext(name)[0], []))
+
+
+def lists_in(root: Path, name: str, pattern: str, *folders: str) -> Path:
+    """The first of these folders that has an official list.
+
+    Args:
+        root: the dataset's root.
+        name: of the dataset.
+        pattern: what its lists are called.
+        folders: in the root, the official one first.
+
+    Raises:
+        BadInput: none has one, and the first is not there.
+    """
+    for folder in folders:
+        if any((root / folder).glob(pattern)):
+            return root / folder
+    mend = f"put the official {folders[0]} there, or mend --root"
+    return existing_folder(root / folders[0], name, mend)
 
 
 def kept_in(form: str, folders: Sequence[str]) -> str:

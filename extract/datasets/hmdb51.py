@@ -4,7 +4,7 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from extract.datasets.base import Dataset, existing_folder, inside, official, read_lines
-from extract.datasets.finding import Line, by_path, dataset_of, kept_in, locate
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, lists_in, locate
 from extract.datasets.ucf101 import parts
 
 _LISTS = "testTrainMulti_7030_splits"
@@ -16,8 +16,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     """List HMDB-51's videos by its official lists.
 
     Args:
-        root: the folder that holds the lists' folder, and the classes' folders in itself or in
-            `videos` or `hmdb51_org`.
+        root: the folder that holds the lists' folder (also in `test_train_splits`, or its files in
+            `annotations`), and the classes' folders in itself or in `videos` or `hmdb51_org`.
         split: "train" or "test" of list 1; "train1" … "test3" of a list by number; "all" for
             every video of list 1, those it leaves unused included.
         labels: the classes that are expected, in their order, if any are.
@@ -26,8 +26,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         BadInput: a list is missing or damaged, or its classes are not HMDB-51's.
     """
     existing_folder(root, "hmdb51")
-    mend = f"put the official {_LISTS} there, or mend --root"
-    lists = existing_folder(root / _LISTS, "hmdb51", mend)
+    folders = (_LISTS, f"test_train_splits/{_LISTS}", "annotations")
+    lists = lists_in(root, "hmdb51", "*_test_split[123].txt", *folders)
     classes = official("hmdb51", labels)
     ((wanted, number), *_) = parts(split, "hmdb51")
     ending = f"_test_split{number}.txt"

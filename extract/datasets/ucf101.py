@@ -12,7 +12,7 @@ from extract.datasets.base import (
     read_lines,
     same_order,
 )
-from extract.datasets.finding import Line, by_path, dataset_of, kept_in, locate
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, lists_in, locate
 
 _VIDEOS = ("UCF-101", "UCF101", "videos", ".")
 
@@ -21,8 +21,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     """List UCF-101's videos by its official lists.
 
     Args:
-        root: the folder that holds `ucfTrainTestlist`, and the classes' folders in itself or in
-            `UCF-101`.
+        root: the folder that holds `ucfTrainTestlist` (or its files in `annotations`), and the
+            classes' folders in itself or in `UCF-101`.
         split: "train" or "test" of list 1; "train1" … "test3" of a list by number; "all" for
             train and test of list 1, which together hold every video once.
         labels: the classes that are expected, in their order, if any are.
@@ -31,8 +31,7 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         BadInput: a list is missing or damaged, or its classes are not UCF-101's.
     """
     existing_folder(root, "ucf101")
-    mend = "put the official ucfTrainTestlist there, or mend --root"
-    lists = existing_folder(root / "ucfTrainTestlist", "ucf101", mend)
+    lists = lists_in(root, "ucf101", "classInd.txt", "ucfTrainTestlist", "annotations")
     classes = official("ucf101", labels)
     _check_order(lists / "classInd.txt", classes.names)
     lines = []

@@ -187,6 +187,25 @@ def test_a_class_s_folder_may_have_letters_of_other_case_than_its_list(tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("name", "lists", "folder"),
+    [
+        ("ucf101", "ucfTrainTestlist", "annotations"),
+        ("hmdb51", "testTrainMulti_7030_splits", "annotations"),
+        (
+            "hmdb51",
+            "testTrainMulti_7030_splits",
+            "test_train_splits/testTrainMulti_7030_splits",
+        ),
+    ],
+)
+def test_lists_may_lie_in_other_folders(tmp_path: Path, name: str, lists: str, folder: str):
+    listed = rows(open_dataset(name, {"ucf101": ucf, "hmdb51": hmdb}[name](tmp_path)))
+    (tmp_path / folder).parent.mkdir(exist_ok=True)
+    (tmp_path / lists).rename(tmp_path / folder)
+    assert rows(open_dataset(name, tmp_path)) == listed
+
+
+@pytest.mark.parametrize(
     ("name", "holds"),
     [
         ("ucf101", "<class>/*.avi in UCF-101/, UCF101/, videos/ or right in it"),
