@@ -204,7 +204,9 @@ class Classes:
         Raises:
             BadInput: the name is not among the classes; `where` names the place.
         """
-        index = self._index.get(name, self._index.get(readable(name)))
+        index = self._index.get(name)
+        if index is None:  # only then, as this takes its time
+            index = self._index.get(readable(name))
         if index is None:
             labels = counted(len(self.names), "label")
             cause = f"the class {name!r} is not among the {labels} of {self.source}"
