@@ -1,6 +1,7 @@
 """Kinetics-400, 600 and 700 with the official annotation files, in the layouts people have."""
 
 import csv
+import filecmp
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,10 +68,14 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
         raise BadInput(root, cause, "put the official file there")
     located, told = [], []
     for part in wanted:
-        source = sources[part]
-        if source is None:
+        if not sources[part]:
             told += _left_out(root, part)
             continue
+        source, *more = sources[part]
+        others = [path for path in more if not filecmp.cmp(path, source, shallow=False)]
+        if others:
+            names = [path.relative_to(root).as_posix() for path in (source, *others)]
+            told.append(f"{part} is read from {names[0]}, and not from {', '.join(names[1:])}")
         try:
             rows = list(_rows(source))
         except csv.Error as error:  # as when a quote is never closed
@@ -85,7 +90,8 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     return dataset_of(name, root, split, classes.names, located, holds, told)
 
 
-def _annotations(root: Path, number: str, part: str) -> Path | None:
+def _annotations(root: Path, number: str, part: str) -> list[Path]:
+    """The annotation files of a split, the one to take first."""
     own = f"kinetics{number}"
     before = (f"{own}_", f"kinetics-{number}_", f"kinetics_{number}_", f"k{number}_")
     stems = [
@@ -99,7 +105,7 @@ def _annotations(root: Path, number: str, part: str) -> Path | None:
         for folder in (".", "annotations", own, f"{own}_2020")
         for stem in stems
     )
-    return next((path for path in paths if _is_list(path)), None)
+    return list(filter(_is_list, paths))
 
 
 def _is_list(path: Path) -> bool:

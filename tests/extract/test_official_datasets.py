@@ -355,6 +355,18 @@ def test_kinetics_600_is_read_as_cvdf_gives_it_out(tmp_path: Path):
     assert [clip.split for clip in open_dataset("k600", tmp_path).clips] == ["val", "test"]
 
 
+def test_annotations_of_kinetics_that_others_are_taken_before_are_told_of(tmp_path: Path):
+    fill(tmp_path, "annotations/readme.md")
+    kinetics(tmp_path, "test", "a")
+    shutil.copy(tmp_path / "test.csv", tmp_path / "annotations")  # the same again
+    assert open_dataset("k600", tmp_path).notes == ()
+    holdout = "annotations/kinetics600_holdout_test.csv"
+    (tmp_path / holdout).write_text(HEAD + "yoga,b,0,10,test\n")
+    dataset = open_dataset("k600", tmp_path)
+    assert len(dataset.clips) == 1
+    assert dataset.notes == (f"test is read from test.csv, and not from {holdout}",)
+
+
 def test_a_split_of_kinetics_that_has_videos_and_no_annotations_is_told_of(tmp_path: Path):
     fill(tmp_path, "test/a_000000_000010.mp4 | videos/train/deep/b_000000_000010.mp4 | val/c.txt")
     (tmp_path / "test.csv").write_text(HEAD + "yoga,a,0,10,test\n")
