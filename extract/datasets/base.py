@@ -44,6 +44,7 @@ class Dataset:
         classes: class names; a clip's label is an index into them.
         clips: the videos; a file that is missing stays in the list and becomes a failed row.
         notes: a line each of what was left out of the list, or is odd about it.
+        holds: of an official list, which nobody is to mend: what the root has to hold.
         part: "i/n" when the clips are the i-th of n parts of the dataset, else "".
         start, whole_clips, whole_hash: of a part: see `CacheManifest`.
     """
@@ -54,6 +55,7 @@ class Dataset:
     classes: tuple[str, ...]
     clips: tuple[Clip, ...] = field(repr=False)  # a notebook would choke on them
     notes: tuple[str, ...] = ()
+    holds: str = ""
     part: str = ""
     start: int = 0
     whole_clips: int = 0
@@ -84,7 +86,10 @@ class Dataset:
             cause = f"none of the {count} files that the list names is there, such as {first}"
             if count == 1:
                 cause = f"the only file that the list names is not there: {first}"
-            raise BadInput(self.root, cause, "mend the list, whose paths begin there, or --root")
+            mend = "mend the list, whose paths begin there, or --root"
+            if self.holds:
+                mend = f"give a --root that holds {self.holds}, where they were looked for"
+            raise BadInput(self.root, cause, mend)
 
     def shard(self, part: str, block: int) -> "Dataset":
         """The i-th of n parts, for many machines; `alt-features merge` joins their caches.
@@ -201,7 +206,9 @@ class Classes:
         Raises:
             BadInput: the name is not among the classes; `where` names the place.
         """
-        index = self._index.get(name, self._index.get(readable(name)))
+        index = self._index.get(name)
+        if index is None:  # only then, as this takes its time
+            index = self._index.get(readable(name))
         if index is None:
             labels = counted(len(self.names), "label")
             cause = f"the class {name!r} is not among the {labels} of {self.source}"
@@ -286,8 +293,3 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
 def is_aside(name: str) -> bool:
     """Tell whether an entry is hidden, or the file system's own where a disk is the root."""
     return name.startswith(".") or name == "lost+found"
-
-
-def first_folder(root: Path, *names: str) -> Path:
-    """The first of these folders that is there, relative to the root; else the root itself."""
-    return next((Path(name) for name in names if (root / name).is_dir()), Path("."))

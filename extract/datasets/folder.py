@@ -1,5 +1,6 @@
 """A folder of videos with a subfolder for each class."""
 
+import re
 from pathlib import Path
 
 from corpus.errors import BadInput
@@ -16,8 +17,10 @@ from extract.datasets.base import (
     walk,
 )
 
-# What the folders of splits are called, in any case.
-_SPLITS = ("train", "training", "val", "valid", "validation", "validate", "test", "testing")
+# Words in what the folders of splits are called, in any case, and the split that each means.
+_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_SPLITS |= dict.fromkeys(("val", "valid", "validation", "validate"), "val")
+_REPLACED = "replacement"  # the folder of what CVDF gives out anew of Kinetics
 
 
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
@@ -46,20 +49,20 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         cause = "empty folder" if not files else f"no video among its {counted(len(files), 'file')}"
         raise BadInput(base, cause, "give a folder with a subfolder of videos for each class")
     names = sorted({_class_name(path, base) for path in videos} - {""})
-    _check_classes(base, names, videos, labels or ())
+    folders = sorted(path.name for path in base.iterdir() if path.is_dir())
+    folders = [name for name in folders if not is_aside(name)]
+    _check_classes(base, names, folders, videos, labels or ())
     classes = Classes(labels if labels is not None else names, "--labels")
     clips = []
     for path in videos:
         name = _class_name(path, base)
         label = classes.label(name, path.parent) if name else -1
         clips.append(Clip(utf8(path.relative_to(root).as_posix(), root), label, split))
-    filled = {_class_name(path, base) for path in videos}
-    folders = sorted(path.name for path in base.iterdir() if path.is_dir())
     others = [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES]
     told = (
         (_names(root, others), "file is no video", "files are no videos"),
         (
-            [name for name in folders if name not in filled and not is_aside(name)],
+            [name for name in folders if name not in names],
             "folder holds no video, and is no class",
             "folders hold no video, and are no classes",
         ),
@@ -78,19 +81,43 @@ def _names(root: Path, paths: list[Path]) -> list[str]:
 
 
 def _check_classes(
-    base: Path, names: list[str], videos: list[Path], labels: tuple[str, ...]
+    base: Path, names: list[str], folders: list[str], videos: list[Path], labels: tuple[str, ...]
 ) -> None:
-    """Refuse classes that are called as splits are and hold folders of videos, as splits do.
+    """Refuse classes that are splits by their names; an action may be a training, or a test, too.
+
+    They are splits where they hold folders of videos and there are no others; and where they are
+    of several splits, and two hold such folders, or one is for validation, or there are no others.
+
+    Args:
+        base: the folder they are in.
+        names: the classes, as it seems.
+        folders: all folders there are, with videos or without.
+        videos: what is in them.
+        labels: what the user says are classes.
 
     Raises:
-        BadInput: they are all the classes there are, or several, and `labels` has none of them.
+        BadInput: they are splits.
     """
     flat = {path.parent.name for path in videos if path.parent.parent == base}
-    splits = [name for name in names if name.lower() in _SPLITS and name not in (*flat, *labels)]
-    if splits and (len(splits) > 1 or splits == names):
-        cause = f"its folders {', '.join(splits)} look like splits, with a folder for each class"
-        mend = f"give one of them, as in --split {splits[0]}, or name classes with --labels"
+    splits = {name: _split(name) for name in folders if _split(name) and name not in labels}
+    filled = [name for name in names if name in splits]
+    deep = [name for name in filled if name not in flat]
+    of = set(splits.values())
+    several = len(of) > 1 and (len(deep) > 1 or "val" in of or filled == names)
+    if filled and (several or deep == names):
+        with_classes = ", with a folder for each class" if deep else ""
+        cause = f"its folders {', '.join(splits)} look like splits{with_classes}"
+        like = min(filled, key=lambda name: splits[name] == _REPLACED)
+        mend = f"give one of them, as in --split {like}, or name classes with --labels"
         raise BadInput(base, cause, mend)
+
+
+def _split(name: str) -> str:
+    """The split that a folder's name has a word of, as in `videos_train` or `val_256`, or ""."""
+    if name.lower() == _REPLACED:
+        return _REPLACED
+    words = re.split("[^a-z]+", name.lower())
+    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
 
 
 def _class_name(path: Path, base: Path) -> str:

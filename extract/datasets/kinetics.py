@@ -1,23 +1,25 @@
 """Kinetics-400, 600 and 700 with the official annotation files, in the layouts people have."""
 
 import csv
+import filecmp
 from collections.abc import Iterator
 from pathlib import Path
 
 from corpus.errors import BadInput
 from extract.datasets.base import (
     VIDEO_SUFFIXES,
-    Clip,
     Dataset,
     existing_folder,
     official,
     read_lines,
-    utf8,
     walk,
 )
-from extract.datasets.repeats import once
+from extract.datasets.finding import Line, by_stem, dataset_of, kept_in, locate
 
 _PARTS = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
+_FOLDERS = ("videos_{}", "{}", "{}_256", "videos/{}")  # of a split's videos
+_SHARED = ("videos", ".")
+_REPLACED = ("replacement", "replacement_for_corrupted_k400")  # files that CVDF gives out anew
 
 
 def read_k400(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
@@ -45,8 +47,9 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     Args:
         number: "400", "600" or "700".
         root: holds the annotations (`train.csv`, `kinetics400_train.csv`, `annotations/…`) and
-            the videos (`train`, `videos_train`, `train_256`, … or all in one).
-        split: "train", "val" or "test"; "all" for those that have annotations.
+            the videos (`train`, `videos_train`, `train_256`, … or all in one). What is in
+            `replacement` goes before files of the same name elsewhere.
+        split: "train", "val" (or "validate") or "test"; "all" for those that have annotations.
         labels: the classes that are expected, in their order, if any are.
 
     Raises:
@@ -54,57 +57,78 @@ def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -
     """
     name = f"k{number}"
     existing_folder(root, name)
-    if split not in (*_PARTS, "all"):
+    wanted = [part for part in _PARTS if split == "all" or split in _PARTS[part]]
+    if not wanted:
         raise BadInput(f"--split {split}", f"{name} has no such split", "use train, val, test, all")
     classes = official(name, labels)
-    sources = {part: _annotations(root, number, part) for part in _PARTS}
-    parts = [part for part in _PARTS if split == part or (split == "all" and sources[part])]
-    listed = []
-    for part in parts or ["train"]:
-        source = sources[part]
-        if source is None:
-            cause = f"holds no annotations such as {part}.csv or kinetics{number}_{part}.csv"
-            raise BadInput(root, cause, "put the official file there")
-        folder = _videos(root, part)
-        known = {
-            path.stem: path.relative_to(root)
-            for path in sorted(walk(root / folder), reverse=True)
-            if path.suffix.lower() in VIDEO_SUFFIXES
-        }
+    sources = {part: _annotations(root, number, part) for part in wanted}
+    if not any(sources.values()):
+        part = wanted[0]
+        cause = f"holds no annotations such as {part}.csv or kinetics{number}_{part}.csv"
+        raise BadInput(root, cause, "put the official file there")
+    located, told = [], []
+    for part in wanted:
+        if not sources[part]:
+            told += _left_out(root, part)
+            continue
+        source, *more = sources[part]
+        others = [path for path in more if not filecmp.cmp(path, source, shallow=False)]
+        if others:
+            names = [path.relative_to(root).as_posix() for path in (source, *others)]
+            told.append(f"{part} is read from {names[0]}, and not from {', '.join(names[1:])}")
         try:
             rows = list(_rows(source))
         except csv.Error as error:  # as when a quote is never closed
             raise BadInput(source, f"not CSV ({error})", "take the official file") from error
+        lines = []
         for label, stem, video_id, where in rows:
-            expected = folder / f"{stem}.mp4"
-            video = known.get(stem) or known.get(video_id) or expected
             index = classes.label(label, where) if label else -1
-            listed.append((Clip(utf8(video.as_posix(), root), index, part), where))
-    clips, notes = once(listed)
-    return Dataset(name, root, split, classes.names, clips, notes)
+            lines.append(Line((f"{stem}.mp4", f"{video_id}.mp4"), index, part, where))
+        located.append(locate(root, lines, by_stem, _folders(part), _SHARED, _REPLACED))
+    usual = [folder.format("<split>") for folder in _FOLDERS]
+    holds = kept_in("<id>_<start>_<end>.mp4", (*usual, *_SHARED))
+    return dataset_of(name, root, split, classes.names, located, holds, told)
 
 
-def _annotations(root: Path, number: str, part: str) -> Path | None:
+def _annotations(root: Path, number: str, part: str) -> list[Path]:
+    """The annotation files of a split, the one to take first."""
+    own = f"kinetics{number}"
+    before = (f"{own}_", f"kinetics-{number}_", f"kinetics_{number}_", f"k{number}_")
     stems = [
         f"{prefix}{name}"
-        for name in _PARTS[part]
-        for prefix in ("", f"kinetics{number}_", f"kinetics-{number}_", f"kinetics_{number}_")
+        for prefix in ("", *before, "kinetics_", f"{own}_2020_")
+        for name in (*_PARTS[part], f"holdout_{part}")
     ]
-    stems += [f"k{number}_{name}" for name in _PARTS[part]]
-    for folder in (root, root / "annotations"):
-        for stem in stems:
-            if (folder / f"{stem}.csv").is_file():
-                return folder / f"{stem}.csv"
-    return None
+    paths = (
+        root / folder / f"{stem}{suffix}"
+        for suffix in (".csv", ".txt")  # CVDF's lists of Kinetics-600 are CSV by any name
+        for folder in (".", "annotations", own, f"{own}_2020")
+        for stem in stems
+    )
+    return list(filter(_is_list, paths))
 
 
-def _videos(root: Path, part: str) -> Path:
-    """The folder of a split's videos, relative to the root."""
-    for name in _PARTS[part]:
-        for folder in (f"videos_{name}", name, f"{name}_256", f"videos/{name}"):
-            if (root / folder).is_dir():
-                return Path(folder)
-    return Path("videos" if (root / "videos").is_dir() else ".")
+def _is_list(path: Path) -> bool:
+    """Tell whether a file is there, and of a text file whether it is one of annotations."""
+    if path.suffix == ".csv" or not path.is_file():
+        return path.is_file()
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return "youtube_id" in file.readline()
+
+
+def _left_out(root: Path, part: str) -> list[str]:
+    """A note where a split without annotations has videos."""
+    for folder in _folders(part):
+        files = walk(root / folder) if (root / folder).is_dir() else iter(())
+        if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):
+            without = f"and no annotations, such as {part}.csv, are there: it is left out"
+            return [f"{part} has videos in {folder}/, {without}"]
+    return []
+
+
+def _folders(part: str) -> list[str]:
+    """What the folder of a split's videos may be called, in the order they are looked in."""
+    return [folder.format(name) for name in _PARTS[part] for folder in _FOLDERS]
 
 
 def _rows(source: Path) -> Iterator[tuple[str, str, str, str]]:

@@ -6,17 +6,16 @@ from typing import Any
 
 from corpus.errors import BadInput
 from extract.datasets.base import (
-    Clip,
     Dataset,
     existing_folder,
-    first_folder,
     inside,
     official,
     read_lines,
     same_order,
 )
-from extract.datasets.repeats import once
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, locate
 
+_VIDEOS = ("20bn-something-something-v2", "videos", ".")
 _FILES = {
     "train": ("train", "something-something-v2-train"),
     "val": ("validation", "val", "something-something-v2-validation"),
@@ -49,20 +48,20 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(order, "its values are not class numbers", _MEND) from error
     same_order(order, names, classes.names, "ssv2's")
-    videos = first_folder(root, "20bn-something-something-v2", "videos")
-    listed = []
+    lines = []
     for part in wanted:
         source = _find(root, *_FILES[part])
         for number, row in enumerate(_json(source, list), 1):
             where = f"{source}, entry {number}"
             if not isinstance(row, dict) or not isinstance(row.get("id"), str | int):
                 raise BadInput(where, "has no id", _MEND)
-            video = videos / inside(root / videos, f"{row['id']}.webm", where)
+            video = inside(root, f"{row['id']}.webm", where)
             template = str(row.get("template", "")).replace("[", "").replace("]", "")
             label = classes.label(template, where) if template else -1
-            listed.append((Clip(video.as_posix(), label, part), where))
-    clips, notes = once(listed)
-    return Dataset("ssv2", root, split, classes.names, clips, notes)
+            lines.append(Line((video,), label, part, where))
+    located = locate(root, lines, by_path, _VIDEOS)
+    holds = kept_in("<id>.webm", _VIDEOS)
+    return dataset_of("ssv2", root, split, classes.names, [located], holds)
 
 
 def _find(root: Path, *stems: str) -> Path:

@@ -5,24 +5,24 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from extract.datasets.base import (
-    Clip,
     Dataset,
     existing_folder,
-    first_folder,
     inside,
     official,
     read_lines,
     same_order,
 )
-from extract.datasets.repeats import once
+from extract.datasets.finding import Line, by_path, dataset_of, kept_in, lists_in, locate
+
+_VIDEOS = ("UCF-101", "UCF101", "videos", ".")
 
 
 def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     """List UCF-101's videos by its official lists.
 
     Args:
-        root: the folder that holds `ucfTrainTestlist`, and the classes' folders in itself or in
-            `UCF-101`.
+        root: the folder that holds `ucfTrainTestlist` (or its files in `annotations`), and the
+            classes' folders in itself or in `UCF-101`.
         split: "train" or "test" of list 1; "train1" … "test3" of a list by number; "all" for
             train and test of list 1, which together hold every video once.
         labels: the classes that are expected, in their order, if any are.
@@ -31,12 +31,10 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         BadInput: a list is missing or damaged, or its classes are not UCF-101's.
     """
     existing_folder(root, "ucf101")
-    mend = "put the official ucfTrainTestlist there, or mend --root"
-    lists = existing_folder(root / "ucfTrainTestlist", "ucf101", mend)
+    lists = lists_in(root, "ucf101", "classInd.txt", "ucfTrainTestlist", "annotations")
     classes = official("ucf101", labels)
     _check_order(lists / "classInd.txt", classes.names)
-    videos = first_folder(root, "UCF-101", "UCF101", "videos")
-    listed = []
+    lines = []
     for part, number in parts(split, "ucf101"):
         source = lists / f"{part}list0{number}.txt"
         for line_number, line in enumerate(read_lines(source), 1):
@@ -45,14 +43,15 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             where = f"{source}:{line_number}"
             # A train line ends in its label, counted from 1; a test line is the path alone.
             path, _, told = line.strip().partition(" ")
-            name = inside(root / videos, path, where)
+            name = inside(root, path, where)
             label = classes.label(name.split("/")[0], where)
             if told.strip() and told.strip() != str(label + 1):
                 cause = f"label {told.strip()} is not {classes.names[label]}'s, {label + 1}"
                 raise BadInput(where, cause, "take the official lists")
-            listed.append((Clip((videos / name).as_posix(), label, part), where))
-    clips, notes = once(listed)
-    return Dataset("ucf101", root, split, classes.names, clips, notes)
+            lines.append(Line((name,), label, part, where))
+    located = locate(root, lines, by_path, _VIDEOS)
+    holds = kept_in("<class>/*.avi", _VIDEOS)
+    return dataset_of("ucf101", root, split, classes.names, [located], holds)
 
 
 def parts(split: str, name: str) -> list[tuple[str, int]]:

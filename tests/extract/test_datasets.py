@@ -83,6 +83,14 @@ def test_a_split_of_a_folder_is_a_subfolder(tmp_path: Path):
         "train/x/a.mp4 | val/x/b.mp4 | test/y/c.mp4",
         "Train/x/a.mp4 | validation/x/deep/b.mp4 | more/d.mp4",
         "train/x/a.mp4",
+        "train_256/x/a.mp4 | val_256/x/b.mp4",
+        "train_256/x/a.mp4",
+        "videos_train/a.mp4 | videos_val/b.mp4",
+        "k400-Train2/a.mp4 | k400-Test2/b.mp4",
+        "train/a.mp4 | val/b.mp4 | more/c.mp4",
+        "train/a.mp4 | replacement/replacement_for_corrupted_k400/b.mp4",
+        "train/a.mp4 | replacement/replacement_for_corrupted_k400/b.mp4 | val/.gitkeep",
+        "train/a.mp4 | val/part_0.tar.gz",
     ],
 )
 def test_splits_of_a_folder_are_not_taken_for_its_classes(tmp_path: Path, files: str):
@@ -94,11 +102,31 @@ def test_splits_of_a_folder_are_not_taken_for_its_classes(tmp_path: Path, files:
 
 
 @pytest.mark.parametrize(
-    "files", ["train/a.mp4 | plane/b.mp4 | test/c.mp4", "train/x/a.mp4 | b/c.mp4"]
+    "files",
+    [
+        "train/a.mp4 | plane/b.mp4 | test/c.mp4",
+        "train/x/a.mp4 | b/c.mp4",
+        "train/a.mp4",
+        "train/a.mp4 | dog training/b.mp4 | strength_training/c.mp4",
+        "train/a.mp4 | plane/b.mp4 | testimony/c.mp4 | replacement part/d.mp4",
+    ],
 )
 def test_classes_that_are_called_as_splits_are_can_be(tmp_path: Path, files: str):
     fill(tmp_path, files)
     assert "train" in open_dataset("folder", tmp_path).classes
+
+
+def test_the_split_to_give_is_named_as_its_folder_is(tmp_path: Path):
+    fill(tmp_path, "videos_val/b.mp4 | videos_train/a.mp4 | replacement/c.mp4 | tools/.gitkeep")
+    told = (
+        "its folders replacement, videos_train, videos_val look like splits; give one of them, as "
+        "in --split videos_train, or name classes with --labels"
+    )
+    with pytest.raises(BadInput, match=told):
+        open_dataset("folder", tmp_path)
+    assert len(open_dataset("folder", tmp_path, "videos_train").clips) == 1
+    fill(tmp_path / "empty", "train/.gitkeep | val/.gitkeep | run/a.mp4")
+    assert open_dataset("folder", tmp_path / "empty").classes == ("run",)
 
 
 def test_labels_say_that_what_looks_like_splits_are_classes(tmp_path: Path):

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -136,6 +137,113 @@ def test_videos_lie_in_a_folder_of_any_usual_name_or_in_the_root(
     assert video == (Path(folder) / own[name]).as_posix()
 
 
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "ssv2"])
+def test_videos_are_in_the_first_folder_that_has_them(tmp_path: Path, name: str):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}[name](tmp_path)
+    for made in ("UCF-101", "20bn-something-something-v2"):
+        shutil.rmtree(tmp_path / made, ignore_errors=True)
+    fill(tmp_path, "UCF-101/UCF101.rar | videos/x.rar | hmdb51_org/wave.rar")
+    fill(
+        tmp_path, "20bn-something-something-v2/part-00 | Archery/v_3.avi | wave/wave_b.avi | 9.webm"
+    )
+    videos = [clip.video for clip in open_dataset(name, tmp_path, "test").clips]
+    last = {"ucf101": "Archery/v_3.avi", "hmdb51": "wave/wave_b.avi", "ssv2": "9.webm"}
+    assert videos[-1] == last[name]
+    assert videos[0].count("/") == last[name].count("/")  # one that is missing is expected there
+
+
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "ssv2"])
+def test_videos_that_were_converted_are_found_by_their_stems(tmp_path: Path, name: str):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}[name](tmp_path)
+    fill(tmp_path, "UCF-101/Archery/v_3.mp4 | videos/wave/wave_b.MKV")
+    fill(tmp_path, "20bn-something-something-v2/9.mp4 | 20bn-something-something-v2/9.json")
+    dataset = open_dataset(name, tmp_path, "test")
+    assert (
+        dataset.clips[-1].video
+        == {
+            "ucf101": "UCF-101/Archery/v_3.mp4",
+            "hmdb51": "videos/wave/wave_b.MKV",
+            "ssv2": "20bn-something-something-v2/9.mp4",
+        }[name]
+    )
+    assert dataset.has(dataset.clips[-1])
+
+
+def test_a_class_s_folder_may_have_letters_of_other_case_than_its_list(tmp_path: Path):
+    lists = ucf(tmp_path) / "ucfTrainTestlist"
+    (lists / "testlist01.txt").write_text(
+        "HandstandPushups/v_HandStandPushups_g01_c01.avi\nHandstandPushups/v_HandstandPushups_g02.avi\n"
+    )
+    fill(tmp_path, "UCF-101/HandStandPushups/v_HandStandPushups_g01_c01.avi")
+    fill(tmp_path, "UCF-101/HandStandPushups/v_HandStandPushups_g02.avi")
+    label = names_of("ucf101").index("HandstandPushups")
+    assert rows(open_dataset("ucf101", tmp_path, "test")) == [
+        ("UCF-101/HandStandPushups/v_HandStandPushups_g01_c01.avi", label, "test"),
+        ("UCF-101/HandStandPushups/v_HandStandPushups_g02.avi", label, "test"),
+    ]
+    fill(tmp_path, "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi")
+    clips = open_dataset("ucf101", tmp_path, "test").clips
+    assert clips[0].video == "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi"
+
+
+@pytest.mark.parametrize(
+    ("name", "lists", "folder"),
+    [
+        ("ucf101", "ucfTrainTestlist", "annotations"),
+        ("hmdb51", "testTrainMulti_7030_splits", "annotations"),
+        (
+            "hmdb51",
+            "testTrainMulti_7030_splits",
+            "test_train_splits/testTrainMulti_7030_splits",
+        ),
+    ],
+)
+def test_lists_may_lie_in_other_folders(tmp_path: Path, name: str, lists: str, folder: str):
+    listed = rows(open_dataset(name, {"ucf101": ucf, "hmdb51": hmdb}[name](tmp_path)))
+    (tmp_path / folder).parent.mkdir(exist_ok=True)
+    (tmp_path / lists).rename(tmp_path / folder)
+    assert rows(open_dataset(name, tmp_path)) == listed
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("ucf101", "<class>/*.avi in UCF-101/, UCF101/, videos/ or right in it"),
+        ("hmdb51", "<class>/*.avi in videos/, hmdb51_org/, hmdb51/ or right in it"),
+        ("ssv2", "<id>.webm in 20bn-something-something-v2/, videos/ or right in it"),
+        (
+            "k400",
+            "<id>_<start>_<end>.mp4 in videos_<split>/, <split>/, <split>_256/, videos/<split>/, "
+            "videos/ or right in it",
+        ),
+    ],
+)
+def test_an_official_list_of_which_no_video_is_there_says_what_the_root_must_hold(
+    tmp_path: Path, name: str, holds: str
+):
+    {"ucf101": ucf, "hmdb51": hmdb, "ssv2": ssv2}.get(name, lambda root: None)(tmp_path)
+    kinetics(tmp_path, "test", "a", "b")
+    dataset = open_dataset(name, tmp_path, "test")
+    told = f"; give a --root that holds {holds}, where they were looked for"
+    with pytest.raises(BadInput, match=f"list names is .*{re.escape(told)}$"):
+        dataset.check_there()
+    assert dataset.notes == ()
+
+
+def test_a_folder_of_videos_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch):
+    ucf(tmp_path)
+    listdir = os.listdir
+
+    def denied(path):
+        if Path(path).name == "Archery":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    with pytest.raises(BadInput, match=r"UCF-101/Archery: cannot be read \(Permission denied\)"):
+        open_dataset("ucf101", tmp_path)
+
+
 def test_a_name_of_hmdb51_may_have_spaces(tmp_path: Path):
     lists = hmdb(tmp_path) / "testTrainMulti_7030_splits"
     (lists / "wave_test_split1.txt").write_text("wave_a b.avi 1 \n")
@@ -213,10 +321,160 @@ def test_kinetics_annotations_have_many_names(tmp_path: Path, name: str):
     ]
 
 
-@pytest.mark.parametrize("stem", ["kinetics-400_val", "kinetics_400_validate", "k400_validation"])
-def test_kinetics_annotations_are_known_by_every_hand_s_name(tmp_path: Path, stem: str):
-    (tmp_path / f"{stem}.csv").write_text(HEAD + "yoga,a,0,10,val\n")
-    assert [clip.split for clip in open_dataset("k400", tmp_path, "val").clips] == ["val"]
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("k400", "kinetics-400_val.csv"),
+        ("k400", "kinetics_400_validate.csv"),
+        ("k400", "k400_validation.csv"),
+        ("k400", "annotations/kinetics_val.csv"),
+        ("k400", "kinetics400/validate.csv"),
+        ("k600", "annotations/val.txt"),
+        ("k700", "kinetics700_2020/validate.csv"),
+        ("k700", "annotations/kinetics700_2020_val.csv"),
+    ],
+)
+def test_kinetics_annotations_are_known_by_every_hand_s_name(tmp_path: Path, name: str, file: str):
+    fill(tmp_path, file)
+    (tmp_path / file).write_text(HEAD + "yoga,a,0,10,val\n")
+    for split in ("val", "validate", "all"):
+        assert [clip.split for clip in open_dataset(name, tmp_path, split).clips] == ["val"]
+
+
+def test_kinetics_600_is_read_as_cvdf_gives_it_out(tmp_path: Path):
+    fill(tmp_path, "annotations/readme.md | train/a_000000_000010.mp4 | val/b_000000_000010.mp4")
+    lists = tmp_path / "annotations"
+    (lists / "train.txt").write_text(HEAD + "yoga,a,0,10,train\n")
+    (lists / "val.txt").write_text(HEAD + "yoga,b,0,10,validate\n")
+    (lists / "kinetics600_holdout_test.csv").write_text(HEAD + "yoga,c,0,10,test\n")
+    dataset = open_dataset("k600", tmp_path)
+    assert [clip.split for clip in dataset.clips] == ["train", "val", "test"]
+    (lists / "val.csv").write_text(HEAD + "yoga,d,0,10,validate\n")
+    assert open_dataset("k600", tmp_path, "val").clips[0].video == "val/d_000000_000010.mp4"
+    (lists / "train.txt").write_text("train/a_000000_000010.mp4 398\n")  # another tool's
+    assert [clip.split for clip in open_dataset("k600", tmp_path).clips] == ["val", "test"]
+
+
+def test_annotations_of_kinetics_that_others_are_taken_before_are_told_of(tmp_path: Path):
+    fill(tmp_path, "annotations/readme.md")
+    kinetics(tmp_path, "test", "a")
+    shutil.copy(tmp_path / "test.csv", tmp_path / "annotations")  # the same again
+    assert open_dataset("k600", tmp_path).notes == ()
+    holdout = "annotations/kinetics600_holdout_test.csv"
+    (tmp_path / holdout).write_text(HEAD + "yoga,b,0,10,test\n")
+    dataset = open_dataset("k600", tmp_path)
+    assert len(dataset.clips) == 1
+    assert dataset.notes == (f"test is read from test.csv, and not from {holdout}",)
+
+
+def test_a_split_of_kinetics_that_has_videos_and_no_annotations_is_told_of(tmp_path: Path):
+    fill(tmp_path, "test/a_000000_000010.mp4 | videos/train/deep/b_000000_000010.mp4 | val/c.txt")
+    (tmp_path / "test.csv").write_text(HEAD + "yoga,a,0,10,test\n")
+    told = (
+        "train has videos in videos/train/, and no annotations, such as train.csv, are there: it "
+        "is left out"
+    )
+    assert open_dataset("k600", tmp_path).notes == (told,)
+    assert open_dataset("k600", tmp_path, "test").notes == ()
+
+
+def kinetics(root: Path, split: str, *ids: str) -> None:
+    rows_of = "".join(f"yoga,{one},0,10,{split}\n" for one in ids)
+    (root / f"{split}.csv").write_text(HEAD + rows_of)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("train/part_0.tar.gz | train_256/yoga/a_000000_000010.mp4", "train_256/yoga/"),
+        ("train/part_0.tar.gz | videos/x/a_000000_000010.mp4", "videos/x/"),
+        ("videos_train/b_000000_000010.mp4 | videos/a_000000_000010.mp4", "videos/"),
+        ("train/.gitkeep | videos/.gitkeep | part_0/a_000000_000010.mp4", "part_0/"),
+    ],
+)
+def test_kinetics_videos_are_in_the_first_folder_that_has_them(
+    tmp_path: Path, files: str, found: str
+):
+    fill(tmp_path, files)
+    kinetics(tmp_path, "train", "a", "z")
+    dataset = open_dataset("k400", tmp_path, "train")
+    home = found.split("/")[0] if found != "part_0/" else ""
+    assert [clip.video for clip in dataset.clips] == [
+        f"{found}a_000000_000010.mp4",
+        (Path(home) / "z_000000_000010.mp4").as_posix(),  # expected beside the other
+    ]
+    assert dataset.notes == ()
+
+
+def test_videos_of_one_split_in_several_folders_are_all_found_and_told_of(tmp_path: Path):
+    fill(tmp_path, "train/a_000000_000010.mp4 | train_256/b_000000_000010.mp4")
+    fill(tmp_path, "train_256/a_000000_000010.mp4 | train_256/c_000000_000010.mp4")
+    kinetics(tmp_path, "train", "a", "b", "c")
+    dataset = open_dataset("k400", tmp_path)
+    assert [clip.video.split("/")[0] for clip in dataset.clips] == [
+        "train",
+        "train_256",
+        "train_256",
+    ]
+    (note,) = dataset.notes
+    assert note == "videos of train lie in several folders: 1 in train/, 2 in train_256/"
+
+
+def test_a_replacement_of_a_kinetics_video_goes_before_the_corrupted_one(tmp_path: Path):
+    inner = "replacement/replacement_for_corrupted_k400"
+    fill(tmp_path, f"{inner}/a_000000_000010.mp4 | {inner}/other_000000_000010.mp4")
+    fill(tmp_path, "val/a_000000_000010.mp4 | val/b_000000_000010.mp4")
+    kinetics(tmp_path, "val", "a", "b", "c")
+    dataset = open_dataset("k400", tmp_path, "val")
+    assert [clip.video for clip in dataset.clips] == [
+        f"{inner}/a_000000_000010.mp4",
+        "val/b_000000_000010.mp4",
+        "val/c_000000_000010.mp4",
+    ]
+    told = "videos of val lie in several folders: 1 in replacement/, 1 in val/"
+    assert dataset.notes == (told,)
+    (tmp_path / "val").rename(tmp_path / "part_0")  # where the root is looked in last
+    dataset = open_dataset("k400", tmp_path, "val")
+    assert [clip.video for clip in dataset.clips[:2]] == [
+        f"{inner}/a_000000_000010.mp4",
+        "part_0/b_000000_000010.mp4",
+    ]
+
+
+def test_an_empty_file_is_no_video_where_another_of_its_name_is_one(tmp_path: Path):
+    fill(tmp_path, "train/a_000000_000010.mkv | train/b_000000_000010.avi")
+    (tmp_path / "train/a_000000_000010.mp4").write_bytes(b"video")
+    (tmp_path / "train/b_000000_000010.mp4").symlink_to("absent.mp4")
+    kinetics(tmp_path, "train", "a", "b")
+    videos = [clip.video for clip in open_dataset("k400", tmp_path, "train").clips]
+    assert videos == ["train/a_000000_000010.mp4", "train/b_000000_000010.avi"]
+    ucf(tmp_path / "ucf")
+    (tmp_path / "ucf/UCF-101/Archery/v_1.mp4").write_bytes(b"video")
+    clips = open_dataset("ucf101", tmp_path / "ucf", "train").clips
+    assert clips[0].video == "UCF-101/Archery/v_1.mp4"
+    (tmp_path / "ucf/UCF-101/Archery/v_1.avi").write_bytes(b"video")  # as the list has it
+    clips = open_dataset("ucf101", tmp_path / "ucf", "train").clips
+    assert clips[0].video == "UCF-101/Archery/v_1.avi"
+
+
+def test_a_split_that_is_listed_and_not_there_stays_in_the_list_and_is_told_of(tmp_path: Path):
+    fill(tmp_path, "train/a_000000_000010.mp4 | val/b_000000_000010.mp4")
+    kinetics(tmp_path, "train", "a", "x")
+    kinetics(tmp_path, "val", "b")
+    kinetics(tmp_path, "test", "y", "z")
+    dataset = open_dataset("k400", tmp_path)
+    assert [clip.split for clip in dataset.clips] == ["train", "train", "val", "test", "test"]
+    told = (
+        "test is listed with 2 videos, and none is there: failed rows; to leave them out use "
+        "--split train or --split val"
+    )
+    assert dataset.notes == (told,)
+    assert open_dataset("k400", tmp_path, "train").notes == ()
+    told = (
+        "val is listed with 1 video, and none is there: failed rows; to leave them out use "
+        "--split train"
+    )
+    assert open_dataset("ssv2", ssv2(tmp_path / "ssv2")).notes == (told,)
 
 
 def test_kinetics_times_are_rounded_and_labels_may_have_spaces_around_or_be_blank(tmp_path: Path):
