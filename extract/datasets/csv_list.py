@@ -13,9 +13,9 @@ from extract.datasets.base import (
     Clip,
     Dataset,
     existing_folder,
-    inside,
     read_lines,
 )
+from extract.datasets.within import Within
 
 _COLUMNS = ("path", "label", "split")
 _HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}
@@ -52,12 +52,12 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         mend = "give their names with --labels FILE"
         raise BadInput(source, "its labels are numbers", mend)
     classes = Classes(labels if labels is not None else sorted(named), "--labels")
+    within = Within(folder)
+    mend = "mend it, or put the list into the folder that its paths begin in"
     clips, seen = [], dict[str, int]()
     for text, name, part, number in rows:
         where = f"{source}:{number}"
-        video = inside(
-            folder, text, where, "mend it, or put the list into a folder above its videos"
-        )
+        video = within.relative(text, where, mend)
         if video in seen:
             raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
         seen[video] = number

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,43 @@ def test_a_list_s_full_paths_are_found_from_a_root_with_dots(tmp_path: Path, mon
             assert rows(open_dataset("csv", root)) == [("a.mp4", 0, "all")]
 
 
+def test_a_list_s_full_paths_are_found_through_links_of_the_root_or_of_theirs(tmp_path: Path):
+    fill(tmp_path, "disk/data/list.csv | far/deep/b.mp4")
+    (tmp_path / "data").symlink_to("disk/data")
+    (tmp_path / "disk/data/more").symlink_to(tmp_path / "far/deep")
+    (tmp_path / "videos").symlink_to("disk/data/clips")
+    lines = [f"{tmp_path}/{part}/a.mp4,x\n" for part in ("data", "disk/data")]
+    lines += [f"{tmp_path}/{part}/more/b.mp4,x\n" for part in ("data", "disk/data")]
+    lines += [f"{tmp_path}/videos/c.mp4,x\n"]
+    for root in (tmp_path / "data", tmp_path / "disk/data"):
+        for line, video in zip(lines, ["a", "a", "more/b", "more/b", "clips/c"], strict=True):
+            (tmp_path / "disk/data/list.csv").write_text(line)
+            assert rows(open_dataset("csv", root)) == [(f"{video}.mp4", 0, "all")]
+        for path in ("far/deep/b.mp4", "data/../far/b.mp4", "data/../../far/b.mp4", "a.mp4"):
+            (tmp_path / "disk/data/list.csv").write_text(f"{tmp_path}/{path},x\n")
+            with pytest.raises(BadInput, match="is not a path under"):
+                open_dataset("csv", root)
+
+
+def test_what_a_path_of_a_list_links_to_is_nobody_s_business(tmp_path: Path):
+    fill(tmp_path, "far/b.mp4 | data/list.csv")
+    (tmp_path / "data/b.mp4").symlink_to("../far/b.mp4")
+    for path in ("b.mp4", f"{tmp_path}/data/b.mp4"):
+        (tmp_path / "data/list.csv").write_text(f"{path},x\n")
+        assert rows(open_dataset("csv", tmp_path / "data")) == [("b.mp4", 0, "all")]
+
+
+def test_the_folders_of_a_list_are_looked_up_once(tmp_path: Path, monkeypatch):
+    fill(tmp_path, "disk/list.csv")
+    (tmp_path / "data").symlink_to("disk")
+    text = "".join(f"{tmp_path}/data/v/{number}.mp4,x\n" for number in range(100))
+    (tmp_path / "disk/list.csv").write_text(text)
+    asked, realpath = [], os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or realpath(path))
+    assert len(open_dataset("csv", tmp_path / "disk").clips) == 100
+    assert len(asked) == len(set(asked)) < 20
+
+
 def test_the_only_list_of_a_folder_is_taken_however_it_is_written(tmp_path: Path):
     (tmp_path / "LIST.CSV").write_text("a.mp4,x\n")
     (tmp_path / "notes.md").write_text("none")
@@ -128,7 +166,7 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ("../../etc/passwd,x\n", r"list.csv:1: '../../etc/passwd' is not a path under"),
         (
             "/etc/passwd,x\n",
-            r"list.csv:1: '/etc/passwd' is not a path under .*; mend it, or put the list into a f",
+            r"list.csv:1: '/etc/passwd' is not a path under .*; mend it, or put the list into t",
         ),
         ("a.mp4,0\nb.mp4,1\n", "its labels are numbers; give their names with --labels"),
         (
