@@ -20,6 +20,9 @@ from tests.extract.conftest import fill, rows
         "a.mp4\tsinging\nb c.mp4\tarchery\n",
         '"a.mp4","singing"\n"b c.mp4","archery"\n',
         "\ufeffpath,label\na.mp4,singing\nb c.mp4,archery\n",  # as spreadsheets begin it
+        "video_path,tag\na.mp4,singing\nb c.mp4,archery\n",
+        "clip_path,label,tag\na.mp4,singing,x\nb c.mp4,archery,y\n",
+        "video_name,file,class\nx,a.mp4,singing\ny,b c.mp4,archery\n",
     ],
 )
 def test_lists_come_with_commas_tabs_spaces_and_heads(tmp_path: Path, text: str):
@@ -65,6 +68,66 @@ def test_a_list_s_third_column_is_the_split(tmp_path: Path):
     assert len(open_dataset("csv", source).clips) == 2
     with pytest.raises(BadInput, match=r"no video of split 'val' \(it has test, train\)"):
         open_dataset("csv", source, "val")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            "a.mp4,x\nv/b.mp4,Lifting it up completely, then letting it drop down\n",
+            "list.csv:2: its third cell, 'then letting it drop down', is no split's name that is "
+            "known; quote labels that hold commas",
+        ),
+        ("a.mp4,run, swim\nb.mp4,x\n", "list.csv:1: its third cell, 'swim', is no split's"),
+        ("a.mp4,up, then down\nb.mp4,up, then up\n", "list.csv:1: its third cell, 'then down'"),
+        ("a.mp4,x,300\nb.mp4,y,250\n", "list.csv:1: its third cell is a number, '300'"),
+        ("v/a,300,0\nv/b,250,1\n", "list.csv:1: its third cell is a number, '0'"),
+    ],
+)
+def test_a_third_cell_that_no_heading_explains_is_a_split_or_is_refused(
+    tmp_path: Path, text: str, cause: str
+):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(BadInput, match=cause):
+        open_dataset("csv", tmp_path)
+
+
+def test_splits_are_called_as_they_like_where_all_lines_or_a_heading_have_them(tmp_path: Path):
+    for text, part in (("a.mp4,x,here\nb.mp4,y,there\n", "here"), ("b.mp4,y\na.mp4,x,Test1\n", "")):
+        (tmp_path / "list.csv").write_text(text)
+        assert rows(open_dataset("csv", tmp_path, part or "Test1")) == [
+            ("a.mp4", 0, part or "Test1")
+        ]
+    (tmp_path / "list.csv").write_text("path,label,split\na.mp4,x,1\nb.mp4,y,2\n")
+    assert rows(open_dataset("csv", tmp_path, "2")) == [("b.mp4", 1, "2")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.mp4\tup, then down\nb.mp4\tup\n", [("a.mp4", "up, then down"), ("b.mp4", "up")]),
+        ("v/a,1.mp4 x\nv/b.mp4 y\n", [("v/a,1.mp4", "x"), ("v/b.mp4", "y")]),
+        ("v/a,1.mp4 x\nv/b,1.mp4 y\n", [("v/a,1.mp4", "x"), ("v/b,1.mp4", "y")]),
+        ("label\tpath\nx, y\ta\nz\tb\n", [("a", "x, y"), ("b", "z")]),
+        ("a.mp4 , x\nb c.mp4,y z\n", [("a.mp4", "x"), ("b c.mp4", "y z")]),
+        ("a,1.mp4\nb.mp4\nc.mp4\n", [("a,1.mp4", ""), ("b.mp4", ""), ("c.mp4", "")]),
+    ],
+)
+def test_what_parts_the_cells_is_what_follows_videos_and_not_what_the_first_line_holds(
+    tmp_path: Path, text: str, expected: list[tuple[str, str]]
+):
+    (tmp_path / "list.txt").write_text(text)
+    dataset = open_dataset("csv", tmp_path)
+    names = (*dataset.classes, "")
+    assert [(clip.video, names[clip.label]) for clip in dataset.clips] == expected
+
+
+def test_a_file_whose_name_looks_like_frames_or_has_a_backslash_is_a_video(tmp_path: Path):
+    fill(tmp_path, "v/a 300 | v\\a.mp4")
+    (tmp_path / "list.csv").write_text("v/a 300 0\n")
+    assert rows(open_dataset("csv", tmp_path, labels=("x",))) == [("v/a 300", 0, "all")]
+    (tmp_path / "list.csv").write_text("v\\a.mp4,x\n")
+    assert rows(open_dataset("csv", tmp_path)) == [("v\\a.mp4", 0, "all")]
 
 
 @pytest.mark.parametrize("head", ["", "path,label,split\n"])
@@ -170,20 +233,27 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ),
         ("a.mp4,0\nb.mp4,1\n", "its labels are numbers; give their names with --labels"),
         (
-            "video_path,label\na.mp4,x\n",
+            "location,label\na.mp4,x\n",
             r"list.csv:1: 0 of its columns are called path or video or file or filename; call one",
         ),
+        ("video_path,class_name\na.mp4,x\n", "list.csv:1: 0 of its columns are called label or"),
         (
-            "video_path,class_name\na.mp4,x\n",
-            r"list.csv:1: has no video, .*'video_path', 'class_name'.*; call the columns path or .*"
+            "location,class_name\na.mp4,x\n",
+            r"list.csv:1: has no video, .*'location', 'class_name'.*; call the columns path or .*"
             "filename, label or class, split;",
         ),
-        ("video_path class_name\nb/a.mp4 x\n", "list.csv:1: has no video, as other lines have"),
+        ("location class_name\nb/a.mp4 x\n", "list.csv:1: has no video, as other lines have"),
         ("id,name,file_path,fps\n1,x,a.MP4,25\n", "list.csv:1: has no video, as other lines"),
         ("path,name\na.mp4,x\n", r"list.csv:1: 0 of its columns are called label or class; call"),
         ("path,label,class\na.mp4,0,x\n", r"list.csv:1: 2 of its columns are called label or"),
         (f"a.mp4,x\n{'b' * 140_000},x\n", r"list.csv:2: cannot be read \(field larger than"),
         ('path,label\na.mp4,x\nb.mp4,"x,train\n', r"list.csv:3: cannot be read \(unexpected end"),
+        ("# mine\na.mp4,x\n", r"list.csv:1: is a remark, and no video: '# mine'; take it out"),
+        ("# path,label\na.mp4,x\n", r"list.csv:1: is a remark, and no video: '# path,label'"),
+        ("a.mp4 x\n# more of them\nb.mp4 y\n", "list.csv:2: is a remark, and no video"),
+        ("x,a.mp4\ny,b.mp4\n", "list.csv:1: its first cell is no video, and another is"),
+        ("v/a 300 0\nv/b 250 1\n", "list.csv:1: looks like a folder of frames, their number"),
+        ("v\\a.mp4,x\n", r"list.csv:1: 'v\\\\a.mp4' has \\ in it, .*; write / between folders"),
     ],
 )
 def test_a_bad_list_is_named_with_its_line(tmp_path: Path, text: str, cause: str):
