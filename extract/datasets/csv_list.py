@@ -13,6 +13,7 @@ from extract.datasets.base import (
     existing_folder,
 )
 from extract.datasets.list_lines import read_rows
+from extract.datasets.repeats import sole
 from extract.datasets.within import Within
 
 
@@ -32,8 +33,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
         labels: class names in their order; by default the names in the list, sorted.
 
     Raises:
-        BadInput: no list, one whose lines cannot be read or may mean something else, a video listed
-            twice, a path that leaves the list's folder, a class that `labels` does not name, or
+        BadInput: no list, one whose lines cannot be read or may mean something else, a video with
+            two labels or splits, a path that leaves the list's folder, a class that `labels` does not name, or
             indices without `labels`.
     """
     source = _find(root, split)
@@ -48,27 +49,25 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     classes = Classes(labels if labels is not None else sorted(named), "--labels")
     within = Within(folder)
     mend = "mend it, or put the list into the folder that its paths begin in"
-    clips, seen = [], dict[str, int]()
+    listed: list[tuple[Clip, int]] = []
     for text, name, part, number in rows:
         where = f"{source}:{number}"
         video = within.relative(text, where, mend)
         if "\\" in video and not os.path.exists(folder / video):
             cause = f"{text!r} has \\ in it, and there is no file of this name"
             raise BadInput(where, cause, "write / between folders")
-        if video in seen:
-            raise BadInput(where, f"repeats {video} of line {seen[video]}", "keep one of them")
-        seen[video] = number
         label = -1
         if name:
             label = _checked(int(name), classes, where) if by_index else classes.label(name, where)
-        if split in ("all", part):
-            clips.append(Clip(video, label, part))
+        listed.append((Clip(video, label, part), number))
+    kept, repeats = sole(listed, source)
+    clips = [clip for clip in kept if split in ("all", clip.split)]
     if not clips:
         parts = ", ".join(sorted({part for _, _, part, _ in rows}))
         raise BadInput(source, f"has no video of split {split!r} (it has {parts})", "mend --split")
     bare = [clip.video for clip in clips if clip.label < 0]
     notes = (some(bare, "video has no label", "videos have no label"),) if bare else ()
-    return Dataset("csv", folder, split, classes.names, tuple(clips), notes)
+    return Dataset("csv", folder, split, classes.names, tuple(clips), (*repeats, *notes))
 
 
 def _find(root: Path, split: str) -> Path:

@@ -130,6 +130,25 @@ def test_a_file_whose_name_looks_like_frames_or_has_a_backslash_is_a_video(tmp_p
     assert rows(open_dataset("csv", tmp_path)) == [("v\\a.mp4", 0, "all")]
 
 
+def test_lines_that_repeat_others_are_left_out_and_counted(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,y\n./a.mp4,x\na.mp4,x\n")
+    dataset = open_dataset("csv", tmp_path)
+    assert rows(dataset) == [("a.mp4", 0, "all"), ("b.mp4", 1, "all")]
+    assert dataset.notes == ("2 lines repeat others: line 3 (as line 1), line 4 (as line 1)",)
+
+
+def test_lines_that_contradict_others_are_refused_all_at_once(tmp_path: Path):
+    (tmp_path / "list.csv").write_text(
+        "a.mp4,x,train\nb.mp4,y,train\na.mp4,x,train\na.mp4,y,train\nb.mp4,y,test\n"
+    )
+    told = (
+        r"list\.csv: 2 lines give videos another label or split: line 4 \(a\.mp4, otherwise in "
+        r"line 1\), line 5 \(b\.mp4, otherwise in line 2\); keep one line of each video"
+    )
+    with pytest.raises(BadInput, match=told):
+        open_dataset("csv", tmp_path, "train")
+
+
 @pytest.mark.parametrize("head", ["", "path,label,split\n"])
 def test_a_split_column_counts_more_than_the_list_s_name(tmp_path: Path, head: str):
     (tmp_path / "train.csv").write_text(head + "a.mp4,x,train\nb.mp4,y,val\nc.mp4,y\n")
@@ -218,7 +237,6 @@ def test_a_list_named_for_the_split_is_taken(tmp_path: Path):
         ("path,label\n", "has no rows"),
         ("a.mp4,x\n\nb.mp4\n", r"list.csv:3: not `path,label`"),
         ("a.mp4,x,train,9\n", r"list.csv:1: not `path,label`"),
-        ("a.mp4,x\nb.mp4,y\na.mp4,x\n", r"list.csv:3: repeats a.mp4 of line 1"),
         ("path,label\na.mp4,\n", r"list.csv:2: not `path,label`"),
         ("path,split\n,train\n", r"list.csv:2: not a path: ',train'; mend the line"),
         ('path\nb.mp4\n""\n', r"list.csv:3: not a path: "),
