@@ -1,18 +1,14 @@
 """A list of videos: `path,label`, `path,label,split`, `path label` or `path`, one to a line."""
 
 import os
-import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from corpus.errors import BadInput
-from corpus.words import counted, some
-from extract.datasets.base import (
-    Classes,
-    Clip,
-    Dataset,
-    existing_folder,
-)
-from extract.datasets.list_lines import read_rows
+from corpus.words import some
+from extract.datasets.base import Clip, Dataset, existing_folder
+from extract.datasets.list_labels import ListLabels
+from extract.datasets.list_lines import Row, read_rows
 from extract.datasets.repeats import sole
 from extract.datasets.within import Within
 
@@ -34,40 +30,50 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
 
     Raises:
         BadInput: no list, one whose lines cannot be read or may mean something else, a video with
-            two labels or splits, a path that leaves the list's folder, a class that `labels` does not name, or
-            indices without `labels`.
+            two labels or splits, a path that leaves the list's folder, a class that `labels` does
+            not name, or indices without `labels` or from 1.
     """
     source = _find(root, split)
     folder = source.parent
     rows = read_rows(source, source.stem if source.stem == split else "all")
-    named = {name for _, name, _, _ in rows if name}
-    by_index = all(re.fullmatch(r"-?\d{1,9}", name) for name in named)
-    by_index &= not named <= set(labels or ())
-    if by_index and labels is None:
-        mend = "give their names with --labels FILE"
-        raise BadInput(source, "its labels are numbers", mend)
-    classes = Classes(labels if labels is not None else sorted(named), "--labels")
-    within = Within(folder)
-    mend = "mend it, or put the list into the folder that its paths begin in"
-    listed: list[tuple[Clip, int]] = []
-    for text, name, part, number in rows:
-        where = f"{source}:{number}"
-        video = within.relative(text, where, mend)
-        if "\\" in video and not os.path.exists(folder / video):
-            cause = f"{text!r} has \\ in it, and there is no file of this name"
-            raise BadInput(where, cause, "write / between folders")
-        label = -1
-        if name:
-            label = _checked(int(name), classes, where) if by_index else classes.label(name, where)
-        listed.append((Clip(video, label, part), number))
-    kept, repeats = sole(listed, source)
-    clips = [clip for clip in kept if split in ("all", clip.split)]
+    classes = ListLabels(source, {row.label for row in rows if row.label}, labels)
+    listed, repeats = sole(_clips(source, rows, classes), source)
+    clips = [clip for clip in listed if split in ("all", clip.split)]
     if not clips:
-        parts = ", ".join(sorted({part for _, _, part, _ in rows}))
+        parts = ", ".join(sorted({row.split for row in rows}))
         raise BadInput(source, f"has no video of split {split!r} (it has {parts})", "mend --split")
+    notes = (*repeats, *_notes(clips, classes))
+    return Dataset("csv", folder, split, classes.names, tuple(clips), notes)
+
+
+def _clips(source: Path, rows: list[Row], classes: ListLabels) -> Iterator[tuple[Clip, int]]:
+    within = Within(source.parent)
+    mend = "mend it, or put the list into the folder that its paths begin in"
+    for row in rows:
+        where = f"{source}:{row.number}"
+        video = within.relative(row.path, where, mend)
+        if "\\" in video and not os.path.exists(source.parent / video):
+            cause = f"{row.path!r} has \\ in it, and there is no file of this name"
+            raise BadInput(where, cause, "write / between folders")
+        yield Clip(video, classes.index(row.label, where), row.split), row.number
+
+
+def _notes(clips: list[Clip], classes: ListLabels) -> Iterator[str]:
+    apart = [
+        f"{clip.video} ({classes.names[clip.label]})"
+        for clip in clips
+        if classes.other(_folder_name(clip.video), clip.label)
+    ]
+    if apart:
+        ones = "video lies in a folder named for another class"
+        yield some(apart, ones, "videos lie in a folder named for another class")
     bare = [clip.video for clip in clips if clip.label < 0]
-    notes = (some(bare, "video has no label", "videos have no label"),) if bare else ()
-    return Dataset("csv", folder, split, classes.names, tuple(clips), (*repeats, *notes))
+    if bare:
+        yield some(bare, "video has no label", "videos have no label")
+
+
+def _folder_name(video: str) -> str:
+    return video.rpartition("/")[0].rpartition("/")[2]
 
 
 def _find(root: Path, split: str) -> Path:
@@ -82,10 +88,3 @@ def _find(root: Path, split: str) -> Path:
         return lists[0]
     cause = f"holds {len(lists)} lists, none named {split}.csv" if lists else "holds no list"
     raise BadInput(root, cause, "give the list itself as --root")
-
-
-def _checked(label: int, classes: Classes, where: str) -> int:
-    if not 0 <= label < len(classes.names):
-        cause = f"label {label} is not an index into the {counted(len(classes.names), 'label')}"
-        raise BadInput(where, cause, "give --labels with every class")
-    return label

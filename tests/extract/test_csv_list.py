@@ -303,6 +303,45 @@ def test_numbers_that_are_all_among_the_names_are_names(tmp_path: Path):
         assert [clip.label for clip in dataset.clips] == expected
 
 
+def test_labels_that_count_from_1_are_refused_and_not_shifted(tmp_path: Path):
+    for text in ("a.mp4,1\nb.mp4,3\n", "a.mp4,3.0\nb.mp4,1.0\n"):
+        (tmp_path / "list.csv").write_text(text)
+        told = "list.csv: its labels count from 1 to 3, and indices count from 0 to 2; take 1 off"
+        with pytest.raises(BadInput, match=told):
+            open_dataset("csv", tmp_path, labels=("x", "y", "z"))
+        assert len(open_dataset("csv", tmp_path, labels=("w", "x", "y", "z")).clips) == 2
+
+
+def test_indices_may_be_written_with_a_point(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("a.mp4,0.0\nb.mp4,2.0\n")
+    dataset = open_dataset("csv", tmp_path, labels=("x", "y", "z"))
+    assert [clip.label for clip in dataset.clips] == [0, 2]
+    with pytest.raises(BadInput, match="its labels are numbers; give their names with --labels"):
+        open_dataset("csv", tmp_path)
+
+
+def test_videos_in_a_folder_named_for_another_class_are_told_of(tmp_path: Path):
+    text = "v/playing_guitar/a.mp4,2\nv/yoga/b.mp4,1\nv/PlayingGuitar/c.mp4,0\nmore/d.mp4,0\n"
+    (tmp_path / "list.csv").write_text(text)
+    labels = ("playing guitar", "yoga", "archery")
+    assert open_dataset("csv", tmp_path, labels=labels).notes == (
+        "1 video lies in a folder named for another class: v/playing_guitar/a.mp4 (archery)",
+    )
+    labels = ("yoga", "archery", "playing guitar")
+    assert open_dataset("csv", tmp_path, labels=labels).notes == (
+        "2 videos lie in a folder named for another class: v/yoga/b.mp4 (archery), "
+        "v/PlayingGuitar/c.mp4 (yoga)",
+    )
+
+
+def test_a_class_is_known_without_its_spaces_where_it_is_the_only_one(tmp_path: Path):
+    (tmp_path / "list.csv").write_text("a.mp4,HandStandPushups\nb.mp4,handstand_pushups\n")
+    dataset = open_dataset("csv", tmp_path, labels=("Archery", "HandstandPushups"))
+    assert [clip.label for clip in dataset.clips] == [1, 1]
+    with pytest.raises(BadInput, match=r"list.csv:1: the class 'HandStandPushups' is not among"):
+        open_dataset("csv", tmp_path, labels=("Handstand pushups", "Handstandpush ups"))
+
+
 def test_indices_and_names_are_checked_against_the_labels(tmp_path: Path):
     for index in (-1, 2):
         (tmp_path / "list.csv").write_text(f"a.mp4,{index}\n")
