@@ -75,7 +75,7 @@ def read_rows(source: Path, default_split: str) -> list[Row]:
     if any(videos):
         _check_videos(source, heads, headed, table, videos)
     else:
-        _check_frames(source, separator, lines)
+        _check_frames(source, mark, lines)
     if separator is None:
         _check_spaces(source, table)
     rows = [_row(source, columns, default_split, *line) for line in table]
@@ -106,9 +106,14 @@ def _row(
 def _separator(lines: list[str]) -> str | None:
     """What parts the cells: a tab, a comma or, where it is None, the last space.
 
-    It is what most often follows a video's name. Where nothing does, in a list of other files or
-    of bare paths, it is what most lines hold.
+    It is what parts the columns' names, or what most often follows a video's. Where nothing does,
+    in a list of other files or of bare paths, it is what most lines hold.
     """
+    for mark in (*"\t,", None):
+        heads = [head.strip(' "\r').lower() for head in lines[0].split(mark)]
+        # Spaces are in labels too: words that they part are a heading where all are known.
+        if _is_heading(heads) and (mark or {*heads} <= {*_HEADS, *_OTHER_HEADS}):
+            return mark
     after: Counter[str] = Counter()
     for line in lines:
         after.update({found or " " for found in _AFTER_A_VIDEO.findall(line)})
@@ -189,7 +194,10 @@ def _check_frames(source: Path, separator: str | None, lines: list[tuple[int, st
     """Refuse `folder 300 0`: a folder's frames, how many they are, and their label."""
     if separator is None and lines and all(_FRAMES.fullmatch(line) for _, line in lines):
         number, line = lines[0]
-        if not (source.parent / line.strip().rsplit(maxsplit=1)[0]).is_file():
+        if (
+            not _VIDEO.search(line)
+            and not (source.parent / line.strip().rsplit(maxsplit=1)[0]).is_file()
+        ):
             cause = f"looks like a folder of frames, their number and a label: {line[:60]!r}"
             raise BadInput(f"{source}:{number}", cause, "list videos, as `path,label`")
 
