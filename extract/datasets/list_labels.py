@@ -69,7 +69,7 @@ class ListLabels:
         try:
             return self._classes.label(label, where)
         except BadInput:
-            # UCF-101's HandStandPushups is HandstandPushups in its own lists.
+            # UCF-101 has HandstandPushups among its classes and HandStandPushups in its files' names.
             if (found := self._spaceless.get(_without_spaces(label))) is None:
                 raise
             return found

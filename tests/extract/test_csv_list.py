@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from corpus.errors import BadInput
-from extract.datasets import open_dataset
+from corpus.labels import readable
+from extract.datasets import base, open_dataset
 from tests.extract.conftest import fill, rows
 
 
@@ -219,6 +220,16 @@ def test_the_folders_of_a_list_are_looked_up_once(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or realpath(path))
     assert len(open_dataset("csv", tmp_path / "disk").clips) == 100
     assert len(asked) == len(set(asked)) < 20
+
+
+def test_a_label_of_a_list_is_read_as_often_as_it_is_new(tmp_path: Path, monkeypatch):
+    text = "".join(f"{number}.mp4,shoot {('bow', 'ball')[number % 2]}\n" for number in range(100))
+    (tmp_path / "list.csv").write_text(text)
+    asked = []
+    monkeypatch.setattr(base, "readable", lambda label: asked.append(label) or readable(label))
+    dataset = open_dataset("csv", tmp_path, labels=("shoot_ball", "shoot_bow"))
+    assert [clip.label for clip in dataset.clips] == [1, 0] * 50
+    assert len(asked) < 10
 
 
 def test_the_only_list_of_a_folder_is_taken_however_it_is_written(tmp_path: Path):
