@@ -69,7 +69,7 @@ class ListLabels:
         try:
             return self._classes.label(label, where)
         except BadInput:
-            # UCF-101 has HandstandPushups among its classes and HandStandPushups in its files' names.
+            # UCF-101 has HandstandPushups as a class, and HandStandPushups in names of files.
             if (found := self._spaceless.get(_without_spaces(label))) is None:
                 raise
             return found
