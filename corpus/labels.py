@@ -2,7 +2,6 @@
 
 import difflib
 import html
-import json
 import os
 import re
 import unicodedata
@@ -12,10 +11,10 @@ from itertools import chain, count
 from pathlib import Path
 
 from corpus.errors import BadInput
+from corpus.label_files import labels_of
 
 _LONGEST = 100_000  # characters of a label; spaCy reads no more than ten times that
 _BUNDLED = Path(__file__).parent / "label_sets"
-_NUMBERED = re.compile(r"\s*(\d{1,9})[\s,;.:)]+\S")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DOT = re.compile(r"(?<=[a-z])\.(?=[A-Z])")
 _INTO = re.compile(r"(?<=[a-z]{2})2(?=[a-z]{2})")
@@ -44,8 +43,8 @@ def load_labels(spec: str) -> list[LabelSet]:
     """Read label sets.
 
     Args:
-        spec: comma-separated; each part a bundled set's name, a text file with a label a line,
-            or a dataset folder whose sub-folders are the classes.
+        spec: comma-separated; each part a bundled set's name, a text file with a label a line
+            or a table of ids and names, or a dataset folder whose sub-folders are the classes.
 
     Returns:
         Them in order, each under a name of its own: of two files of one name, the second is "…-2".
@@ -53,7 +52,7 @@ def load_labels(spec: str) -> list[LabelSet]:
     Raises:
         BadInput: nothing there, a file that is not UTF-8 text, no label, or a list whose lines
             would not be class indices (an empty line between labels, a label given twice,
-            be it in another case).
+            be it in another case, a heading, numbers beside the labels).
     """
     parts = [part.strip() for part in spec.split(",") if part.strip()]
     if not parts:
@@ -156,23 +155,4 @@ def _load(part: str) -> LabelSet:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(part, "is not UTF-8 text", "save the list as UTF-8") from error
-    _check_list(part, text)
-    return label_set(part, text.split("\n"))
-
-
-def _check_list(name: str, text: str) -> None:
-    """Refuse what data sets keep their classes in, and what is no list of labels alone."""
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            json.loads(text)
-        except (ValueError, RecursionError):
-            pass
-        else:
-            raise BadInput(name, "is JSON, and no list of labels", "put one label on each line")
-    lines = [line for line in text.split("\n") if line.strip()]
-    numbers = [found and int(found[1]) for found in map(_NUMBERED.match, lines)]
-    if numbers[:1] == [None] and all(set(",;\t") & set(line) for line in lines):
-        numbers = numbers[1:]  # the first line says what the columns are
-    if len(numbers) > 1 and any(numbers == [*range(n, n + len(numbers))] for n in (0, 1)):
-        cause = "has a number before each label"
-        raise BadInput(name, cause, "leave the numbers out, and put one label on each line")
+    return label_set(part, labels_of(part, text))

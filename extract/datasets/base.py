@@ -5,16 +5,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
 from corpus.words import counted
+from extract.datasets.within import Within
 from extract.manifest import list_hash
 
 _SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 _DEEPEST = 100  # folders in one another, in which videos are looked for
-_UNNAMED = re.compile("[\0\ud800-\udfff]")  # in the name of no file that a cache can have
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 
@@ -157,14 +157,7 @@ def inside(root: Path, text: str, where: str, mend: str = "mend it, or --root") 
     Raises:
         BadInput: the path leaves the root, or is no path at all.
     """
-    path = PurePosixPath(text.strip())
-    # Where --root has `..` in it, the list may have it so, or go straight.
-    for absolute in (root.absolute().as_posix(), os.path.abspath(root)):
-        if path.is_relative_to(absolute):
-            path = path.relative_to(absolute)
-    if path.is_absolute() or ".." in path.parts or not path.parts or _UNNAMED.search(text):
-        raise BadInput(where, f"{text!r} is not a path under {root}", mend)
-    return path.as_posix()
+    return Within(root).relative(text, where, mend)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -1,7 +1,9 @@
 """Rows of a list that name a video again."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from corpus.errors import BadInput
 from corpus.words import some
 from extract.datasets.base import Clip
 
@@ -37,3 +39,38 @@ def once(rows: Iterable[tuple[Clip, str]]) -> tuple[tuple[Clip, ...], tuple[str,
     bare = [clip.video for clip in kept if clip.label < 0 and clip.split != "test"]
     told += [some(bare, "video has no label", "videos have no label")] if bare else []
     return tuple(kept), tuple(told)
+
+
+def sole(
+    rows: Iterable[tuple[Clip, int]], source: Path
+) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
+    """Keep one of the rows that say the same, of a list that is the user's to mend.
+
+    Args:
+        rows: clips, each with the number of its line.
+        source: the list.
+
+    Returns:
+        The clips, and for `Dataset.notes` a line about the rows that were left out, if there are
+        any.
+
+    Raises:
+        BadInput: rows give a video another class, or another split.
+    """
+    kept: dict[str, tuple[Clip, int]] = {}
+    repeats, torn = [], []
+    for clip, number in rows:
+        first, line = kept.setdefault(clip.video, (clip, number))
+        if first != clip:
+            torn.append(f"line {number} ({clip.video}, otherwise in line {line})")
+        elif line != number:
+            repeats.append(f"line {number} (as line {line})")
+    if torn:
+        cause = some(
+            torn,
+            "line gives a video another label or split",
+            "lines give videos another label or split",
+        )
+        raise BadInput(source, cause, "keep one line of each video")
+    told = [some(repeats, "line repeats another", "lines repeat others")] if repeats else []
+    return tuple(clip for clip, _ in kept.values()), tuple(told)

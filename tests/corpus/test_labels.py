@@ -49,8 +49,23 @@ def test_reading_a_label_twice_changes_nothing_more(name: str) -> None:
         ("1 ApplyEyeMakeup\n2 Archery\n", "has a number before each label; leave the numbers"),
         ("0\tarchery\n1\tsinging\n\n", "has a number before each label"),
         ("1. archery\n2. singing\n", "has a number before each label"),
-        ("id,name\n0,abseiling\n1,air drumming\n", "has a number before each label"),
-        ("id\tname\n1\tarchery\n2\tsinging\n", "has a number before each label"),
+        ("index of it,what\n0,abseiling\n1,air drumming\n", "has a number before each label"),
+        ("id name\n0 abseiling\n1 air drumming\n", "has a number before each label"),
+        ("200,abseiling\n201,air drumming\n", "has a number before each label"),
+        ("label;what\n7;abseiling\n3;air drumming\n", "has a number before each label"),
+        ("archery,0\nsinging,1\n", "has a number after each label; leave the numbers out"),
+        ("what\tnumber\narchery\t7\nsinging\t0\n", "has a number after each label"),
+        ("name\narchery\nsinging\n", "its first line, 'name', says what the others are; take it"),
+        ("Label\r\narchery\r\n", "its first line, 'Label', says what the others are"),
+        ("id\tname\n1\tarchery\n2\tsinging\n", "has 2 ids, from 1 to 2, which are not 0 to 1"),
+        ("id,name\n0,archery\n2,singing\n", "has 2 ids, from 0 to 2, which are not 0 to 1; count"),
+        ("id,name\n0,archery\n0,singing\n", "has the id 0 twice, 'archery' and 'singing'"),
+        ("id,name\n0,up, then down\n1,up\n", "line 2 of it is not id,name: '0,up, then down'"),
+        ("id,name\n0,archery\n\n1,\n", "line 4 of it is not id,name: '1,'; mend the line"),
+        ("id,name\n0,archery\nb,singing\n", "line 3 of it is not id,name: 'b,singing'"),
+        ('id,name\n0,archery\n1,"x\n', r"line 3 of it cannot be read \(unexpected end"),
+        ("id,index,name\n0,0,archery\n", "its columns id, index say the same; keep the one"),
+        ("id,name\n", "holds no label"),
         ('{"Approaching something": "0",\n "Bending something": "1"}', "is JSON, and no list"),
         ('["archery", "singing"]\n', "is JSON, and no list of labels; put one label on each line"),
     ],
@@ -64,8 +79,36 @@ def test_what_data_sets_keep_their_classes_in_is_no_list_of_labels(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        'id,name\n0,archery\n1,"up, then down"\n',
+        '\ufeffid,name\r\n1,"up, then down"\r\n0,archery\r\n',
+        "class_id;fps;Action\n1;25;up, then down\n\n0;25;archery\n",
+        "label\tindex\narchery\t0\nup, then down\t1\n",
+        '"name","label_id"\n"up, then down","1"\n"archery","0"\n',
+    ],
+)
+def test_a_table_of_ids_and_names_is_labels_in_the_order_of_their_ids(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "labels.csv").write_bytes(text.encode())
+    (found,) = load_labels(str(tmp_path / "labels.csv"))
+    assert (found.name, found.labels) == ("labels", ("archery", "up, then down"))
+
+
+@pytest.mark.parametrize(
     "labels",
-    [["1 vs 1 football", "archery"], ["[something]"], ["7 card stud"], ["1 archery", "3 x"]],
+    [
+        ["1 vs 1 football", "archery"],
+        ["[something]"],
+        ["7 card stud"],
+        ["1 archery", "3 x"],
+        ["1,500 m run", "10,000 m run"],
+        ["gesture 1", "gesture 2"],
+        ["archery, 1", "archery"],
+        ["x, 2 of them", "archery, 1"],
+        ["archery", "name", "label"],
+    ],
 )
 def test_labels_may_hold_numbers_and_brackets(tmp_path: Path, labels: list[str]) -> None:
     (tmp_path / "mine.txt").write_text("\n".join(labels))
