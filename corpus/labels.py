@@ -72,6 +72,9 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 def label_set(name: str, labels: list[str]) -> LabelSet:
     """Check a list of labels and return it as a set; see `load_labels` for what is refused."""
+    for label in labels:
+        if not isinstance(label, str):
+            raise BadInput(name, f"label {label!r} is no text", "give texts")
     labels = [label.strip() for label in labels]
     while labels and not labels[-1]:
         labels.pop()

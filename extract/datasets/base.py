@@ -61,6 +61,10 @@ class Dataset:
     whole_clips: int = 0
     whole_hash: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "clips", tuple(self.clips))
+
     def path(self, clip: Clip) -> Path:
         """Where a clip's file is."""
         return self.root / clip.video
@@ -78,6 +82,9 @@ class Dataset:
         if not self.clips:
             raise BadInput(self.root, f"lists no video of {self.split!r}", "mend it, or --split")
         for clip in self.clips:
+            if type(clip.label) is not int or type(clip.video) is not str:
+                cause = f"{clip.video!r} with label {clip.label!r} is not a str with an int"
+                raise BadInput("clips", cause, "make them so")
             if not -1 <= clip.label < len(self.classes):
                 cause = f"has label {clip.label}, and there are {len(self.classes)} classes"
                 raise BadInput(clip.video, cause, "use an index into them, or -1 for none")
@@ -86,7 +93,7 @@ class Dataset:
             cause = f"none of the {count} files that the list names is there, such as {first}"
             if count == 1:
                 cause = f"the only file that the list names is not there: {first}"
-            mend = "mend the list, whose paths begin there, or --root"
+            mend = "put the list into, or give as --root, the folder that its paths begin in"
             if self.holds:
                 mend = f"give a --root that holds {self.holds}, where they were looked for"
             raise BadInput(self.root, cause, mend)

@@ -226,3 +226,9 @@ def test_a_label_is_found_in_its_set_however_it_is_spelled() -> None:
 def test_what_is_no_label_in_a_list_is_refused(label: str, why: str) -> None:
     with pytest.raises(BadInput, match=f"line 2 .*{why}"):
         label_set("mine", ["archery", label])
+
+
+@pytest.mark.parametrize("label", [1, None, b"archery"])
+def test_a_label_that_is_no_text_is_refused(label: object) -> None:
+    with pytest.raises(BadInput, match=r"mine: label .* is no text; give texts"):
+        label_set("mine", ["archery", label])

@@ -120,7 +120,9 @@ def test_a_missing_file_is_a_failed_row_and_only_missing_files_an_error(
     videos: Path, mini: Backbone, tmp_path: Path
 ):
     (tmp_path / "list.csv").write_text("a.mp4,x\nb.mp4,x\n")
-    with pytest.raises(BadInput, match=r"none of the 2 files .*such as a.mp4; mend the list"):
+    with pytest.raises(
+        BadInput, match=r"none of the 2 files .*such as a.mp4; put the list into, or"
+    ):
         extract(open_dataset("csv", tmp_path), mini, tmp_path / "a.h5", OPTIONS)
     (tmp_path / "a.mp4").write_bytes((videos / "singing/5.mp4").read_bytes())
     report = extract(open_dataset("csv", tmp_path), mini, tmp_path / "a.h5", OPTIONS)
@@ -321,6 +323,15 @@ def test_a_list_of_ones_own_has_classes_that_are_there(dataset: Dataset, mini: B
     listed = dataclasses.replace(dataset, clips=(*dataset.clips, odd))
     with pytest.raises(BadInput, match=f"{odd.video}: has label 2, and there are 2 classes"):
         extract(listed, mini, tmp_path / "feats.h5", OPTIONS)
+    for change in (
+        {"label": np.int64(1)},
+        {"video": Path("a.mp4")},
+    ):  # as NumPy and pathlib have it
+        strange = dataclasses.replace(dataset.clips[0], **change)
+        with pytest.raises(BadInput, match=r"clips: .* is not a str with an int; make them so"):
+            extract(dataclasses.replace(dataset, clips=[strange]), mini, tmp_path / "f.h5", OPTIONS)
+    plain = dataclasses.replace(dataset, root=str(dataset.root), clips=iter(dataset.clips))
+    assert plain == dataset
     with pytest.raises(BadInput, match="limit -1"):
         extract(dataset, mini, tmp_path / "feats.h5", OPTIONS, limit=-1)
     assert not [*tmp_path.iterdir()]
