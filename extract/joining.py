@@ -15,7 +15,6 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 
 from corpus.errors import BadInput, RunFailed
 from extract import beside
@@ -87,12 +86,7 @@ class Joiner:
             self._pipe.send(self._join)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self.seconds = self._rest()
