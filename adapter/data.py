@@ -4,11 +4,11 @@ import hashlib
 import json
 import re
 import warnings
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from adapter.stores import Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
 from corpus.words import counted
+from extract.ahead import in_order
 from extract.store import CacheManifest, FeatureCache
 
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
@@ -94,21 +95,13 @@ class ClipSet:
         ill, and the bytes and their order are the same as without it.
         """
         with ThreadPoolExecutor(1) as reader:
-            asked: deque[Tensor] = deque()  # of the disk, which is busy with them meanwhile
-            ahead: deque[Future[tuple[Clips, Tensor]]] = deque()
-            for part in chain(parts, repeat(None, ASKED)):
-                if part is not None:
-                    asked.append(part)
-                    reader.submit(self._expect, part)
-                if asked and (part is None or len(asked) > ASKED):
-                    ahead.append(reader.submit(self._fetch_to, device, asked.popleft()))
-                if len(ahead) > _AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            # The disk is asked for some more meanwhile, which keeps it busy.
+            asked = in_order(reader, self._expect, parts, ASKED + 1)
+            yield from in_order(reader, partial(self._fetch_to, device), asked, _AHEAD + 1)
 
-    def _expect(self, items: Tensor) -> None:
+    def _expect(self, items: Tensor) -> Tensor:
         self.store.expect(self.rows[items.div(self.views, rounding_mode="floor")])
+        return items
 
     def _fetch_to(self, device: torch.device, items: Tensor) -> tuple[Clips, Tensor]:
         clips, labels = self.fetch(items)
