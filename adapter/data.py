@@ -119,6 +119,12 @@ class ClipSet:
             splits=tuple(self.splits[i] for i in keep.tolist()),
         )
 
+    def of_classes(self, names: Iterable[str]) -> "ClipSet":
+        """Return the clips of these classes, which match as they read; labels stay."""
+        wanted = {readable(name) for name in names}
+        there = torch.tensor([readable(name) in wanted for name in self.classes])
+        return self.subset(there[self.labels].nonzero()[:, 0])
+
     def relabelled(self, classes: Sequence[str], source: object = "the labels") -> "ClipSet":
         """Return the same clips with their labels as indices into `classes`.
 

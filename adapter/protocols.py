@@ -286,13 +286,8 @@ def _called(path: Path, among: Sequence[Path]) -> str:
 
 def _restricted(vocabulary: Vocabulary, clips: ClipSet, names: Sequence[str], part: str) -> Column:
     """Keep the clips of some classes, and choose among those classes."""
-    wanted = {readable(name) for name in names}
-    kept = [
-        i
-        for i, label in enumerate(clips.labels.tolist())
-        if readable(clips.classes[label]) in wanted
-    ]
-    if not kept:
+    kept = clips.of_classes(names)
+    if not len(kept):
         raise BadInput(part, "none of its classes has a clip", "extract the clips of its classes")
     labelling = vocabulary.embed(names, part)
-    return Column(part, clips.subset(kept).relabelled(labelling.names, part), labelling)
+    return Column(part, kept.relabelled(labelling.names, part), labelling)
