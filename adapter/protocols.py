@@ -108,7 +108,6 @@ def zero_shot(
     protocol: Protocol,
     features: Paths,
     lists: Paths = (),
-    batch_size: int = 32,
 ) -> Result:
     """Score runs by a protocol, beside mean-pooled CLIP.
 
@@ -119,7 +118,6 @@ def zero_shot(
         features: caches; for "ep3" each is a part, and of one with other splits too it is its test
             split, or else its validation split; otherwise they are one set, with all their splits.
         lists: for "lists", files of labels, each a part; clips of other classes are left aside.
-        batch_size: views to a forward pass.
 
     Raises:
         BadInput: no such protocol, features of another backbone, fewer classes than a protocol
@@ -153,14 +151,12 @@ def zero_shot(
         text, some = column.labelling.text, column.clips
         scores: dict[str, list[Score]] = {}
         # CLIP has no seeds: it is the same beside each run.
-        theirs = scored(probabilities(clip, some, text, batch_size), some)
+        theirs = scored(probabilities(clip, some, text), some)
         for method, group in methods.items():
             scores[method] = (
                 [theirs] * len(group)
                 if method == "clip"
-                else [
-                    scored(probabilities(run.model, some, text, batch_size), some) for run in group
-                ]
+                else [scored(probabilities(run.model, some, text), some) for run in group]
             )
         last = list(scores.values())[-1]
         cells += [cell(method, None, column, own, last) for method, own in scores.items()]

@@ -115,9 +115,9 @@ def glossed(mark: str, pos: str) -> Iterator[Synset]:
                 yield reader().synset_from_pos_and_offset(pos, int(line.split(" ", 1)[0]))
 
 
-def ambiguity(form: str, pos: str = "n") -> int:
-    """Return how many synsets an entry of WordNet has; none of them is read."""
-    return len(_offsets(form, pos))
+def ambiguity(form: str) -> int:
+    """Return how many synsets an entry of WordNet has as a noun; none of them is read."""
+    return len(_offsets(form, "n"))
 
 
 def _offsets(form: str, pos: str) -> Sequence[int]:
