@@ -5,8 +5,6 @@ started as `python -m extract.joining FD`: in the process that feeds it, the thr
 want Python's lock as often as those that write the shards, and the GPU would wait (issue 5).
 """
 
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -194,7 +192,4 @@ def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    # Ctrl-C goes to the whole group of processes, and SIGTERM may; the caller alone decides.
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, signal.SIG_IGN)
-    serve(Connection(int(sys.argv[1])))
+    serve(beside.caller())
