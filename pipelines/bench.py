@@ -21,7 +21,7 @@ from adapter.flops import cost
 from corpus import command
 from corpus.atomic import try_file, write_json
 from corpus.backbone import RANDOM, load
-from extract.cli import pick_device
+from extract.device import pick_device
 from extract.regions import RegionEncoder
 
 

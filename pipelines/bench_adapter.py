@@ -24,7 +24,7 @@ from adapter.model import ModelConfig
 from corpus import command
 from corpus.atomic import try_file, write_json
 from corpus.backbone import RANDOM, load
-from extract.cli import pick_device
+from extract.device import pick_device
 from extract.regions import RegionEncoder
 from pipelines.bench import _machine
 from pipelines.bench_loader import stream

@@ -32,10 +32,10 @@ from corpus.backbone import RANDOM, Backbone, load
 from corpus.command import leave_to_caller
 from corpus.errors import BadInput
 from extract import clip
-from extract.cli import pick_device
 from extract.clip import Pixels, Plan
 from extract.cores import cores
 from extract.datasets import Dataset, open_dataset
+from extract.device import pick_device
 from extract.encode import lanes
 from extract.options import Options, plan_of, usual_batch, usual_checkpoint
 from extract.pool import ENVIRONMENT, Pool
