@@ -16,8 +16,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from corpus.errors import BadInput
 from corpus.tags import MODELS
-from corpus.wordnet import HOME
+from corpus.wordnet import BROKEN, HOME, opened
 
 FILES = tuple(
     f"{kind}.{pos}" for kind in ("data", "index") for pos in ("noun", "verb", "adj", "adv")
@@ -50,22 +51,11 @@ def lexnames() -> str:
 
 def works(folder: Path) -> bool:
     """Tell whether WordNet at `folder` can be opened and answers."""
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
-
-    class Reader(WordNetCorpusReader):
-        def map_wn(self, version: str = "wordnet") -> None:
-            """Skip the map to other versions, which needs a file that Debian leaves out."""
-
     if not all((folder / name).is_file() for name in (*FILES, "lexnames")):
         return False
     try:
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            reader = Reader(str(folder), None)
-        return bool(reader.synset("dog.n.01").lexname() == "noun.animal")
-    except (OSError, ValueError, AssertionError, KeyError, StopIteration, WordNetError):
+        return bool(opened(folder).synset("dog.n.01").lexname() == "noun.animal")
+    except (BadInput, *BROKEN):
         return False
 
 

@@ -84,13 +84,12 @@ def test_a_wordnet_that_ends_too_early_is_told_in_one_line_and_fetched_again(
     copy = tmp_path / "corpora" / "wordnet"
     shutil.copytree(wordnet.folder(), copy)
     monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
-    monkeypatch.setattr(wordnet, "folder", lambda: copy)
     assert fetch.works(copy)
     whole = (copy / name).read_bytes()
     (copy / name).write_bytes(whole[: len(whole) // 2 + 7])
     assert not fetch.works(copy)
     with pytest.raises(BadInput, match=r"WordNet cannot be read \(.+\); run `python -m corpus"):
-        wordnet.reader.__wrapped__()
+        wordnet.opened(copy)
 
 
 def test_importing_reads_no_wordnet() -> None:
