@@ -195,19 +195,7 @@ def open_clips(
     """
     caches = [FeatureCache(path) for path in listed(paths)]
     facts = caches[0].manifest
-    for number, cache in enumerate(caches):
-        for other in caches[:number]:
-            if other.manifest.content_hash == cache.manifest.content_hash:
-                cause = f"holds the same features as {other.path}"
-                raise BadInput(cache.path, cause, "give it once")
-        for fact in _SHARED_FACTS:
-            ours, theirs = getattr(facts, fact), getattr(cache.manifest, fact)
-            if ours != theirs:
-                raise BadInput(
-                    cache.path,
-                    f"its {fact} is {theirs}, that of {caches[0].path} is {ours}",
-                    "extract both with the same backbone and settings",
-                )
+    _check_alike(caches)
     classes: dict[str, tuple[int, str]] = {}
     rows: list[tuple[int, int]] = []
     labels: list[int] = []
@@ -225,11 +213,8 @@ def open_clips(
             classes.setdefault(readable(name), (len(classes), name))[0]
             for name in cache.manifest.classes
         ]
-        table = [*zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)]
-        there = {part_of(split) for _, label, split, _ in table if label >= 0}
-        decoded = {part_of(split) for _, label, split, ok in table if label >= 0 and ok == "ok"}
-        first = [part for part in parts if part in (decoded or there)][:1]
-        taken = set(first) if parts and len(there) > 1 else there
+        taken = _taken(cache, parts)
+        table = zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)
         for row, (video, label, split, status) in enumerate(table):
             if label < 0:
                 left_out["unlabelled"] += 1
@@ -272,6 +257,43 @@ def open_clips(
         contents=tuple(cache.manifest.content_hash for cache in caches),
         stored=hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
     )
+
+
+def _check_alike(caches: Sequence[FeatureCache]) -> None:
+    """Refuse caches that are not to be used together.
+
+    Raises:
+        BadInput: they differ in a fact that matters, or two hold the same features.
+    """
+    first = caches[0]
+    for number, cache in enumerate(caches):
+        for other in caches[:number]:
+            if other.manifest.content_hash == cache.manifest.content_hash:
+                cause = f"holds the same features as {other.path}"
+                raise BadInput(cache.path, cause, "give it once")
+        for fact in _SHARED_FACTS:
+            ours, theirs = getattr(first.manifest, fact), getattr(cache.manifest, fact)
+            if ours != theirs:
+                raise BadInput(
+                    cache.path,
+                    f"its {fact} is {theirs}, that of {first.path} is {ours}",
+                    "extract both with the same backbone and settings",
+                )
+
+
+def _taken(cache: FeatureCache, parts: Sequence[Part]) -> set[Part]:
+    """Return the parts whose labelled rows are taken of a cache; see `open_clips`."""
+    labelled = [
+        (part_of(split), status)
+        for label, split, status in zip(
+            cache.labels.tolist(), cache.splits, cache.status, strict=True
+        )
+        if label >= 0
+    ]
+    there = {part for part, _ in labelled}
+    decoded = {part for part, status in labelled if status == "ok"}
+    first = [part for part in parts if part in (decoded or there)][:1]
+    return set(first) if parts and len(there) > 1 else there
 
 
 def _warn_of_alike(cache: FeatureCache) -> None:
