@@ -2,7 +2,7 @@
 
 Each row is read, checked, hashed and written again. Beside a GPU that takes a process of its own,
 started as `python -m extract.joining FD`: in the process that feeds it, the threads at it would
-want Python's lock as often as those that write the shards, and the GPU would wait (issue 5).
+want Python's lock as often as those that write the shards, and the GPU would wait.
 """
 
 from collections.abc import Callable, Iterator
