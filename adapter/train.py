@@ -96,7 +96,7 @@ class TrainConfig(BaseModel):
 
 @dataclass
 class Progress:
-    """Where a run stands after an epoch; `state_dict` is what a checkpoint holds.
+    """Where a run stands after an epoch, which is what a checkpoint holds.
 
     Attributes:
         epoch: epochs done.

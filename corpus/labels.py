@@ -72,7 +72,12 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def label_set(name: str, labels: list[str]) -> LabelSet:
-    """Check a list of labels and return it as a set; see `load_labels` for what is refused."""
+    """Check a list of labels and return it as a set.
+
+    Raises:
+        BadInput: it is empty, or has an empty line, a label that is no text, is too long or comes
+            twice.
+    """
     labels = [label.strip() for label in labels]
     while labels and not labels[-1]:
         labels.pop()
