@@ -4,11 +4,11 @@ import hashlib
 import json
 import re
 import warnings
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from adapter.stores import Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
 from corpus.words import counted
+from extract.ahead import in_order
 from extract.store import CacheManifest, FeatureCache
 
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
@@ -94,21 +95,13 @@ class ClipSet:
         ill, and the bytes and their order are the same as without it.
         """
         with ThreadPoolExecutor(1) as reader:
-            asked: deque[Tensor] = deque()  # of the disk, which is busy with them meanwhile
-            ahead: deque[Future[tuple[Clips, Tensor]]] = deque()
-            for part in chain(parts, repeat(None, ASKED)):
-                if part is not None:
-                    asked.append(part)
-                    reader.submit(self._expect, part)
-                if asked and (part is None or len(asked) > ASKED):
-                    ahead.append(reader.submit(self._fetch_to, device, asked.popleft()))
-                if len(ahead) > _AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            # The disk is asked for some more meanwhile, which keeps it busy.
+            asked = in_order(reader, self._expect, parts, ASKED + 1)
+            yield from in_order(reader, partial(self._fetch_to, device), asked, _AHEAD + 1)
 
-    def _expect(self, items: Tensor) -> None:
+    def _expect(self, items: Tensor) -> Tensor:
         self.store.expect(self.rows[items.div(self.views, rounding_mode="floor")])
+        return items
 
     def _fetch_to(self, device: torch.device, items: Tensor) -> tuple[Clips, Tensor]:
         clips, labels = self.fetch(items)
@@ -125,6 +118,12 @@ class ClipSet:
             videos=tuple(self.videos[i] for i in keep.tolist()),
             splits=tuple(self.splits[i] for i in keep.tolist()),
         )
+
+    def of_classes(self, names: Iterable[str]) -> "ClipSet":
+        """Return the clips of these classes, which match as they read; labels stay."""
+        wanted = {readable(name) for name in names}
+        there = torch.tensor([readable(name) in wanted for name in self.classes])
+        return self.subset(there[self.labels].nonzero()[:, 0])
 
     def relabelled(self, classes: Sequence[str], source: object = "the labels") -> "ClipSet":
         """Return the same clips with their labels as indices into `classes`.
@@ -208,19 +207,7 @@ def open_clips(
     """
     caches = opened(paths)
     facts = caches[0].manifest
-    for number, cache in enumerate(caches):
-        for other in caches[:number]:
-            if other.manifest.content_hash == cache.manifest.content_hash:
-                cause = f"holds the same features as {other.path}"
-                raise BadInput(cache.path, cause, "give it once")
-        for fact in _SHARED_FACTS:
-            ours, theirs = getattr(facts, fact), getattr(cache.manifest, fact)
-            if ours != theirs:
-                raise BadInput(
-                    cache.path,
-                    f"its {fact} is {theirs}, that of {caches[0].path} is {ours}",
-                    "extract both with the same backbone and settings",
-                )
+    _check_alike(caches)
     classes: dict[str, tuple[int, str]] = {}
     rows: list[tuple[int, int]] = []
     labels: list[int] = []
@@ -238,11 +225,8 @@ def open_clips(
             classes.setdefault(readable(name), (len(classes), name))[0]
             for name in cache.manifest.classes
         ]
-        table = [*zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)]
-        there = {part_of(split) for _, label, split, _ in table if label >= 0}
-        decoded = {part_of(split) for _, label, split, ok in table if label >= 0 and ok == "ok"}
-        first = [part for part in parts if part in (decoded or there)][:1]
-        taken = set(first) if parts and len(there) > 1 else there
+        taken = _taken(cache, parts)
+        table = zip(cache.videos, cache.labels.tolist(), cache.splits, cache.status, strict=True)
         for row, (video, label, split, status) in enumerate(table):
             if label < 0:
                 left_out["unlabelled"] += 1
@@ -285,6 +269,43 @@ def open_clips(
         contents=tuple(cache.manifest.content_hash for cache in caches),
         stored=hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
     )
+
+
+def _check_alike(caches: Sequence[FeatureCache]) -> None:
+    """Refuse caches that are not to be used together.
+
+    Raises:
+        BadInput: they differ in a fact that matters, or two hold the same features.
+    """
+    first = caches[0]
+    for number, cache in enumerate(caches):
+        for other in caches[:number]:
+            if other.manifest.content_hash == cache.manifest.content_hash:
+                cause = f"holds the same features as {other.path}"
+                raise BadInput(cache.path, cause, "give it once")
+        for fact in _SHARED_FACTS:
+            ours, theirs = getattr(first.manifest, fact), getattr(cache.manifest, fact)
+            if ours != theirs:
+                raise BadInput(
+                    cache.path,
+                    f"its {fact} is {theirs}, that of {first.path} is {ours}",
+                    "extract both with the same backbone and settings",
+                )
+
+
+def _taken(cache: FeatureCache, parts: Sequence[Part]) -> set[Part]:
+    """Return the parts whose labelled rows are taken of a cache; see `open_clips`."""
+    labelled = [
+        (part_of(split), status)
+        for label, split, status in zip(
+            cache.labels.tolist(), cache.splits, cache.status, strict=True
+        )
+        if label >= 0
+    ]
+    there = {part for part, _ in labelled}
+    decoded = {part for part, status in labelled if status == "ok"}
+    first = [part for part in parts if part in (decoded or there)][:1]
+    return set(first) if parts and len(there) > 1 else there
 
 
 def _warn_of_alike(cache: FeatureCache) -> None:

@@ -26,6 +26,9 @@ def forked(workers: int) -> Engine:
 
     Numbers are those of `one_by_one` in one thread. Where forks of this process cannot train, that
     is what does the work, with a warning.
+
+    Raises:
+        RunFailed: of the engine: a process that trained was killed.
     """
     if workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
         return one_by_one

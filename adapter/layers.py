@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from adapter.shares import drawn
 
 Linear = TypeVar("Linear", nn.Linear, nn.Conv1d)
+_OCTAVES = 4  # of the sines that say when
 
 
 class Position(nn.Module):
@@ -20,16 +21,15 @@ class Position(nn.Module):
     Time runs from 0 to 1 over the clip, so that any number of frames can be read.
     """
 
-    def __init__(self, dim: int, octaves: int = 4) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.octaves = octaves
-        self.project = zero(nn.Linear(2 * octaves, dim))
+        self.project = zero(nn.Linear(2 * _OCTAVES, dim))
 
     def forward(self, frames: int) -> Tensor:
         """Return (frames, dim)."""
         device = self.project.weight.device
         time = (torch.arange(frames, device=device) + 0.5) / frames
-        angles = time[:, None] * math.pi * 2.0 ** torch.arange(self.octaves, device=device)
+        angles = time[:, None] * math.pi * 2.0 ** torch.arange(_OCTAVES, device=device)
         embedded: Tensor = self.project(torch.cat([angles.sin(), angles.cos()], dim=-1))
         return embedded
 

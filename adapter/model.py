@@ -18,7 +18,6 @@ it. `alt-adapter ablate` measures the parts.
 
 import math
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
@@ -30,7 +29,6 @@ from adapter.align import Align, Aligned, LearnedWords
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Dropout, Layer, zero
 from adapter.tracks import PATH, Tracks, follow, through_time
-from corpus.errors import BadInput
 
 # Of cosines between labels and tracks: the larger, the more the best track alone decides.
 SHARPNESS = 5.0
@@ -210,20 +208,6 @@ class Adapter(Recogniser):
         self.importance = zero(nn.Linear(width, 1, bias=False))
         self.direction = zero(nn.Linear(width, dim))
         self.gate = nn.Parameter(torch.zeros(())) if config.gate else None
-
-    @classmethod
-    def from_run(cls, folder: Path | str, device: str = "cpu") -> "Adapter":
-        """Load the trained adapter of a run folder, in eval mode; nothing else is needed.
-
-        Raises:
-            BadInput: not a run folder, damaged, or a run of a baseline without regions.
-        """
-        from adapter.runs import Run  # which builds models
-
-        run = Run.load(folder, device)
-        if not isinstance(run.model, cls):
-            raise BadInput(folder, f"is a run of {run.config.model.method}", "use Run.load")
-        return run.model
 
     def forward(
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None

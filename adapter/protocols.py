@@ -108,7 +108,6 @@ def zero_shot(
     protocol: Protocol,
     features: Paths,
     lists: Paths = (),
-    batch_size: int = 32,
 ) -> Result:
     """Score runs by a protocol, beside mean-pooled CLIP.
 
@@ -119,7 +118,6 @@ def zero_shot(
         features: caches; for "ep3" each is a part, and of one with other splits too it is its test
             split, or else its validation split; otherwise they are one set, with all their splits.
         lists: for "lists", files of labels, each a part; clips of other classes are left aside.
-        batch_size: views to a forward pass.
 
     Raises:
         BadInput: no such protocol, features of another backbone, fewer classes than a protocol
@@ -153,14 +151,12 @@ def zero_shot(
         text, some = column.labelling.text, column.clips
         scores: dict[str, list[Score]] = {}
         # CLIP has no seeds: it is the same beside each run.
-        theirs = scored(probabilities(clip, some, text, batch_size), some)
+        theirs = scored(probabilities(clip, some, text), some)
         for method, group in methods.items():
             scores[method] = (
                 [theirs] * len(group)
                 if method == "clip"
-                else [
-                    scored(probabilities(run.model, some, text, batch_size), some) for run in group
-                ]
+                else [scored(probabilities(run.model, some, text), some) for run in group]
             )
         last = list(scores.values())[-1]
         cells += [cell(method, None, column, own, last) for method, own in scores.items()]
@@ -286,13 +282,8 @@ def _called(path: Path, among: Sequence[Path]) -> str:
 
 def _restricted(vocabulary: Vocabulary, clips: ClipSet, names: Sequence[str], part: str) -> Column:
     """Keep the clips of some classes, and choose among those classes."""
-    wanted = {readable(name) for name in names}
-    kept = [
-        i
-        for i, label in enumerate(clips.labels.tolist())
-        if readable(clips.classes[label]) in wanted
-    ]
-    if not kept:
+    kept = clips.of_classes(names)
+    if not len(kept):
         raise BadInput(part, "none of its classes has a clip", "extract the clips of its classes")
     labelling = vocabulary.embed(names, part)
-    return Column(part, clips.subset(kept).relabelled(labelling.names, part), labelling)
+    return Column(part, kept.relabelled(labelling.names, part), labelling)

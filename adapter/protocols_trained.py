@@ -13,7 +13,6 @@ from typing import Any, Literal
 import torch
 
 from adapter.compare import Cell, Column, Engine, Spread, compare, method_rows, spread
-from adapter.data import ClipSet
 from adapter.labelling import Labelling
 from adapter.model import Method, ModelConfig
 from adapter.record import comparison_record
@@ -115,7 +114,8 @@ def base_and_novel(task: Task, tests: Sequence[Column]) -> tuple[Task, list[tupl
         for half, new in ((sorted(ranked[:cut]), 0), (sorted(ranked[cut:]), len(names) - cut))
     )
     halves = [(_half(test, base, "base"), _half(test, novel, "novel")) for test in tests]
-    return replace(task, clips=_of(task.clips, base.names), labels=base.text), halves
+    clips = task.clips.of_classes(base.names).relabelled(base.names)
+    return replace(task, clips=clips, labels=base.text), halves
 
 
 def harmonic(base: Cell, novel: Cell) -> Spread:
@@ -126,18 +126,10 @@ def harmonic(base: Cell, novel: Cell) -> Spread:
 
 def _half(test: Column, labelling: Labelling, half: str) -> Column:
     name = f"{test.name}: {half}"
-    clips = _of(test.clips, labelling.names)
+    clips = test.clips.of_classes(labelling.names).relabelled(labelling.names)
     if not len(clips):
         raise BadInput(test.name, f"has no clip of {name}", "extract the clips of all classes")
     return Column(name, clips, replace(labelling, source=name))
-
-
-def _of(clips: ClipSet, names: Sequence[str]) -> ClipSet:
-    """Keep the clips of these classes, labelled with them."""
-    wanted = {readable(name) for name in names}
-    labels = clips.labels.tolist()
-    kept = [i for i, label in enumerate(labels) if readable(clips.classes[label]) in wanted]
-    return clips.subset(kept).relabelled(names)
 
 
 def _pairs(cells: Sequence[Cell]) -> list[tuple[tuple[str, str], tuple[Cell, Cell]]]:

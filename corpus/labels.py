@@ -71,7 +71,12 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def label_set(name: str, labels: list[str]) -> LabelSet:
-    """Check a list of labels and return it as a set; see `load_labels` for what is refused."""
+    """Check a list of labels and return it as a set.
+
+    Raises:
+        BadInput: it is empty, or has an empty line, a label that is no text, is too long or comes
+            twice.
+    """
     for label in labels:
         if not isinstance(label, str):
             raise BadInput(name, f"label {label!r} is no text", "give texts")

@@ -48,7 +48,7 @@ def mentioning(
         by_act = any(phrase.act for phrase in mentioned)
         above = wordnet.ancestors(synset)
         # Kinds of what is named already ("dark bread" beside "bread") add nothing.
-        if kinds.visibility(synset) < 0.55 or not chosen.isdisjoint(above):
+        if not kinds.is_seen(synset) or not chosen.isdisjoint(above):
             continue
         if not namesakes.isdisjoint(above - {synset.name()}):
             continue
@@ -148,7 +148,7 @@ def _shares_name(act: Sense) -> bool:
     if not any(map(kinds.is_pastime, same)):
         return False
     bases = {act.form, *(form for form, _ in wordnet.senses(act.form, "v"))}
-    named = [s for base in bases for s in wordnet.entry(base) if kinds.visibility(s) >= 0.55]
+    named = [s for base in bases for s in wordnet.entry(base) if kinds.is_seen(s)]
     return any(set(same).isdisjoint(wordnet.derived(synset)) for synset in named)
 
 

@@ -85,7 +85,7 @@ def derived(sense: Sense, roles_only: bool = False) -> Iterator[Found]:
                 role = target.lexname() == "noun.person"
                 if (
                     target.pos() != "n"
-                    or kinds.visibility(target) < 0.55
+                    or not kinds.is_seen(target)
                     or aptness.is_product(target, form.name())
                     or aptness.is_slang(target)
                     or (roles_only and not role)
@@ -229,7 +229,7 @@ def of_domain(sense: Sense, context: dict[str, float]) -> Iterator[Found]:
     ranked = sorted(
         (-round(glosses.similarity(glosses.signature(m), context), 3), m.name(), m)
         for m in members
-        if m.pos() == "n" and kinds.visibility(m) >= 0.55
+        if m.pos() == "n" and kinds.is_seen(m)
     )
     for near, _, member in ranked[:_DOMAIN_MOST]:
         yield found(first_name(member), member, f"topic {sense.form}", min(0.4 - near, 0.9))
@@ -275,7 +275,7 @@ def plainly(entity: Found) -> Iterator[Found]:
     for _ in range(_SHORT_OF):
         level = [parent for synset in level for parent in synset.hypernyms()]
         for synset in level:
-            if head in synset.lemma_names() and kinds.visibility(synset) >= 0.55:
+            if head in synset.lemma_names() and kinds.is_seen(synset):
                 if not kinds.is_general(synset):
                     source = f"{entity.unit}, for short"
                     yield found(head, synset, source, _SHORT * entity.score)
@@ -286,7 +286,7 @@ def siblings(sense: Sense) -> Iterator[Found]:
     """Find other kinds of what a sense is a kind of, the common ones."""
     kin = [k for parent in sense.synset.hypernyms() for k in parent.hyponyms() if k != sense.synset]
     for sibling in sorted(kin, key=lambda k: -wordnet.commonness(k))[:_SIBLINGS_EACH]:
-        if kinds.visibility(sibling) >= 0.55:
+        if kinds.is_seen(sibling):
             yield found(first_name(sibling), sibling, f"sibling of {sense.form}", 0.2)
 
 

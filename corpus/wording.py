@@ -63,4 +63,4 @@ def synonyms(act: Sense) -> frozenset[str]:
 
 def _is_of_thing(gerund: str) -> bool:
     """Tell whether what a gerund is cut to is a thing's name as well: penning, pen."""
-    return any(kinds.visibility(s) >= 0.55 for s in wordnet.entry(glosses.stem(gerund)))
+    return any(kinds.is_seen(s) for s in wordnet.entry(glosses.stem(gerund)))

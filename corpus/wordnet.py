@@ -17,6 +17,8 @@ from corpus.atomic import sha256
 from corpus.errors import BadInput
 
 HOME = Path(sys.prefix) / "share" / "nltk_data" / "corpora" / "wordnet"
+# What NLTK raises where WordNet's files are damaged.
+BROKEN = (OSError, ValueError, AssertionError, KeyError, StopIteration, WordNetError)
 LONGEST = 71  # letters of its longest entry: no longer word is cut into words that it has
 
 
@@ -63,6 +65,21 @@ def digest() -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:32]
 
 
+def opened(place: Path) -> WordNetCorpusReader:
+    """Open the WordNet of a folder.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that other languages are not available
+        try:
+            return _Reader(str(place), None)
+        except BROKEN as error:
+            cause = f"WordNet cannot be read ({str(error) or 'a line ends too early'})"
+            raise BadInput(place, cause, "run `python -m corpus.fetch`") from error
+
+
 @cache
 def reader() -> WordNetCorpusReader:
     """Open WordNet once.
@@ -70,13 +87,7 @@ def reader() -> WordNetCorpusReader:
     Raises:
         BadInput: it is nowhere, or cannot be read.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that other languages are not available
-        try:
-            return _Reader(str(folder()), None)
-        except (OSError, ValueError, AssertionError, StopIteration, WordNetError) as error:
-            cause = f"WordNet cannot be read ({str(error) or 'a line ends too early'})"
-            raise BadInput(folder(), cause, "run `python -m corpus.fetch`") from error
+    return opened(folder())
 
 
 @cache
@@ -115,9 +126,9 @@ def glossed(mark: str, pos: str) -> Iterator[Synset]:
                 yield reader().synset_from_pos_and_offset(pos, int(line.split(" ", 1)[0]))
 
 
-def ambiguity(form: str, pos: str = "n") -> int:
-    """Return how many synsets an entry of WordNet has; none of them is read."""
-    return len(_offsets(form, pos))
+def ambiguity(form: str) -> int:
+    """Return how many synsets an entry of WordNet has as a noun; none of them is read."""
+    return len(_offsets(form, "n"))
 
 
 def _offsets(form: str, pos: str) -> Sequence[int]:

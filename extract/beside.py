@@ -49,6 +49,16 @@ def start(
     return process, ours
 
 
+def caller() -> Connection:
+    """Our end of the pipe, in a process that `start` started; when it ends is the caller's to say.
+
+    Ctrl-C goes to the whole group of processes, and SIGTERM may: here both do nothing.
+    """
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, signal.SIG_IGN)
+    return Connection(int(sys.argv[1]))
+
+
 def ending(process: "subprocess.Popen[bytes]") -> str:
     """Wait for a process, and say how it ended: "SIGKILL", "exit status 1"."""
     code = process.wait()

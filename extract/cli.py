@@ -141,6 +141,7 @@ def extract(
 
     from corpus.backbone import load
     from extract import run as work
+    from extract.device import pick_device
     from extract.options import usual_batch, usual_checkpoint
     from extract.pieces import Engine, Local
     from extract.worker import check_timeout
@@ -224,22 +225,6 @@ def extract(
             f"{spent.waiting:.1f} s, writing {spent.writing:.1f} s",
         )
     report.check()
-
-
-def pick_device(device: str) -> str:
-    """Resolve "auto" to the best device there is."""
-    import torch
-
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()  # there and back: some are devices in name only
-    except (RuntimeError, AssertionError, ImportError) as error:
-        cause = str(error).splitlines()[0][:120]
-        raise BadInput(f"--device {device}", f"cannot be used ({cause})", "use auto") from error
-    return device
 
 
 def _tell_cost(cost: Any, target: Path, complete: bool) -> None:

@@ -96,7 +96,11 @@ class Draft(Generic[Made]):
 
 @contextmanager
 def writing(target: Path, then: str = "run the same command again") -> Iterator[None]:
-    """Turn a failure to write into one line about `target`, which says what to do `then`."""
+    """Turn a failure to write into one line about `target`, which says what to do `then`.
+
+    Raises:
+        RunFailed: so it failed.
+    """
     try:
         yield
     except OSError as error:

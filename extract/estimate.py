@@ -9,7 +9,7 @@ import numpy as np
 from extract.clip import Pixels
 from extract.cores import cores
 from extract.datasets import Clip
-from extract.manifest import patch_dtype
+from extract.manifest import row_bytes
 from extract.pool import Pool
 from extract.task import Task
 from extract.worker import Job
@@ -54,7 +54,7 @@ def estimate(
         workers, timeout: as for `extract`.
     """
     dataset, options, plan, encoder = task.dataset, task.options, task.plan, task.encoder
-    tower, backbone = encoder.tower, encoder.backbone
+    backbone = encoder.backbone
     there = [clip for clip in left if dataset.has(clip)]
     counts = Estimate(len(dataset.clips), len(left), len(left) - len(there))
     if not there:
@@ -83,12 +83,10 @@ def estimate(
         taken.append(_seconds(lambda: encode(size)))
     a_frame = sum(taken) / len(taken) / (many * size)
     decode_all, encode_all = decode * len(there), a_frame * per_clip * len(there)
-    token = tower.dim + 2 if options.dtype == "int8" else 2 * tower.dim
-    frame = encoder.regions * (token + 2) + tower.patches * patch_dtype(encoder.regions).itemsize
     return replace(
         counts,
         frames=per_clip * len(there),
-        bytes=(frame + 4) * per_clip * len(there),
+        bytes=row_bytes(task.manifest) * len(there),
         decode_seconds=decode_all,
         encode_seconds=encode_all,
         seconds=decode_all + encode_all if on_cpu else max(decode_all, encode_all),

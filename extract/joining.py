@@ -2,11 +2,9 @@
 
 Each row is read, checked, hashed and written again. Beside a GPU that takes a process of its own,
 started as `python -m extract.joining FD`: in the process that feeds it, the threads at it would
-want Python's lock as often as those that write the shards, and the GPU would wait (issue 5).
+want Python's lock as often as those that write the shards, and the GPU would wait.
 """
 
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 
 from corpus.errors import BadInput, RunFailed
 from extract import beside
@@ -87,12 +84,7 @@ class Joiner:
             self._pipe.send(self._join)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self.seconds = self._rest()
@@ -200,7 +192,4 @@ def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    # Ctrl-C goes to the whole group of processes, and SIGTERM may; the caller alone decides.
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, signal.SIG_IGN)
-    serve(Connection(int(sys.argv[1])))
+    serve(beside.caller())

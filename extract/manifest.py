@@ -147,6 +147,11 @@ def tensors(manifest: CacheManifest) -> dict[str, tuple[tuple[int, ...], np.dtyp
     return {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in layout.items()}
 
 
+def row_bytes(manifest: CacheManifest) -> int:
+    """Bytes of a row's tensors, uncompressed."""
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in tensors(manifest).values())
+
+
 def check_rows(manifest: CacheManifest) -> None:
     """Refuse rows that are too large: a row is a chunk of HDF5, which counts its bytes in 32 bits.
 

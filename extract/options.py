@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
@@ -53,11 +54,11 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("dtype", ("float16", "int8")),
-            ("compression", ("none", "lz4", "zstd")),
-            ("sampling", (None, "centre", "random")),
+            ("dtype", get_args(Dtype)),
+            ("compression", get_args(Compression)),
+            ("sampling", (None, *get_args(Sampling))),
             ("precision", tuple(PRECISIONS)),
-            ("decoder", ("auto", "decord", "pyav")),
+            ("decoder", get_args(Decoder)),
         ):
             if getattr(self, name) not in known:
                 choices = ", ".join(str(choice) for choice in known if choice)

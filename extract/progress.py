@@ -1,7 +1,5 @@
 """A line on the terminal that says how far an extraction is."""
 
-from types import TracebackType
-
 from rich import progress
 
 from corpus.command import notes
@@ -43,12 +41,7 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar.tasks[0].completed:
             self._bar.stop()
         else:  # all was there, or nothing could be done: no trace of a bar

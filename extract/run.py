@@ -72,7 +72,6 @@ def extract(
     *,
     workers: int | None = None,
     timeout: float = 120.0,
-    limit: int | None = None,
     overwrite: bool = False,
     watch: Watch | None = None,
     engine: Engine | None = None,
@@ -90,7 +89,6 @@ def extract(
         options: how.
         workers: decoding processes; by default one for each CPU core.
         timeout: seconds that one decoder may take for one video.
-        limit: encode only the first so many videos.
         overwrite: replace an existing cache, and drop unfinished work, but for that of a run which
             was to replace one itself in the same way: that goes on, with or without this.
         watch: called after each video, those of an earlier run included; not at all where the
@@ -103,10 +101,6 @@ def extract(
         RunFailed: the target cannot be written.
     """
     began, out = time.monotonic(), Path(out)
-    if limit is not None:
-        if limit < 1:
-            raise BadInput(f"--limit {limit}", "below 1", "use 1 or more")
-        dataset = replace(dataset, clips=dataset.clips[:limit])
     task = Task(dataset, backbone, out, options or Options(), overwrite)
     shards, manifest = task.shards, task.manifest
     finished = task.finished()
@@ -140,7 +134,7 @@ def extract(
 
 
 def encode_videos(
-    paths: Sequence[Path | str], encoder: Encoder, plan: Plan, *, timeout: float = 120.0
+    paths: Sequence[Path | str], encoder: Encoder, plan: Plan
 ) -> Iterator[tuple[Pixels, Features] | BadInput]:
     """Read and encode videos as `extract` does, with no cache.
 
@@ -148,14 +142,13 @@ def encode_videos(
         paths: the files.
         encoder: as for an extraction.
         plan: see `plan_of`.
-        timeout: seconds that one decoder may take for one video.
 
     Yields:
         What is seen in each video, in order, or why nothing is.
     """
     files = [Path(path) for path in paths]
     jobs = [Job(path, path.name, plan) for path in files]
-    with Pool(max(1, min(cores(), len(jobs))), timeout) as pool:
+    with Pool(max(1, min(cores(), len(jobs)))) as pool:
         answers = zip(files, pool.read(jobs, 2 * pool.workers), strict=True)
         clips = (((path, pixels), pixels) for path, pixels in answers)
         for (path, pixels), features in encoder.features(clips):

@@ -94,7 +94,11 @@ class FeatureCache:
 
     @cached_property
     def manifest(self) -> CacheManifest:
-        """The facts about the cache."""
+        """The facts about the cache.
+
+        Raises:
+            BadInput: as when a cache is opened.
+        """
         with self._opened() as file, self._reading():
             version = file.attrs.get("schema_version")
             if version is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from corpus.errors import BadInput
-from extract import clip
+from extract import beside, clip
 from extract.clip import Pixels, Plan
 from extract.decode import DecodeError, quiet
 
@@ -101,10 +101,8 @@ def receive(pipe: Connection) -> Pixels | str:
 
 
 if __name__ == "__main__":
-    # Ctrl-C goes to the whole group of processes, and SIGTERM may; the caller alone decides.
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, signal.SIG_IGN)
+    caller = beside.caller()
     quiet()
     # The native libraries print lines of their own about files that they refuse.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-    serve(Connection(int(sys.argv[1])), float(sys.argv[2]))
+    serve(caller, float(sys.argv[2]))

@@ -3,11 +3,8 @@
 Times on a shared machine drift, so the two take turns and what is reported is their ratio.
 """
 
-import platform
 import statistics
-import time
-import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +17,9 @@ from torch import Tensor
 from adapter.flops import cost
 from corpus import command
 from corpus.atomic import try_file, write_json
-from corpus.backbone import RANDOM, load
-from extract.cli import pick_device
+from extract.device import pick_device
 from extract.regions import RegionEncoder
+from pipelines.timing import machine, random_backbone, seconds
 
 
 class Speed(BaseModel):
@@ -62,9 +59,7 @@ def speed(model: str, merge: int, batch: int, turns: int, device: torch.device) 
         turns: of each; one more goes first and is not counted.
         device: where; on a GPU both run in bfloat16.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the weights are random, and only time is measured
-        clip = load(model, RANDOM, device).model
+    clip = random_backbone(model, device).model
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     clip = clip.to(dtype)
     regions = RegionEncoder(clip, merge, dtype)
@@ -79,17 +74,18 @@ def speed(model: str, merge: int, batch: int, turns: int, device: torch.device) 
     images = torch.randn(batch, 3, height, width, device=device, dtype=dtype)
     plain, merged, products = [], [], []
     square = torch.randn(*[8192 if device.type == "cuda" else 2048] * 2, device=device, dtype=dtype)
-    for _ in range(turns + 1):
-        plain.append(_seconds(clip.encode_image, images))
-        merged.append(_seconds(encoder, images))
-        products.append(_seconds(square.matmul, square))
+    with torch.inference_mode():
+        for _ in range(turns + 1):
+            plain.append(seconds(partial(clip.encode_image, images), device))
+            merged.append(seconds(partial(encoder, images), device))
+            products.append(seconds(partial(square.matmul, square), device))
     peak = 2 * len(square) ** 3 / statistics.median(products[1:])
     counted = cost(model, merge, frames=1, views=1)
     return Speed(
         model=model,
         merge=merge,
         batch=batch,
-        machine=_machine(device),
+        machine=machine(device),
         plain=batch / statistics.median(plain[1:]),
         merged=batch / statistics.median(merged[1:]),
         speedup=statistics.median(p / m for p, m in zip(plain[1:], merged[1:], strict=True)),
@@ -97,21 +93,6 @@ def speed(model: str, merge: int, batch: int, turns: int, device: torch.device) 
         peak=peak / 1e12,
         share=2e9 * counted.encoder_frame * batch / statistics.median(merged[1:]) / peak,
     )
-
-
-@torch.inference_mode()
-def _seconds(encode: Callable[[Tensor], object], images: Tensor) -> float:
-    began = time.perf_counter()
-    encode(images)
-    if images.is_cuda:
-        torch.cuda.synchronize(images.device)
-    return time.perf_counter() - began
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 app = command.application("Benchmarks, as ratios measured side by side in one run.")

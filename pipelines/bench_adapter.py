@@ -6,9 +6,6 @@ paper's size.
 """
 
 import statistics
-import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +20,10 @@ from adapter.clips import PLACE, Clips
 from adapter.model import ModelConfig
 from corpus import command
 from corpus.atomic import try_file, write_json
-from corpus.backbone import RANDOM, load
-from extract.cli import pick_device
+from extract.device import pick_device
 from extract.regions import RegionEncoder
-from pipelines.bench import _machine
 from pipelines.bench_loader import stream
+from pipelines.timing import machine, random_backbone, seconds
 
 
 class Figures(BaseModel):
@@ -73,9 +69,7 @@ def measure(
 ) -> Figures:
     """Time both steps in turns; one more turn goes first and is not counted."""
     entities, labels = 5000, 400
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the weights are random, and only time is measured
-        clip = load(model, RANDOM, device).model
+    clip = random_backbone(model, device).model
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     encoder = RegionEncoder(clip.to(dtype), merge, dtype)
     step = _Step(encoder.dim, encoder.regions, entities, labels, device)
@@ -94,8 +88,8 @@ def measure(
 
     cached, whole = [], []
     for _ in range(turns + 1):
-        cached.append(_seconds(lambda: step(load_batch()), device))
-        whole.append(_seconds(lambda: step(encoded()), device))
+        cached.append(seconds(lambda: step(load_batch()), device))
+        whole.append(seconds(lambda: step(encoded()), device))
     used = (32, 101, 64) if memory else None
     streamed = stream(step, encoder, frames, batch, device, step.entities)
     return Figures(
@@ -104,7 +98,7 @@ def measure(
         frames=frames,
         batch=batch,
         entities=entities,
-        machine=_machine(device),
+        machine=machine(device),
         cached=statistics.median(cached[1:]),
         end_to_end=statistics.median(whole[1:]),
         ratio=statistics.median(w / c for w, c in zip(whole[1:], cached[1:], strict=True)),
@@ -170,14 +164,6 @@ def _held(name: str) -> int:
     """Bytes of this process, by a name in /proc/self/status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    began = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - began
 
 
 app = command.application("The adapter's training step from cache, beside one end to end.")

@@ -10,7 +10,6 @@ import resource
 import statistics
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -28,21 +27,21 @@ from pydantic import BaseModel, ConfigDict
 
 from corpus import command
 from corpus.atomic import try_file, write_json
-from corpus.backbone import RANDOM, Backbone, load
+from corpus.backbone import Backbone
 from corpus.command import leave_to_caller
 from corpus.errors import BadInput
 from extract import clip
-from extract.cli import pick_device
 from extract.clip import Pixels, Plan
 from extract.cores import cores
 from extract.datasets import Dataset, open_dataset
+from extract.device import pick_device
 from extract.encode import lanes
 from extract.options import Options, plan_of, usual_batch, usual_checkpoint
 from extract.pool import ENVIRONMENT, Pool
 from extract.run import extract
 from extract.views import normalise
 from extract.worker import Job
-from pipelines.bench import _machine
+from pipelines.timing import machine, random_backbone
 
 
 class Figures(BaseModel):
@@ -140,7 +139,7 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         precision=options.precision,
         videos=len(paths),
         frames=sum(len(one.frames) for one in pixels),
-        machine=_machine(backbone.device),
+        machine=machine(backbone.device),
         cores=cores(),
         of_encoder=left("decoding"),
         beside_workers=left("workers"),
@@ -244,9 +243,7 @@ def run(
     if not listed and (root / "world.json").is_file():
         raise BadInput(f"--split {split}", f"{root} has no {split}.csv", "use train, or test")
     dataset = open_dataset("csv", root, split) if listed else open_dataset("folder", root)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the weights are random, and only time is measured
-        backbone = load(model, RANDOM, where)
+    backbone = random_backbone(model, where)
     kind = backbone.device.type
     batch, checkpoint = usual_batch(kind), usual_checkpoint(kind)
     options = Options(merge=merge, precision=precision, batch=batch, checkpoint=checkpoint)

@@ -1,4 +1,4 @@
-"""Alignment measured: do regions that are matched with an entity lie on it? (issue 3)
+"""Alignment measured: do regions that are matched with an entity lie on it?
 
 Only the demo world can tell, since it knows which entity every pixel shows. Each region takes
 the nearest entity text, as the untrained adapter does. With nothing merged, a region is a patch,

@@ -10,7 +10,7 @@ from pipelines.world.entities import ENTITIES
 
 NAMES = tuple(ENTITIES)
 INDEX = {name: k for k, name in enumerate(NAMES)}
-_PHRASES = ("{}", "a {}", "the {}", "a picture of a {}", "one {}", "{} here")
+PHRASES = ("{}", "a {}", "the {}", "a picture of a {}", "one {}", "{} here")
 _IN_COMPANY = ("{1} the {0}", "{1} a {0}", "{1} {0} here", "one {1} {0}")
 _HELD_BACK = {word for action in ACTIONS for word in action.label.split()} | set(NAMES)
 
@@ -45,7 +45,7 @@ def text_of(name: str, rng: np.random.Generator) -> str:
     """Return one way to write an entity: in a phrase, or as "name: definition"."""
     kind = rng.random()
     if kind < 0.5:
-        return str(rng.choice(_PHRASES)).format(name)
+        return str(rng.choice(PHRASES)).format(name)
     glosses = definitions()[name]
     others = kind > 0.9 and len(glosses) > 1
     gloss = glosses[int(rng.integers(1, len(glosses)))] if others else glosses[0]
@@ -133,13 +133,6 @@ def _others() -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
     labels = tuple(action.label for action in ACTIONS)
     kept = [(noun, gloss) for noun, gloss in anything if not any(x in gloss for x in labels)]
     return tuple(kept), tuple(one for one in kept if any(w in INDEX for w in one[0].split()))
-
-
-def every_text() -> list[str]:
-    """Return all texts that `text_of` can give."""
-    return [phrase.format(name) for name in NAMES for phrase in _PHRASES] + [
-        f"{name}: {gloss}" for name in NAMES for gloss in definitions()[name]
-    ]
 
 
 @lru_cache(maxsize=1)

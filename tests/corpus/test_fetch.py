@@ -1,8 +1,7 @@
-import io
+import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -52,26 +51,6 @@ def test_the_next_source_is_tried_when_one_fails(
     assert line == f"WordNet: {tmp_path / 'wordnet'}"
 
 
-@pytest.mark.parametrize("compression", ["xz", "gz"])
-def test_a_debian_package_is_unpacked_without_dpkg(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compression: str
-) -> None:
-    monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
-    tree = io.BytesIO()
-    with tarfile.open(fileobj=tree, mode=f"w:{compression}") as archive:  # type: ignore[call-overload]
-        entry = tarfile.TarInfo("./usr/share/wordnet/data.noun")
-        entry.size = 4
-        archive.addfile(entry, io.BytesIO(b"noun"))
-    package = tmp_path / "wordnet-base.deb"
-    package.write_bytes(
-        b"!<arch>\n"
-        + _member("debian-binary", b"2.0")
-        + _member(f"data.tar.{compression}", tree.getvalue())
-    )
-    fetch.unpack(package, tmp_path / "tree")
-    assert (tmp_path / "tree/usr/share/wordnet/data.noun").read_bytes() == b"noun"
-
-
 def test_where_nothing_may_be_installed_it_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -89,10 +68,13 @@ def test_where_nothing_may_be_installed_it_is_told_in_one_line(
 def test_a_file_that_is_no_package_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
-    (tmp_path / "x.deb").write_bytes(b"<html>")
-    with pytest.raises(ValueError, match="not an ar archive"):
-        fetch.unpack(tmp_path / "x.deb", tmp_path / "tree")
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho '<html>' > wordnet-base.deb\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    fault = fetch.from_debian(tmp_path / "wordnet")
+    assert fault == "dpkg-deb cannot unpack wordnet-base.deb"
+    assert not (tmp_path / "wordnet").exists()
 
 
 @pytest.mark.parametrize("name", ["index.noun", "index.verb"])
@@ -102,18 +84,12 @@ def test_a_wordnet_that_ends_too_early_is_told_in_one_line_and_fetched_again(
     copy = tmp_path / "corpora" / "wordnet"
     shutil.copytree(wordnet.folder(), copy)
     monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
-    monkeypatch.setattr(wordnet, "folder", lambda: copy)
     assert fetch.works(copy)
     whole = (copy / name).read_bytes()
     (copy / name).write_bytes(whole[: len(whole) // 2 + 7])
     assert not fetch.works(copy)
     with pytest.raises(BadInput, match=r"WordNet cannot be read \(.+\); run `python -m corpus"):
-        wordnet.reader.__wrapped__()
-
-
-def _member(name: str, content: bytes) -> bytes:
-    header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
-    return header + content + b"\n" * (len(content) % 2)
+        wordnet.opened(copy)
 
 
 def test_importing_reads_no_wordnet() -> None:

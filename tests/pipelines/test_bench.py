@@ -27,7 +27,7 @@ def test_a_tower_that_takes_half_the_time_is_twice_as_fast(monkeypatch) -> None:
         (4.0, 1.0, 1.0),
     ]  # the first warms up
     seconds = iter(sum(turns, ()))
-    monkeypatch.setattr(bench, "_seconds", lambda work, images: next(seconds))
+    monkeypatch.setattr(bench, "seconds", lambda work, device: next(seconds))
     figures = bench.speed("alt-mini", 8, 4, 3, torch.device("cpu"))
     assert (figures.plain, figures.merged, figures.speedup) == (4 / 4, 4 / 2, 3)
     assert figures.macs > 1  # of which merging saves some
@@ -36,7 +36,7 @@ def test_a_tower_that_takes_half_the_time_is_twice_as_fast(monkeypatch) -> None:
 
 def test_a_step_from_cached_features_is_compared_with_one_end_to_end(monkeypatch) -> None:
     seconds = iter([9.0, 9.0, 1.0, 6.0, 2.0, 8.0, 1.0, 5.0])  # of either kind in turns
-    monkeypatch.setattr(bench_adapter, "_seconds", lambda work, device: next(seconds))
+    monkeypatch.setattr(bench_adapter, "seconds", lambda work, device: next(seconds))
     monkeypatch.setattr(bench_adapter, "stream", lambda *_: Streamed(1.0, 3.0, 5.0, 7.0))
     figures = bench_adapter.measure("alt-mini", 8, 2, 1, 3, torch.device("cpu"), False)
     assert (figures.cached, figures.end_to_end, figures.ratio) == (1, 6, 5)
