@@ -31,7 +31,7 @@ def manifest(backbone: Backbone | None = None, **facts: object) -> CacheManifest
         "dataset": "folder",
         "split": "train",
         "classes": ("a", "b"),
-        "clips": 0,
+        "clips": 1,
         "backbone": f"{model}/{pretrained}",
         "model": model,
         "pretrained": pretrained,

@@ -1,6 +1,7 @@
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -112,6 +113,8 @@ def test_whatever_changes_a_score_is_another_training(
         list(kept(engine, tmp_path / "kept")(jobs, tests, device, quiet))
         return len(engine.done)
 
+    alone = SimpleNamespace(num_processes=1)  # whatever the device, which need not be there
+    monkeypatch.setattr("adapter.kept.processes", lambda device: alone)
     assert trained() == 1
     assert trained() == 0
     assert trained(config=CONFIG.model_copy(update={"seed": 7})) == 0  # the comparison's counts
@@ -175,10 +178,8 @@ def test_a_folder_that_nothing_can_be_kept_in_is_told_of_before_any_training(
 
 
 def test_several_processes_keep_nothing(task, tests, tmp_path: Path, monkeypatch) -> None:
-    class Two:
-        num_processes = 2
-
-    monkeypatch.setattr("adapter.kept.processes", lambda device: Two())
+    two = SimpleNamespace(num_processes=2)
+    monkeypatch.setattr("adapter.kept.processes", lambda device: two)
     engine, rows = Counted(), method_rows(task, ["alt"], MODEL, CONFIG)
     compare(rows, tests, [0], engine=kept(engine, tmp_path / "k"))
     assert engine.done == ["alt, seed 0"]
