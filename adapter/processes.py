@@ -31,11 +31,10 @@ def on_cpu(device: torch.device | str) -> bool:
     there = torch.cuda.is_available()
     if device == "auto":
         return not there
-    if torch.device(device).type == "cpu":
-        return True
-    if not there:
+    kind = torch.device(device).type
+    if kind == "cuda" and not there:
         raise BadInput(f"device {device}", "PyTorch sees no GPU", "use cpu")
-    return False
+    return kind == "cpu" or not there
 
 
 def processes(device: torch.device | str) -> PartialState:
