@@ -15,7 +15,10 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
+NAMED = 5  # that are named where many things are told of
+
+
+def some(items: Sequence[str], one: str, more: str, most: int = NAMED) -> str:
     """Count things and name the first: "2 files are no videos: a, b".
 
     Args:
@@ -26,7 +29,7 @@ def some(items: Sequence[str], one: str, more: str, most: int = 5) -> str:
     return f"{len(items)} {one if len(items) == 1 else more}: {named(items, most)}"
 
 
-def named(items: Sequence[str], most: int = 5) -> str:
+def named(items: Sequence[str], most: int = NAMED) -> str:
     """Name the first of things, and count the rest: "a, b and 3 more"."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     shown = ", ".join(items[:most]).encode(errors="backslashreplace")  # names need not be UTF-8

@@ -11,7 +11,7 @@ import typer
 
 from corpus.command import application, notes, out, print_json, run, warn
 from corpus.errors import BadInput
-from corpus.words import by_reason, counted, lasting
+from corpus.words import NAMED, by_reason, counted, lasting
 from extract.cores import MOST
 from extract.datasets import NAMES, open_dataset
 
@@ -259,7 +259,7 @@ def _tell(report: Any, retried: bool) -> None:
     for kind, entries in (("failed", report.failed), ("note  ", report.noted)):
         for line in by_reason((entry.video, entry.error) for entry in entries):
             notes.print(f"  {kind}  {line}")
-    if report.failed:
+    if len(report.failed) > NAMED:
         notes.print(f"  alt-features info {report.path} lists all that failed")
 
 
