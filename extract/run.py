@@ -153,7 +153,7 @@ def encode_videos(
         clips = (((path, pixels), pixels) for path, pixels in answers)
         for (path, pixels), features in encoder.features(clips):
             if isinstance(pixels, str):
-                there = os.path.isfile(path) and os.path.getsize(path)  # of any name at all
+                there = os.path.isfile(path) and os.path.getsize(path)  # of any name
                 mend = "check that it plays, or convert it with ffmpeg" if there else "give a video"
                 yield BadInput(path, pixels, mend)
             elif isinstance(features, str):

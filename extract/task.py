@@ -40,9 +40,7 @@ class Task:
         self, dataset: Dataset, backbone: Backbone, out: Path, options: Options, overwrite: bool
     ) -> None:
         check_target(out)
-        if (
-            not dataset.part
-        ):  # of a part all files may be missing: its list was looked at as a whole
+        if not dataset.part:  # whose files may all be missing: `shard` looked at the whole list
             dataset.check_there()
         self.dataset, self.options, self.out = dataset, options, out
         self.encoder = options.encoder(backbone, lanes(backbone.device))
