@@ -242,8 +242,9 @@ class Adapter(Recogniser):
         words, looks = self._text(tracks, aligned, clips), self._looks(tracks, clips)
         state = self._state(tracks, looks)
         importance = self.importance(state)[..., 0].float()
-        # Evidence² is the prior; a track without any evidence must not count.
-        importance = importance + 2 * tracks.evidence.clamp_min(1e-3).log()
+        # Evidence² is the prior. A track without any is of an entity that no region is, and which
+        # one differs between devices: it must not count, or all alike where nothing has any.
+        importance = importance + 2 * tracks.evidence.clamp_min(1e-12).log()
         taken = aligned._replace(entity=self.align.order[aligned.entity])
         return Reading(
             words.float(),

@@ -242,11 +242,20 @@ def test_what_moves_alike_goes_alike_whatever_it_is() -> None:
 
 
 def test_tracks_of_nothing_change_nothing_of_those_that_are_there() -> None:
-    batch = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 8, 7]])
+    batch, texts = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 8, 7]]), labels()
     few, many = (recogniser(tracks=count).eval() for count in (2, 16))
     many.load_state_dict(moved(few).state_dict())
     ways, among_others = few.read(batch).ways, many.read(batch).ways[:, :2]
     torch.testing.assert_close(among_others, ways, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(many(batch, texts), few(batch, texts), atol=1e-4, rtol=1e-5)
+
+
+def test_an_entity_that_no_region_is_says_no_label_though_it_is_one() -> None:
+    model = moved(recogniser(tracks=len(ENTITIES)).eval())
+    reading = model.read(seeing([[0, 7, 7, 7, 8], [0, 7, 7, 8, 7]]))
+    absent = [label for e, label in enumerate(all_entity(*range(len(ENTITIES)))) if e not in (7, 8)]
+    spoken = torch.stack([model.spoken(reading, label).sum() for label in absent])
+    torch.testing.assert_close(spoken, torch.ones(len(absent)))  # by regions, and so by 7 and 8
 
 
 def test_without_places_it_still_counts_when_a_thing_is_there() -> None:
