@@ -66,7 +66,7 @@ def explain(predictor: Predictor, video: Path | str, out: Path | str, top: int =
     model = predictor.run.model
     if not isinstance(model, Adapter):
         raise BadInput(predictor.run.folder, "is a baseline without entities", "explain an ALT run")
-    pixels, features = encode_video(video, predictor.encoder, predictor.plan)
+    pixels, features = encode_video(video, predictor.encoder, predictor.plan, predictor.pool)
     clips = predictor.clips(features)
     with torch.inference_mode():
         reading = model.read(clips)

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from adapter.runs import Named, Run
 from adapter.stores import Streamed, view_of
 from adapter.task import backbone_of, same_features
 from corpus.errors import BadInput
+from extract.cores import cores
+from extract.pool import Pool
 from extract.run import Options, encode_videos, plan_of
 from extract.store import FeatureCache, Features
 
@@ -86,6 +89,9 @@ class Prediction(BaseModel):
 class Predictor:
     """A run, its backbone and its labels, ready for videos, each seen in one view.
 
+    Within `with`, decoding workers are kept from call to call; else each call starts its own, which
+    takes a second or so.
+
     Args:
         run: the run.
         labels: a label set's name or file, or labels, in place of the run's own.
@@ -114,6 +120,16 @@ class Predictor:
         if makes != (facts.regions, facts.dim, facts.patches, facts.grid):
             cause = "is damaged (its config.json tells of other features than its backbone makes)"
             raise BadInput(run.folder, cause, "train again")
+        self.pool: Pool | None = None
+
+    def __enter__(self) -> Self:
+        self.pool = Pool(cores())
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        pool, self.pool = self.pool, None
+        if pool:
+            pool.__exit__(*ended)
 
     def predict(self, video: Path | str, top: int = 5) -> Prediction:
         """Recognise one video; one that cannot be read is a prediction with an error."""
@@ -125,7 +141,7 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Recognise videos, in order, decoding some while another is encoded."""
         videos = [videos] if isinstance(videos, Path | str) else list(videos)
-        seen = encode_videos(videos, self.encoder, self.plan)
+        seen = encode_videos(videos, self.encoder, self.plan, self.pool)
         for video, found in zip(videos, seen, strict=True):
             if isinstance(found, BadInput):
                 yield Prediction(video=str(video), error=f"{found.cause}; {found.mend}")

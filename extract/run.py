@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -134,7 +135,7 @@ def extract(
 
 
 def encode_videos(
-    paths: Sequence[Path | str], encoder: Encoder, plan: Plan
+    paths: Sequence[Path | str], encoder: Encoder, plan: Plan, pool: Pool | None = None
 ) -> Iterator[tuple[Pixels, Features] | BadInput]:
     """Read and encode videos as `extract` does, with no cache.
 
@@ -142,14 +143,17 @@ def encode_videos(
         paths: the files.
         encoder: as for an extraction.
         plan: see `plan_of`.
+        pool: decoding workers that the caller keeps; by default some are started, and ended with
+            the last video.
 
     Yields:
         What is seen in each video, in order, or why nothing is.
     """
     files = [Path(path) for path in paths]
     jobs = [Job(path, path.name, plan) for path in files]
-    with Pool(max(1, min(cores(), len(jobs)))) as pool:
-        answers = zip(files, pool.read(jobs, 2 * pool.workers), strict=True)
+    kept = nullcontext(pool) if pool else Pool(max(1, min(cores(), len(jobs))))
+    with kept as workers:
+        answers = zip(files, workers.read(jobs, 2 * workers.workers), strict=True)
         clips = (((path, pixels), pixels) for path, pixels in answers)
         for (path, pixels), features in encoder.features(clips):
             if isinstance(pixels, str):
@@ -162,13 +166,15 @@ def encode_videos(
                 yield pixels, features
 
 
-def encode_video(path: Path | str, encoder: Encoder, plan: Plan) -> tuple[Pixels, Features]:
+def encode_video(
+    path: Path | str, encoder: Encoder, plan: Plan, pool: Pool | None = None
+) -> tuple[Pixels, Features]:
     """Read and encode one video; see `encode_videos`.
 
     Raises:
         BadInput: the video cannot be decoded or its features not stored; the reason is in it.
     """
-    (seen,) = encode_videos([path], encoder, plan)
+    (seen,) = encode_videos([path], encoder, plan, pool)
     if isinstance(seen, BadInput):
         raise seen
     return seen

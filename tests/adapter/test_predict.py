@@ -21,6 +21,7 @@ from adapter.train import TrainConfig
 from adapter.training import train_run
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
+from extract import beside
 from extract.datasets import open_dataset
 from extract.run import Options, encode_video, extract
 from extract.store import FeatureCache
@@ -58,6 +59,27 @@ def test_videos_may_come_one_after_the_other_and_are_told_by_their_own_names(
     assert [one.video for one in given] == [str(path) for path in paths]
     assert list(predictor.predict_all(iter(paths))) == given
     assert list(predictor.predict_all(str(paths[0]))) == [predictor.predict(paths[0])]
+
+
+def test_decoding_workers_are_kept_from_call_to_call_within_with(
+    predictor: Predictor, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [*sorted(videos.rglob("*.mp4"))[:2], tmp_path / "absent.mp4"]
+    started, start = [], beside.start
+
+    def noted(*module: str, **how: dict[str, str]):
+        process, pipe = start(*module, **how)
+        started.append(process)
+        return process, pipe
+
+    monkeypatch.setattr(beside, "start", noted)
+    with predictor:
+        kept = [predictor.predict(path) for path in paths]
+        explain(predictor, paths[0], tmp_path / "report.html")
+    (worker,) = started
+    assert worker.poll() is not None
+    assert [predictor.predict(path) for path in paths] == kept
+    assert len(started) == 4
 
 
 def test_a_run_that_tells_of_other_features_than_its_backbone_makes_is_refused(
