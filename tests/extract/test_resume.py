@@ -447,6 +447,16 @@ def test_a_folder_that_only_has_the_name_of_one_of_shards_is_left_as_it_is(
     assert [path.name for path in shards.iterdir()] == ["thesis.txt"]
 
 
+def test_what_a_kill_left_half_done_is_removed_when_the_work_goes_on(tmp_path: Path):
+    target, job = tmp_path / "feats.h5", {"frames": 8}
+    with Shards(target, job) as shards:
+        for name in ("000000-ab.shard", "draft-1234-000001-cd.shard", ".job.json.part"):
+            (shards.folder / name).touch()
+    with Shards(target, job) as shards:
+        left = sorted(path.name for path in shards.folder.iterdir())
+    assert left == ["000000-ab.shard", "job.json", "lock"]
+
+
 def test_what_a_kill_left_before_there_was_a_job_is_removed(
     whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
 ):

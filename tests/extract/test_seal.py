@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extract import seal
+from extract import sink as sinks
 from extract.seal import Seal
 from extract.sink import Sink
 
@@ -91,3 +92,23 @@ def test_what_a_sink_holds_back_is_written_once_it_is_released(tmp_path: Path):
     sink.close()
     with h5py.File(tmp_path / "a.h5") as file:
         assert (file["rows"][()] == rows).all()
+
+
+def test_after_a_failed_write_a_sink_writes_no_more_and_keeps_the_first_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    errors = [None, OSError("first"), OSError("second"), None]  # of each write that is tried
+    real = sinks._write
+
+    def write(*given):
+        error = errors.pop(0)
+        if error:
+            raise error
+        return real(*given)
+
+    monkeypatch.setattr(sinks, "_write", write)
+    sink = Sink(tmp_path / "a", Seal(0))
+    assert [sink.write(b"abcd") for _ in range(3)] == [4, 4, 4]
+    assert (str(sink.error), sink.tell()) == ("first", 12)
+    sink.close()
+    assert (tmp_path / "a").read_bytes() == b"abcd"
