@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -19,8 +17,9 @@ from adapter.runs import Named, Run
 from adapter.stores import Streamed, view_of
 from adapter.task import backbone_of, same_features
 from corpus.errors import BadInput
+from extract.rows import Features, dequantised
 from extract.run import Options, encode_videos, plan_of
-from extract.store import FeatureCache, Features
+from extract.store import FeatureCache
 
 
 class Scored(BaseModel):
@@ -135,9 +134,7 @@ class Predictor:
 
     def clips(self, features: Features) -> Clips:
         """Return a video's view as a batch of one, where the model is."""
-        regions: NDArray[np.float32] = features.regions.astype(np.float32)
-        if features.regions_scale is not None:
-            regions *= features.regions_scale[..., None].astype(np.float32)
+        regions = dequantised(features.regions, features.regions_scale)
         clips = view_of(regions, features.patch_region, self.run.config.features)
         return clips.to(self.labelling.text.device)
 

@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 from corpus.errors import BadInput
 from extract.manifest import OF_PART
 from extract.quantise import quantise
+from extract.rows import dequantised
 from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache
 from extract.verify import verify
 
@@ -165,8 +166,13 @@ def test_rows_are_what_hdf5_reads(
                 if value is not None:
                     assert value.dtype == file[name].dtype
                     assert (value == file[name][index]).all(), (index, name)
+            whole = file["regions"][index].astype(np.float32)
+            if dtype == "int8":
+                whole *= file["regions_scale"][index].astype(np.float32)[..., None]
+            assert np.array_equal(cache.regions(index), whole)
+            assert row is None or np.array_equal(dequantised(row.regions, row.regions_scale), whole)
             cache.read_regions(index, 1, part)
-            assert (part == cache.regions(index)[1:3].astype(np.float16)).all()
+            assert np.array_equal(part, whole[1:3].astype(np.float16))
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_refused_in_one_line(
