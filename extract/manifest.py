@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from corpus.errors import BadInput
+from corpus.preprocess import Preprocess
 
 SCHEMA_VERSION = 1
 
@@ -25,17 +26,6 @@ Compression = Literal["none", "lz4", "zstd"]
 
 # Facts of a part alone; parts made before there were such facts lack them.
 OF_PART = ("start", "whole_clips", "whole_hash")
-
-
-class PreprocessFacts(BaseModel):
-    """What was done to the pixels before the image tower saw them."""
-
-    model_config = ConfigDict(frozen=True)
-    size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str
-    resize_mode: str
 
 
 class CacheManifest(BaseModel):
@@ -90,7 +80,7 @@ class CacheManifest(BaseModel):
     start: int = Field(default=0, ge=0)
     whole_clips: int = Field(default=0, ge=0)
     whole_hash: str = ""
-    preprocess: PreprocessFacts
+    preprocess: Preprocess
     precision: str
     dtype: Dtype
     compression: Compression

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.layout import check_layout
-from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
+from extract.manifest import SCHEMA_VERSION, CacheManifest, tensors
 from extract.raw import RawRows
 from extract.rows import Entry, Features, dequantised, finished, row_digest
 from extract.writer import MARK, NESTED, CacheWriter, load_filters
@@ -28,7 +28,6 @@ __all__ = [
     "Entry",
     "FeatureCache",
     "Features",
-    "PreprocessFacts",
     "is_cache",
 ]
 
