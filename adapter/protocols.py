@@ -217,8 +217,7 @@ def _decided(run: Run) -> dict[str, Any]:
     """What decided a run, its seed aside."""
     config = run.config
     own = config.model.model_dump(mode="json") | config.train.model_dump(mode="json")
-    contents = config.contents or (config.features.content_hash,)  # an old run noted the first
-    whole = {"corpus": config.corpus, "labels": config.labels, "features": contents}
+    whole = {"corpus": config.corpus, "labels": config.labels, "features": config.contents}
     return own | whole | {"seed": ""}
 
 

@@ -322,8 +322,7 @@ def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
     features = FeatureCache(Path(recipe.train.cache)).manifest.content_hash
     model, train = configs(read_by(method, recipe.settings), method=method, seed=seed)
     wanted = (model, settled(train, method, there.clips), (features,))
-    contents = there.contents or (there.features.content_hash,)  # an old run noted the first alone
-    if (there.model, there.train, contents) != wanted:
+    if (there.model, there.train, there.contents) != wanted:
         cause = "is finished, with other settings or features than the recipe's"
         raise BadInput(run, cause, "use another --out")
     return True
