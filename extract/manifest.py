@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 Dtype = Literal["float16", "int8"]
 Compression = Literal["none", "lz4", "zstd"]
 
-# Facts of a part alone; parts made before there were such facts lack them.
+# Facts of a part alone.
 OF_PART = ("start", "whole_clips", "whole_hash")
 
 
@@ -100,7 +100,7 @@ class CacheManifest(BaseModel):
 
     @model_serializer(mode="wrap")
     def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what only parts have: an older cache's facts, and their hash, stay the same."""
+        """Leave out what only parts have."""
         return {name: value for name, value in dump(self).items() if value or name not in OF_PART}
 
     @property

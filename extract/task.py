@@ -70,7 +70,6 @@ class Task:
         theirs, ours = (
             m.model_dump(mode="json", exclude=late) for m in (cache.manifest, self.manifest)
         )
-        ours = {name: ours[name] for name in ours if name in theirs}  # an older part has fewer
         if theirs != ours:
             cause = f"exists and was made with other options ({differs(theirs, ours)})"
             raise BadInput(self.out, cause, mend)
