@@ -1,4 +1,4 @@
-"""The adapter: a clip read through the entities its regions are aligned with (design §5).
+"""The adapter: a clip read through the entities its regions are aligned with (paper §3.4).
 
 A clip is a few tracks: entities that its regions are aligned with, followed through the frames.
 A track has a *word*, the entity's text; a *way*, a direction in the joint space that is read from

@@ -1,4 +1,4 @@
-"""What made a feature cache: the facts that decide what its numbers mean (design §4)."""
+"""What made a feature cache: the facts that decide what its numbers mean."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Reading a feature cache, whatever wrote it (design §4)."""
+"""Reading a feature cache, whatever wrote it."""
 
 import errno
 import json
