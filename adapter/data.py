@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import psutil
@@ -275,12 +276,12 @@ def _check_alike(caches: Sequence[FeatureCache]) -> None:
     Raises:
         BadInput: they differ in a fact that matters, or two hold the same features.
     """
-    first = caches[0]
-    for number, cache in enumerate(caches):
-        for other in caches[:number]:
-            if other.manifest.content_hash == cache.manifest.content_hash:
-                cause = f"holds the same features as {other.path}"
-                raise BadInput(cache.path, cause, "give it once")
+    for other, cache in combinations(caches, 2):
+        if other.manifest.content_hash == cache.manifest.content_hash:
+            cause = f"holds the same features as {other.path}"
+            raise BadInput(cache.path, cause, "give it once")
+    first, *others = caches
+    for cache in others:
         for fact in _SHARED_FACTS:
             ours, theirs = getattr(first.manifest, fact), getattr(cache.manifest, fact)
             if ours != theirs:
