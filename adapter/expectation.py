@@ -7,7 +7,7 @@ Decoding video, which may well take longer than the encoder, is not in it.
 
 from pydantic import BaseModel
 
-from adapter.flops import Cost, cost
+from adapter.flops import PAPER_GMACS, Cost, cost
 from adapter.protocols_trained import SHOTS
 from adapter.recipe import Cache, Recipe
 from adapter.settings import STUDY, configs
@@ -100,7 +100,7 @@ def expect(recipe: Recipe, entities: int = 5000) -> Expectation:
     like_paper = recipe.model == "ViT-L-14" and first.frames * first.view_count == 96
     return Expectation(
         gmacs=counted(first).total,
-        paper=4947.0 if like_paper else None,
+        paper=PAPER_GMACS if like_paper else None,
         caches=caches,
         training_hours=hours(_BACKWARD * view * clips + searched)
         + steps * recipe.seeds * STEP / 3600,
