@@ -1,4 +1,4 @@
-"""Region to entity: which word of the corpus each region of a frame is (design §5, paper §3.4)."""
+"""Region to entity: which word of the corpus each region of a frame is (paper §3.4)."""
 
 from typing import NamedTuple
 

@@ -69,8 +69,8 @@ def card(config: RunConfig, metrics: dict[str, Any]) -> str:
 def _figures(config: RunConfig, metrics: dict[str, Any]) -> list[str]:
     if "validation" not in metrics:
         return ["None: there were no clips to validate with."]
-    rows = {"mean-pooled CLIP": metrics["validation_clip"], config.model.method: None}
-    rows[config.model.method] = ours = metrics["validation"]
+    ours = metrics["validation"]
+    rows = {"mean-pooled CLIP": metrics["validation_clip"], config.model.method: ours}
     columns = ("top1", "top5", "mean_class", "calibration_error")
     table = [
         f"| {name} | " + " | ".join(f"{100 * scores[column]:.1f}" for column in columns) + " |"

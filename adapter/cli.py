@@ -302,7 +302,8 @@ def recipe(
     import shlex
     import subprocess
 
-    from adapter.recipe import adapter_commands, expect, extract_commands, load, names
+    from adapter.expectation import expect
+    from adapter.recipe import adapter_commands, extract_commands, load, names
     from corpus.errors import BadInput, RunFailed
     from extract.beside import command
 

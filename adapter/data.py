@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import torch
@@ -22,6 +21,7 @@ from corpus.errors import BadInput
 from corpus.labels import readable
 from corpus.words import counted
 from extract.ahead import in_order
+from extract.datasets.splits import Part, part_of
 from extract.store import CacheManifest, FeatureCache
 
 _MEMORY_SHARE = 0.5  # of what is free; the rest is for the model and for others
@@ -35,7 +35,6 @@ _SHARED_FACTS = (
 
 # Of caches: one, or several.
 Paths = Path | str | Sequence[Path | str]
-Part = Literal["training", "validation", "test", "unused"]
 SCORED: tuple[Part, ...] = ("test", "validation")  # of a cache with several parts, best first
 
 
@@ -277,12 +276,12 @@ def _check_alike(caches: Sequence[FeatureCache]) -> None:
     Raises:
         BadInput: they differ in a fact that matters, or two hold the same features.
     """
-    first = caches[0]
-    for number, cache in enumerate(caches):
-        for other in caches[:number]:
-            if other.manifest.content_hash == cache.manifest.content_hash:
-                cause = f"holds the same features as {other.path}"
-                raise BadInput(cache.path, cause, "give it once")
+    for other, cache in combinations(caches, 2):
+        if other.manifest.content_hash == cache.manifest.content_hash:
+            cause = f"holds the same features as {other.path}"
+            raise BadInput(cache.path, cause, "give it once")
+    first, *others = caches
+    for cache in others:
         for fact in _SHARED_FACTS:
             ours, theirs = getattr(first.manifest, fact), getattr(cache.manifest, fact)
             if ours != theirs:
@@ -319,21 +318,6 @@ def _warn_of_alike(cache: FeatureCache) -> None:
                 "one; rename one of them, and extract again, if they are two",
                 stacklevel=3,
             )
-
-
-def part_of(split: str) -> Part:
-    """Tell what a split is for by its words: "val", "validation", "test01", "novel_test", …
-
-    All others train, but for what a list leaves "unused", as those of HMDB-51 do.
-    """
-    words = re.findall("[a-z]+", split.lower())
-    if words == ["unused"]:
-        return "unused"
-    if any(word.startswith("train") for word in words):  # "train_val" trains on both
-        return "training"
-    if any(word.startswith("val") or word in ("dev", "eval", "minival") for word in words):
-        return "validation"
-    return "test" if any(w.startswith("test") or w == "holdout" for w in words) else "training"
 
 
 def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipSet, ClipSet | None]:

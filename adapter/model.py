@@ -1,4 +1,4 @@
-"""The adapter: a clip read through the entities its regions are aligned with (design §5).
+"""The adapter: a clip read through the entities its regions are aligned with (paper §3.4).
 
 A clip is a few tracks: entities that its regions are aligned with, followed through the frames.
 A track has a *word*, the entity's text; a *way*, a direction in the joint space that is read from
@@ -190,8 +190,9 @@ class Adapter(Recogniser):
         super().__init__(scale)
         self.align, self.config = align, config
         dim, width = align.entities.shape[1], config.width
+        self.waves = max(1, config.waves)  # the mean is always one
         self.paths = nn.Sequential(
-            nn.Linear(max(1, config.waves) * PATH + 1, width),
+            nn.Linear(self.waves * PATH + 1, width),
             nn.GELU(),
             Dropout(config.dropout),
             nn.Linear(width, width),
@@ -308,8 +309,8 @@ class Adapter(Recogniser):
 
     def _state(self, tracks: Tracks, looks: Tensor | None) -> Tensor:
         """Read paths: (batch, tracks, width)."""
-        path, waves = tracks.path, self.config.waves
-        if not (self.config.place and waves):
+        path = tracks.path
+        if not (self.config.place and self.config.waves):
             told = 3 if self.config.place else 0  # of place and its changes
             path = torch.cat(
                 [path[..., :told], torch.zeros_like(path[..., told:6]), path[..., 6:]], dim=-1
@@ -317,9 +318,7 @@ class Adapter(Recogniser):
         if self.smooth is not None:
             series = path.flatten(0, 1).mT  # (batch · tracks, 8, frames)
             path = path + self.smooth(series).mT.unflatten(0, path.shape[:2])
-        seen = torch.cat(
-            [through_time(path, max(1, waves)), 3 * tracks.evidence[..., None]], dim=-1
-        )
+        seen = torch.cat([through_time(path, self.waves), 3 * tracks.evidence[..., None]], dim=-1)
         state: Tensor = self.paths(seen)
         there = tracks.evidence > 0
         there[:, 0] = True  # attention over nothing has no value

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -22,8 +20,9 @@ from adapter.task import backbone_of, same_features
 from corpus.errors import BadInput
 from extract.cores import cores
 from extract.pool import Pool
+from extract.rows import Features, dequantised
 from extract.run import Options, encode_videos, plan_of
-from extract.store import FeatureCache, Features
+from extract.store import FeatureCache
 
 
 class Scored(BaseModel):
@@ -151,9 +150,7 @@ class Predictor:
 
     def clips(self, features: Features) -> Clips:
         """Return a video's view as a batch of one, where the model is."""
-        regions: NDArray[np.float32] = features.regions.astype(np.float32)
-        if features.regions_scale is not None:
-            regions *= features.regions_scale[..., None].astype(np.float32)
+        regions = dequantised(features.regions, features.regions_scale)
         clips = view_of(regions, features.patch_region, self.run.config.features)
         return clips.to(self.labelling.text.device)
 

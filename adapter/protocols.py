@@ -8,6 +8,7 @@ were scored is recorded as N and a hash.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -134,11 +135,10 @@ def zero_shot(
         open_clips(some, scored=True, parts=SCORED if alone else ())
         for some in ([[path] for path in features] if alone else [features])
     ]
-    for number, clips in enumerate(sets):
-        for other in sets[:number]:  # within a set, open_clips tells
-            if clips.contents == other.contents:
-                cause = f"holds the same features as {other.sources[0]}"
-                raise BadInput(clips.sources[0], cause, "give it once")
+    for other, clips in combinations(sets, 2):  # within a set, open_clips tells
+        if clips.contents == other.contents:
+            cause = f"holds the same features as {other.sources[0]}"
+            raise BadInput(clips.sources[0], cause, "give it once")
     for clips, path in zip(sets, features, strict=False):
         same_features(clips.facts, first.config.features, path)
         warn_of_trained(clips, {video for run in runs for video in run.videos}, path)
@@ -217,8 +217,7 @@ def _decided(run: Run) -> dict[str, Any]:
     """What decided a run, its seed aside."""
     config = run.config
     own = config.model.model_dump(mode="json") | config.train.model_dump(mode="json")
-    contents = config.contents or (config.features.content_hash,)  # an old run noted the first
-    whole = {"corpus": config.corpus, "labels": config.labels, "features": contents}
+    whole = {"corpus": config.corpus, "labels": config.labels, "features": config.contents}
     return own | whole | {"seed": ""}
 
 

@@ -6,7 +6,7 @@ training clips they have; K clips of each of the more frequent half are trained 
 are tested, each among its own labels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -77,7 +77,7 @@ def conduct(
         record["harmonic"] = [
             {"method": base.method, "shots": base.shots, "test": name}
             | harmonic(base, novel)._asdict()
-            for (name, _), (base, novel) in _pairs(cells)
+            for name, base, novel in _pairs(cells)
         ]
     return cells, record
 
@@ -132,16 +132,10 @@ def _half(test: Column, labelling: Labelling, half: str) -> Column:
     return Column(name, clips, replace(labelling, source=name))
 
 
-def _pairs(cells: Sequence[Cell]) -> list[tuple[tuple[str, str], tuple[Cell, Cell]]]:
-    """Pair the base and novel cells of each method, shots and test."""
-    novel = {
-        (cell.method, cell.shots, cell.test.removesuffix(": novel")): cell
-        for cell in cells
-        if cell.test.endswith(": novel")
-    }
-    pairs = []
+def _pairs(cells: Sequence[Cell]) -> Iterator[tuple[str, Cell, Cell]]:
+    """Yield of each method, shots and test its name, and its base and its novel cell."""
+    there = {(cell.method, cell.shots, cell.test): cell for cell in cells}
     for cell in cells:
         if cell.test.endswith(": base"):
             name = cell.test.removesuffix(": base")
-            pairs.append(((name, cell.method), (cell, novel[cell.method, cell.shots, name])))
-    return pairs
+            yield name, cell, there[cell.method, cell.shots, f"{name}: novel"]

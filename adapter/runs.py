@@ -47,7 +47,7 @@ class RunConfig(BaseModel):
         corpus: id of the text corpus.
         features: manifest of the first cache trained on: backbone, merging, preprocessing.
         contents, val_contents: content hashes of the caches trained on, and of those validated
-            on; none in a run that did not note them.
+            on.
         clips, val_clips: how many were trained on and validated on.
         validation: where the latter come from.
         left_out, val_left_out: rows not used, by reason, of the features and of what was given to
@@ -64,13 +64,13 @@ class RunConfig(BaseModel):
     scale: float
     corpus: str
     features: CacheManifest
-    contents: tuple[str, ...] = ()
-    val_contents: tuple[str, ...] = ()
+    contents: tuple[str, ...]
+    val_contents: tuple[str, ...]
     clips: int
     val_clips: int
     validation: Validation
     left_out: dict[str, int]
-    val_left_out: dict[str, int] = {}
+    val_left_out: dict[str, int]
     versions: dict[str, str]
 
 
@@ -94,8 +94,7 @@ class Run:
         model: in eval mode.
         labels: (C, 2, D) unit rows, texts of `config.labels` (`adapter.text`).
         entities: names of the K rows of the corpus.
-        videos, val_videos: that it was trained on, and that its epoch was chosen by; none in a run
-            that did not note them.
+        videos, val_videos: that it was trained on, and that its epoch was chosen by.
     """
 
     folder: Path
@@ -129,8 +128,8 @@ class Run:
             lines = (folder / "entities.jsonl").read_text(encoding="utf-8").split("\n")
             entities = tuple(Named.model_validate_json(line) for line in lines if line)
             videos, val_videos = (
-                _VIDEOS.validate_json(noted.read_bytes()) if noted.is_file() else ()
-                for noted in (folder / "videos.json", folder / "val_videos.json")
+                _VIDEOS.validate_json((folder / name).read_bytes())
+                for name in ("videos.json", "val_videos.json")
             )
             if not (folder / WEIGHTS).is_file():  # of a folder there, its reader tells nothing
                 raise FileNotFoundError

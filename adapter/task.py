@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from adapter.data import ClipSet, Paths, hold_out, listed, open_clips, part_of
+from adapter.data import ClipSet, Paths, hold_out, listed, open_clips
 from adapter.labelling import Vocabulary
 from adapter.leaks import warn_of_repeats, warn_of_trained
 from adapter.text import DEFAULT_PROMPTS, label_text
@@ -20,6 +20,7 @@ from corpus.index import Corpus
 from corpus.labels import LabelSet
 from corpus.manifest import fitting
 from corpus.words import counted
+from extract.datasets.splits import part_of
 from extract.store import CacheManifest
 
 CORPORA = Path("artifacts/corpus")

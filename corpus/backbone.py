@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from corpus.activation import check_activation
 from corpus.errors import BadInput
+from corpus.preprocess import Preprocess
 
 MINI = "alt-mini"
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-16", "openai"
@@ -38,24 +39,6 @@ _HERE = Path(__file__).parent / "backbones"
 _WAYS_ON = f"use --model {MINI}, or --pretrained with the path of a checkpoint you have"
 
 open_clip.add_model_config(_HERE / f"{MINI}.json")
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """How a frame becomes the image tower's input; open_clip's evaluation transform, as data.
-
-    Attributes:
-        size: height and width of the tower's input, pixels.
-        mean, std: of the three colour channels, for pixel values in 0..1.
-        interpolation: "bicubic" or "bilinear".
-        resize_mode: "shortest" (resize the short side, crop the centre) or "squash".
-    """
-
-    size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str
-    resize_mode: str
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ _MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
 
 
 class Corpus:
-    """A text corpus (design §3).
+    """A text corpus (paper §3.2).
 
     Attributes:
         entities: K of them.

@@ -179,7 +179,7 @@ def is_vehicle(synset: Synset) -> bool:
 
 
 def kind_of(synset: Synset) -> str:
-    """Name an entity's kind: object, body_part, scene, role or motion (design §1)."""
+    """Name an entity's kind: object, body_part, scene, role or motion."""
     lexname = synset.lexname()
     if lexname == "noun.body":
         return "body_part"

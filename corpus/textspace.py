@@ -16,7 +16,7 @@ _MEANINGFUL = 0.3  # of the probes that a text space must get right to have a sa
 
 
 class TextSpace:
-    """The agreement of a gloss with a label, as the backbone's text tower sees it (design §3.4).
+    """The agreement of a gloss with a label, as the backbone's text tower sees it.
 
     Attributes:
         skill: share of words with one sense whose own gloss is the nearest of all the probes'.

@@ -53,16 +53,15 @@ def estimate(
         left: its videos that are yet to be encoded.
         workers, timeout: as for `extract`.
     """
-    dataset, options, plan, encoder = task.dataset, task.options, task.plan, task.encoder
-    backbone = encoder.backbone
+    dataset, encoder, backbone = task.dataset, task.encoder, task.encoder.backbone
     there = [clip for clip in left if dataset.has(clip)]
     counts = Estimate(len(dataset.clips), len(left), len(left) - len(there))
     if not there:
         return counts
+    frames = task.manifest.frame_count * len(there)
     step = max(1, len(there) // _SAMPLED)
     sampled = there[::step][:_SAMPLED]
-    jobs = [Job(dataset.path(clip), clip.video, plan) for clip in sampled]
-    per_clip = plan.temporal * plan.framing.crops * plan.frames
+    jobs = [Job(dataset.path(clip), clip.video, task.plan) for clip in sampled]
     with Pool(workers or cores(), timeout) as pool:
         list(pool.read(jobs[:1] * (workers or cores()), ahead=1))  # starts the workers
         decode = _seconds(lambda: list(pool.read(jobs, ahead=len(jobs)))) / len(jobs)
@@ -74,7 +73,7 @@ def estimate(
         batch = Pixels(blank, np.zeros(size, np.float32), "")
         list(encoder.features(((key, batch) for key in range(many)), group=lambda key: key))
 
-    batch = min(options.batch, per_clip * len(there))  # no larger one comes about
+    batch = min(encoder.batch, frames)  # no larger one comes about
     size = min(batch, _SMALL) if on_cpu else batch
     if _seconds(lambda: encode(size)) < _TIMED:
         size = batch  # a tower so quick takes longer for a frame of a small batch
@@ -82,10 +81,10 @@ def estimate(
     while sum(taken) < _TIMED:
         taken.append(_seconds(lambda: encode(size)))
     a_frame = sum(taken) / len(taken) / (many * size)
-    decode_all, encode_all = decode * len(there), a_frame * per_clip * len(there)
+    decode_all, encode_all = decode * len(there), a_frame * frames
     return replace(
         counts,
-        frames=per_clip * len(there),
+        frames=frames,
         bytes=row_bytes(task.manifest) * len(there),
         decode_seconds=decode_all,
         encode_seconds=encode_all,

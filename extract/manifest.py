@@ -1,4 +1,4 @@
-"""What made a feature cache: the facts that decide what its numbers mean (design §4)."""
+"""What made a feature cache: the facts that decide what its numbers mean."""
 
 import hashlib
 import json
@@ -17,25 +17,15 @@ from pydantic import (
 )
 
 from corpus.errors import BadInput
+from corpus.preprocess import Preprocess
 
 SCHEMA_VERSION = 1
 
 Dtype = Literal["float16", "int8"]
 Compression = Literal["none", "lz4", "zstd"]
 
-# Facts of a part alone; parts made before there were such facts lack them.
+# Facts of a part alone.
 OF_PART = ("start", "whole_clips", "whole_hash")
-
-
-class PreprocessFacts(BaseModel):
-    """What was done to the pixels before the image tower saw them."""
-
-    model_config = ConfigDict(frozen=True)
-    size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str
-    resize_mode: str
 
 
 class CacheManifest(BaseModel):
@@ -90,7 +80,7 @@ class CacheManifest(BaseModel):
     start: int = Field(default=0, ge=0)
     whole_clips: int = Field(default=0, ge=0)
     whole_hash: str = ""
-    preprocess: PreprocessFacts
+    preprocess: Preprocess
     precision: str
     dtype: Dtype
     compression: Compression
@@ -110,7 +100,7 @@ class CacheManifest(BaseModel):
 
     @model_serializer(mode="wrap")
     def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what only parts have: an older cache's facts, and their hash, stay the same."""
+        """Leave out what only parts have."""
         return {name: value for name, value in dump(self).items() if value or name not in OF_PART}
 
     @property

@@ -54,6 +54,8 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
     names = list(dict.fromkeys(name for cache in caches for name in _datasets(cache)))
     if any(cache.manifest.part for cache in caches):
         caches = _in_order(caches)
+    else:
+        _check_videos(caches, several=len(names) > 1)
     classes = tuple(dict.fromkeys(name for cache in caches for name in cache.manifest.classes))
     splits = dict.fromkeys(name for cache in caches for name in cache.manifest.split.split("+"))
     manifest = first.model_copy(
@@ -68,8 +70,6 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
             "whole_hash": "",
         }
     )
-    if not all(cache.manifest.whole_hash for cache in caches):
-        _check_videos(caches, several=len(names) > 1)
 
     def rows() -> Iterator[Row]:
         for cache in caches:
@@ -125,26 +125,24 @@ def _in_order(caches: list[FeatureCache]) -> list[FeatureCache]:
 
 
 def _check_whole(parts: list[FeatureCache]) -> None:
-    """Refuse parts that are not of one list, or leave out clips of it, so far as they tell.
+    """Refuse parts that are not of one list, or leave out clips of it.
 
     Raises:
         BadInput: there is such a part.
     """
     mend = "make all parts from one list, with the same --checkpoint and --limit"
-    told = [cache for cache in parts if cache.manifest.whole_hash]  # older ones do not
-    for cache in told[1:]:
-        if cache.manifest.whole_hash != told[0].manifest.whole_hash:
-            raise BadInput(cache.path, f"is part of another list than {told[0].path}", mend)
-    end = 0
+    first, end = parts[0], 0
     for number, cache in enumerate(parts):
         manifest = cache.manifest
-        if manifest.whole_hash and manifest.start != end:
+        if manifest.whole_hash != first.manifest.whole_hash:
+            raise BadInput(cache.path, f"is part of another list than {first.path}", mend)
+        if manifest.start != end:
             before = f"{parts[number - 1].path} ends" if number else "the list begins"
             cause = f"begins at clip {manifest.start} of the list, and {before} at {end}"
             raise BadInput(cache.path, cause, mend)
         end += len(cache)
-    if told and told[0].manifest.whole_clips != end:
-        cause = f"ends at clip {end} of the list, which has {told[0].manifest.whole_clips}"
+    if first.manifest.whole_clips != end:
+        cause = f"ends at clip {end} of the list, which has {first.manifest.whole_clips}"
         raise BadInput(parts[-1].path, cause, mend)
 
 

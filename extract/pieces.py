@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import islice
-from operator import itemgetter
+from operator import add, itemgetter
 from pathlib import Path
 
 from extract.clip import Pixels, Plan
@@ -87,12 +87,7 @@ class Spent:
     writing: float = 0.0
 
     def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
-            self.frames + other.frames,
-            self.waiting + other.waiting,
-            self.encoding + other.encoding,
-            self.writing + other.writing,
-        )
+        return Spent(*map(add, astuple(self), astuple(other)))
 
     def seconds(self) -> dict[str, float]:
         """The seconds, by what they were spent on."""

@@ -13,7 +13,7 @@ from extract.merge import write
 from extract.options import Options
 from extract.pieces import Engine, Watch
 from extract.run import Report, extract, report_of
-from extract.store import FeatureCache, is_cache
+from extract.store import FeatureCache
 
 
 def retry(
@@ -85,11 +85,9 @@ def retry(
 
 def _ours(beside: Path, cache: FeatureCache) -> bool:
     """Tell whether a file is what a kill left of trying a cache's videos again."""
-    if not is_cache(beside):
-        return False
     try:
         left = FeatureCache(beside)
-    except BadInput:  # damaged: whose it is nobody knows
+    except BadInput:  # not there, none, or damaged: whose it is nobody knows
         return False
     alike = left.manifest.fingerprint == cache.manifest.fingerprint
     return alike and set(left.videos) <= set(cache.videos)

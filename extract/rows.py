@@ -50,6 +50,12 @@ class Features:
         return [np.ascontiguousarray(value) for value in vars(self).values() if value is not None]
 
 
+def dequantised(regions: NDArray[Any], scale: NDArray[np.float16] | None) -> NDArray[np.float32]:
+    """Region embeddings (..., R, D) float32 of those stored; `scale` is (..., R), None without."""
+    values: NDArray[np.float32] = regions.astype(np.float32)
+    return values if scale is None else values * scale.astype(np.float32)[..., None]
+
+
 def row_digest(entry: Entry, features: Features | None) -> bytes:
     """SHA-256 of one row's stored content."""
     words = [entry.video, entry.label, entry.split, entry.status, entry.error]

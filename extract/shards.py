@@ -1,4 +1,4 @@
-"""Unfinished work beside its target: whole shards, one lock, one job (design §4).
+"""Unfinished work beside its target: whole shards, one lock, one job.
 
 `feats.h5.shards/` holds what is finished so far, and in `job.json` what it is the work of. A shard
 is closed, fsynced and only then given its name. Meanwhile what is finished is joined to the target,

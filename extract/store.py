@@ -1,4 +1,4 @@
-"""Reading a feature cache, whatever wrote it (design §4)."""
+"""Reading a feature cache, whatever wrote it."""
 
 import errno
 import json
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from corpus.causes import first_cause
 from corpus.errors import BadInput
 from extract.layout import check_layout
-from extract.manifest import SCHEMA_VERSION, CacheManifest, PreprocessFacts, tensors
+from extract.manifest import SCHEMA_VERSION, CacheManifest, tensors
 from extract.raw import RawRows
-from extract.rows import Entry, Features, finished, row_digest
+from extract.rows import Entry, Features, dequantised, finished, row_digest
 from extract.writer import MARK, NESTED, CacheWriter, load_filters
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Entry",
     "FeatureCache",
     "Features",
-    "PreprocessFacts",
     "is_cache",
 ]
 
@@ -119,11 +118,8 @@ class FeatureCache:
 
         Zeros where the row's status is "failed". Frame axis: view · T + frame.
         """
-        stored = self._read("regions", index)
-        if self.manifest.dtype == "int8":
-            scale = self._read("regions_scale", index).astype(np.float32)
-            return stored.astype(np.float32) * scale[..., None]
-        return stored.astype(np.float32)
+        scale = self._read("regions_scale", index) if self.manifest.dtype == "int8" else None
+        return dequantised(self._read("regions", index), scale)
 
     def read_regions(self, index: int, first: int, out: NDArray[np.float16]) -> None:
         """Read some frames of one row's region embeddings, without a copy where they are float16.
@@ -143,10 +139,10 @@ class FeatureCache:
             with self._reading():
                 self._dataset("regions").read_direct(out, np.s_[index, frames])
             return
-        scale = self._read("regions_scale", index)[frames].astype(np.float32)
+        scale = self._read("regions_scale", index)[frames]
         with self._reading():
             stored = self._dataset("regions")[index, frames]
-        out[...] = stored.astype(np.float32) * scale[..., None]
+        out[...] = dequantised(stored, scale)
 
     def expect(self, indices: Iterable[int]) -> None:
         """Ask the system to bring rows into memory together, as they are read soon.

@@ -8,7 +8,7 @@ from corpus.errors import BadInput
 from extract.clip import Plan
 from extract.datasets import Clip, Dataset
 from extract.encode import Encoder, lanes
-from extract.manifest import OF_PART, CacheManifest, PreprocessFacts, check_rows, list_hash
+from extract.manifest import OF_PART, CacheManifest, check_rows, list_hash
 from extract.options import Options, plan_of
 from extract.pieces import Piece, Work
 from extract.shards import Shards, check_target, differs
@@ -70,7 +70,6 @@ class Task:
         theirs, ours = (
             m.model_dump(mode="json", exclude=late) for m in (cache.manifest, self.manifest)
         )
-        ours = {name: ours[name] for name in ours if name in theirs}  # an older part has fewer
         if theirs != ours:
             cause = f"exists and was made with other options ({differs(theirs, ours)})"
             raise BadInput(self.out, cause, mend)
@@ -103,7 +102,7 @@ class Task:
 
 
 def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) -> CacheManifest:
-    backbone, facts = encoder.backbone, encoder.backbone.preprocess
+    backbone = encoder.backbone
     model, _, pretrained = backbone.name.partition("/")
     return CacheManifest(
         dataset=dataset.name,
@@ -127,7 +126,7 @@ def _manifest(dataset: Dataset, encoder: Encoder, options: Options, plan: Plan) 
         start=dataset.start,
         whole_clips=dataset.whole_clips,
         whole_hash=dataset.whole_hash,
-        preprocess=PreprocessFacts(**vars(facts)),
+        preprocess=backbone.preprocess,
         precision=options.precision,
         dtype=options.dtype,
         compression=options.compression,

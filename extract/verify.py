@@ -1,7 +1,6 @@
 """Proof that a feature cache is what it was when it was made."""
 
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,6 @@ from extract.rows import Entry, Features, finished, row_digest
 from extract.seal import digest
 from extract.store import FeatureCache
 from extract.writer import USER_BLOCK, user_block
-
-# How the user block of the first caches began: what follows it was hashed in one piece.
-_WHOLE = b"ALT feature cache, schema 1; sha256 of what follows: "
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,7 @@ def verify(path: Path | str) -> Verdict:
 def _sealed(path: Path) -> bool:
     """Whether a file's bytes are those that its user block was written for."""
     with path.open("rb") as file:
-        block = file.read(USER_BLOCK)
-        if block.startswith(_WHOLE):
-            line = _WHOLE + file_digest(file, "sha256").hexdigest().encode() + b"\n"
-            return block == line.ljust(USER_BLOCK, b"\0")
-    return block == user_block(digest(path, USER_BLOCK))
+        return file.read(USER_BLOCK) == user_block(digest(path, USER_BLOCK))
 
 
 def _odd(cache: FeatureCache, entry: Entry, features: Features | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Writing a feature cache, schema v1: one HDF5 file of region embeddings (design §4).
+"""Writing a feature cache, schema v1: one HDF5 file of region embeddings.
 
 A file begins with a user block of 512 bytes, which HDF5 readers skip: one line that says what the
 file is, with a digest of every byte after the block, so that any flipped byte can be found.

@@ -15,9 +15,10 @@ from adapter.clips import Clips
 from adapter.data import open_clips
 from adapter.model import ModelConfig
 from adapter.nearest import with_nearest
+from corpus.preprocess import Preprocess
 from extract.manifest import patch_dtype
 from extract.regions import RegionEncoder
-from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
+from extract.store import CacheManifest, CacheWriter, Entry, Features
 
 STEPS = 8  # counted; one more goes first
 
@@ -108,7 +109,7 @@ def _plainly(path: Path) -> float:
 
 
 def _write(path: Path, encoder: RegionEncoder, frames: int, clips: int) -> None:
-    preprocess = PreprocessFacts(
+    preprocess = Preprocess(
         size=(0, 0), mean=(0, 0, 0), std=(1, 1, 1), interpolation="", resize_mode=""
     )
     manifest = CacheManifest(

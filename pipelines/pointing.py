@@ -21,6 +21,7 @@ from corpus.errors import BadInput
 from extract.clip import Plan, read
 from extract.decode import DecodeError
 from extract.encode import Encoder
+from extract.rows import dequantised
 from extract.views import Framing
 from pipelines.world import truth
 from pipelines.world.entities import SCENES
@@ -186,7 +187,8 @@ def measure(
             features = next(encoder.features([(0, pixels)]))[1]
             if isinstance(features, str):
                 raise BadInput(video, features, "measure with weights that give finite features")
-            tokens = torch.from_numpy(features.regions.astype(np.float32))[:, 1:]
+            regions = dequantised(features.regions, features.regions_scale)
+            tokens = torch.from_numpy(regions)[:, 1:]
             areas = [
                 _areas(source, encoder.tower.grid, facts.size) for source in features.patch_region
             ]

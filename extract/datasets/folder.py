@@ -16,10 +16,8 @@ from extract.datasets.base import (
     utf8,
     walk,
 )
+from extract.datasets.splits import WORDS
 
-# Words in what the folders of splits are called, in any case, and the split that each means.
-_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
-_SPLITS |= dict.fromkeys(("val", "valid", "validation", "validate"), "val")
 _REPLACED = "replacement"  # the folder of what CVDF gives out anew of Kinetics
 
 
@@ -103,7 +101,7 @@ def _check_classes(
     filled = [name for name in names if name in splits]
     deep = [name for name in filled if name not in flat]
     of = set(splits.values())
-    several = len(of) > 1 and (len(deep) > 1 or "val" in of or filled == names)
+    several = len(of) > 1 and (len(deep) > 1 or "validation" in of or filled == names)
     if filled and (several or deep == names):
         with_classes = ", with a folder for each class" if deep else ""
         cause = f"its folders {', '.join(splits)} look like splits{with_classes}"
@@ -113,11 +111,11 @@ def _check_classes(
 
 
 def _split(name: str) -> str:
-    """The split that a folder's name has a word of, as in `videos_train` or `val_256`, or ""."""
+    """The part that a folder's name has a word of, as in `videos_train` or `val_256`, or ""."""
     if name.lower() == _REPLACED:
         return _REPLACED
     words = re.split("[^a-z]+", name.lower())
-    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
+    return next((part for word in words for part in WORDS if word in WORDS[part]), "")
 
 
 def _class_name(path: Path, base: Path) -> str:

@@ -22,22 +22,7 @@ _SHARED = ("videos", ".")
 _REPLACED = ("replacement", "replacement_for_corrupted_k400")  # files that CVDF gives out anew
 
 
-def read_k400(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
-    """List Kinetics-400; see `_read`."""
-    return _read("400", root, split, labels)
-
-
-def read_k600(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
-    """List Kinetics-600; see `_read`."""
-    return _read("600", root, split, labels)
-
-
-def read_k700(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
-    """List Kinetics-700; see `_read`."""
-    return _read("700", root, split, labels)
-
-
-def _read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
+def read(number: str, root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     """List Kinetics' videos by an official annotation file.
 
     A video is found by its name, `<id>_<start>_<end>` with six digits each, or `<id>` alone, at

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from corpus.errors import BadInput
@@ -10,9 +11,7 @@ from extract.datasets.base import Dataset
 
 Read = Callable[[Path, str, tuple[str, ...] | None], Dataset]
 _READERS: dict[str, Read] = {
-    "k400": kinetics.read_k400,
-    "k600": kinetics.read_k600,
-    "k700": kinetics.read_k700,
+    **{f"k{number}": partial(kinetics.read, number) for number in ("400", "600", "700")},
     "ucf101": ucf101.read,
     "hmdb51": hmdb51.read,
     "ssv2": ssv2.read,

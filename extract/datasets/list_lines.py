@@ -4,12 +4,14 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from os.path import splitext
 from pathlib import Path
 from typing import NamedTuple
 
 from corpus.errors import BadInput
 from extract.datasets.base import VIDEO_SUFFIXES, read_lines
+from extract.datasets.splits import WORDS
 
 _COLUMNS = ("path", "label", "split")
 _HEADS = {"path": "path", "video": "path", "file": "path", "filename": "path", "label": "label"}
@@ -19,9 +21,8 @@ _OTHER_HEADS = {"video_path": "path", "clip_path": "path", "video_name": "path",
 _SUFFIX = "|".join(suffix[1:] for suffix in sorted(VIDEO_SUFFIXES))
 _VIDEO = re.compile(rf"\.({_SUFFIX})\b", re.IGNORECASE)
 _AFTER_A_VIDEO = re.compile(rf'\.(?:{_SUFFIX})"?(?: *(,|\t)| )', re.IGNORECASE)
-_SPLIT = re.compile(
-    r"(train|val|valid|test)(ing|idation|idate)?[-_]?\d*|dev|eval|all|unused", re.IGNORECASE
-)
+_SPLITS = "|".join(chain(("all", "unused"), *WORDS.values()))
+_SPLIT = re.compile(rf"({_SPLITS})[-_]?\d*", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 _FRAMES = re.compile(r"\S.* \d+ \d+\s*")
 

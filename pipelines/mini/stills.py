@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpus.backbone import Preprocess
+from corpus.preprocess import Preprocess
 from pipelines.mini.texts import INDEX, NAMES, text_of
 from pipelines.world.stills import FIRST_SEED, Still, still
 

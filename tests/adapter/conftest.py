@@ -11,8 +11,9 @@ from adapter.data import ClipSet
 from adapter.task import Task
 from adapter.text import DEFAULT_PROMPTS, label_text
 from corpus.backbone import Backbone
+from corpus.preprocess import Preprocess
 from extract.quantise import quantise
-from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
+from extract.store import CacheManifest, CacheWriter, Entry, Features
 
 FRAMES, REGIONS, GRID = 4, 5, (2, 3)
 
@@ -20,7 +21,7 @@ FRAMES, REGIONS, GRID = 4, 5, (2, 3)
 def manifest(backbone: Backbone | None = None, **facts: object) -> CacheManifest:
     """A manifest of a small cache, as if made by `backbone`."""
     model, _, pretrained = (backbone.name if backbone else "toy/none").partition("/")
-    preprocess = PreprocessFacts(
+    preprocess = Preprocess(
         size=(112, 112),
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adapter.clips import Clips
-from adapter.data import SCORED, hold_out, open_clips, part_of
+from adapter.data import SCORED, hold_out, open_clips
 from adapter.leaks import warn_of_repeats
 from adapter.stores import place
 from corpus.errors import BadInput
@@ -61,28 +61,6 @@ def test_of_a_cache_of_several_splits_only_what_is_asked_for_is_taken(write_cach
     halved = write_cache("halved.h5", splits=("train", "test"))
     with pytest.raises(BadInput, match=r"no clip .* \(8 of split train, 8 of split test\)"):
         taken(halved, parts=["validation"])
-
-
-@pytest.mark.parametrize(
-    ("part", "splits"),
-    [
-        (
-            "training",
-            ["train", "train01", "training", "train_val", "base", "few-shot 4", "devices"],
-        ),
-        (
-            "validation",
-            ["val", "valid", "Validation", "val1", "dev", "base_val", "novel-val", "eval"],
-        ),
-        (
-            "test",
-            ["test", "testlist01", "Test 2", "novel_test", "holdout", "kinetics600_holdout_test"],
-        ),
-        ("unused", ["unused", "Unused"]),
-    ],
-)
-def test_the_words_of_a_split_s_name_tell_what_it_is_for(part: str, splits: list[str]) -> None:
-    assert {split: part_of(split) for split in splits} == dict.fromkeys(splits, part)
 
 
 def test_items_are_views_of_clips_in_the_order_of_the_cache(write_cache) -> None:

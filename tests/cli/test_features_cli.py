@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpus.preprocess import Preprocess
 from extract.features_cli import main
-from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache, Features, PreprocessFacts
+from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache, Features
 
 
 def write(
@@ -21,7 +22,7 @@ def write(
         dataset=dataset, split="all", classes=classes, clips=clips, backbone="m/p",
         model="m", pretrained="p", fingerprint="f", random_weights=False, merge=1, frames=1,
         views="1x1", sampling="centre", seed=0, precision="float32", dtype="float16",
-        preprocess=PreprocessFacts(
+        preprocess=Preprocess(
             size=(8, 8), mean=(0, 0, 0), std=(1, 1, 1), interpolation="bicubic",
             resize_mode="shortest",
         ),

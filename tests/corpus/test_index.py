@@ -1,7 +1,4 @@
-import csv
-import dataclasses
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -16,26 +13,12 @@ from corpus import Corpus, expand, kinds, report, wordnet
 from corpus import build as building
 from corpus.backbone import Backbone, load
 from corpus.build import Entity
-from corpus.embed import embed, flat_index
+from corpus.embed import embed
 from corpus.errors import BadInput
 from corpus.labels import LabelSet, load_labels
-from corpus.manifest import fitting, read_manifest, up_to_date
 from corpus.options import Options
 from corpus.overrides import Overrides
-
-LABELS = ["playing cello", "HorseRiding", "mopping floor", "PlayingTabla"]
-
-
-@pytest.fixture(scope="module")
-def corpus(mini: Backbone) -> Corpus:
-    return Corpus.build(LABELS, mini)
-
-
-@pytest.fixture(scope="module")
-def saved(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpora") / "small"
-    corpus.save(folder)
-    return folder
+from tests.corpus.conftest import LABELS
 
 
 def test_a_corpus_has_a_unit_row_for_each_entity(corpus: Corpus) -> None:
@@ -63,21 +46,6 @@ def test_each_sense_is_one_entity_that_names_its_labels(corpus: Corpus) -> None:
     (cello,) = [entity for entity in corpus.entities if entity.unit == "cello"]
     assert cello.labels == ("playing cello",)
     assert cello.text == f"cello: {cello.description}"
-
-
-def test_building_again_gives_the_same_bytes(corpus: Corpus, saved: Path, mini: Backbone) -> None:
-    again = Corpus.build(LABELS, mini)
-    assert again.id == corpus.id
-    other = saved.parent / "again"
-    again.save(other)
-    for name in ("entities.jsonl", "index.faiss", "labels.jsonl", "corpus.json"):
-        assert (other / name).read_bytes() == (saved / name).read_bytes()
-
-
-def test_a_saved_corpus_is_loaded_as_it_was(corpus: Corpus, saved: Path) -> None:
-    loaded = Corpus.load(saved)
-    assert loaded.entities == corpus.entities
-    np.testing.assert_array_equal(loaded.embeddings, corpus.embeddings)
 
 
 def test_search_equals_brute_force(corpus: Corpus, saved: Path, mini: Backbone) -> None:
@@ -145,16 +113,6 @@ def test_adding_labels_keeps_the_options_and_a_person_s_corrections(mini: Backbo
     assert "knee" not in senses
 
 
-def test_a_saved_corpus_keeps_the_order_of_its_label_sets(mini: Backbone, tmp_path: Path) -> None:
-    sets = [LabelSet("zz", ("HorseRiding",)), LabelSet("aa", ("playing cello",))]
-    Corpus.build(sets, mini).save(tmp_path / "two")
-    loaded = Corpus.load(tmp_path / "two")
-    assert loaded.manifest.label_sets == sets
-    assert loaded.is_current
-    more = loaded.add_labels(["ironing"], mini)
-    assert more.id == Corpus.build([*sets, LabelSet("added", ("ironing",))], mini).id
-
-
 def test_two_label_sets_of_one_name_are_refused(mini: Backbone) -> None:
     with pytest.raises(BadInput, match="a: is the name of 2 label sets"):
         Corpus.build([LabelSet("a", ("ironing",)), LabelSet("a", ("flying kite",))], mini)
@@ -193,13 +151,6 @@ def test_what_was_found_is_taken_over_only_where_it_would_be_found_again(
     before.manifest.inputs = "of older rules"
     Corpus.build(["playing cello"], mini, reuse=before)
     assert read == ["playing cello"] * 3
-
-
-def test_a_label_with_a_line_separator_is_saved_and_loaded(mini: Backbone, tmp_path: Path) -> None:
-    odd = Corpus.build(["play\u2028tabla", "ironing"], mini, body=False)
-    odd.save(tmp_path / "odd")
-    assert "\u2028" in (tmp_path / "odd" / "entities.jsonl").read_text(encoding="utf-8")
-    assert Corpus.load(tmp_path / "odd").entities == odd.entities
 
 
 def test_an_entity_serves_all_labels_only_where_each_has_it(mini: Backbone) -> None:
@@ -291,169 +242,6 @@ def test_a_corpus_of_another_backbone_is_refused(corpus: Corpus) -> None:
         corpus.add_labels(["ironing"], other)
 
 
-@pytest.mark.parametrize("name", ["entities.jsonl", "index.faiss", "labels.jsonl"])
-def test_a_changed_file_is_noticed(saved: Path, tmp_path: Path, name: str) -> None:
-    for path in saved.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / name).write_bytes((saved / name).read_bytes()[:-9])
-    with pytest.raises(BadInput, match=f"{name} was changed"):
-        Corpus.load(tmp_path)
-    (tmp_path / name).unlink()
-    with pytest.raises(BadInput, match=f"lacks {name}"):
-        Corpus.load(tmp_path)
-
-
-def test_a_damaged_corpus_is_not_up_to_date(saved: Path, tmp_path: Path) -> None:
-    for path in saved.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    made = read_manifest(saved)
-    assert up_to_date(tmp_path, made.inputs) == made
-    assert up_to_date(tmp_path, "0" * 32) is None
-    (tmp_path / "entities.jsonl").write_bytes((saved / "entities.jsonl").read_bytes()[:-9])
-    assert up_to_date(tmp_path, made.inputs) is None
-
-
-def rehashed(saved: Path, folder: Path, name: str, content: bytes) -> Path:
-    """A copy of a corpus in which a file is another, and the manifest says so."""
-    for path in saved.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / name).write_bytes(content)
-    made = json.loads((folder / "corpus.json").read_text())
-    made["files"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "corpus.json").write_text(json.dumps(made))
-    return folder
-
-
-@pytest.mark.parametrize("kind", ["LSH", "HNSW8,Flat", "IDMap,Flat", "Flat"])
-def test_an_index_of_another_kind_is_refused_before_it_can_end_the_process(
-    saved: Path, tmp_path: Path, corpus: Corpus, kind: str
-) -> None:
-    import faiss
-
-    index = faiss.index_factory(corpus.manifest.dim, kind, faiss.METRIC_L2)
-    if kind == "IDMap,Flat":
-        index.add_with_ids(corpus.embeddings, np.arange(len(corpus.entities)) + 10**9)
-    else:
-        index.add(corpus.embeddings)
-    rehashed(saved, tmp_path, "index.faiss", faiss.serialize_index(index).tobytes())
-    with pytest.raises(BadInput, match=r"has an index\.faiss of another kind"):
-        Corpus.load(tmp_path)
-
-
-@pytest.mark.parametrize(("fewer", "narrower"), [(1, 0), (0, 8)])
-def test_an_index_that_is_of_other_entities_is_refused(
-    saved: Path, tmp_path: Path, corpus: Corpus, fewer: int, narrower: int
-) -> None:
-    import faiss
-
-    rows, size = corpus.embeddings.shape
-    other = flat_index(corpus.embeddings[: rows - fewer, : size - narrower])
-    rehashed(saved, tmp_path, "index.faiss", faiss.serialize_index(other).tobytes())
-    with pytest.raises(BadInput, match="has an index that does not fit its entities"):
-        Corpus.load(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", '["no label of it", []]\n', "[" * 100_000 + "\n"])
-def test_what_was_found_is_of_the_corpus_s_own_labels(
-    saved: Path, tmp_path: Path, text: str
-) -> None:
-    corpus = Corpus.load(rehashed(saved, tmp_path, "labels.jsonl", text.encode()))
-    with pytest.raises(BadInput, match=r"labels\.jsonl (is not of its labels|cannot be read)"):
-        _ = corpus.found
-
-
-def test_a_broken_manifest_is_noticed(saved: Path, tmp_path: Path) -> None:
-    (tmp_path / "corpus.json").write_text('{"id": 3')
-    with pytest.raises(BadInput, match="of another version, or a broken one"):
-        Corpus.load(tmp_path)
-    made = json.loads((saved / "corpus.json").read_text())
-    wide = {"options": made["options"] | {"templates": ["{unit:>9999999999}"]}}
-    for change in ({"schema_version": 99}, wide):
-        (tmp_path / "corpus.json").write_text(json.dumps(made | change))
-        with pytest.raises(BadInput, match="of another version, or a broken one"):
-            Corpus.load(tmp_path)
-    with pytest.raises(BadInput, match="is no corpus"):
-        Corpus.load(tmp_path / "nowhere")
-
-
-def test_a_folder_of_other_things_is_never_replaced(corpus: Corpus, tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(BadInput, match="no corpus"):
-        corpus.save(tmp_path)
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
-
-
-@pytest.mark.parametrize("name", ["overrides.txt", "src"])
-def test_what_a_person_keeps_beside_a_corpus_is_never_removed(
-    corpus: Corpus, tmp_path: Path, name: str
-) -> None:
-    corpus.save(tmp_path / "c")
-    (tmp_path / "c" / name).mkdir()
-    with pytest.raises(BadInput, match=rf"no corpus \({name}\); move it"):
-        corpus.save(tmp_path / "c")
-    (tmp_path / "c" / name).rmdir()
-    corpus.save(tmp_path / "c")
-
-
-def test_a_file_of_anything_else_called_corpus_json_is_never_replaced(
-    corpus: Corpus, tmp_path: Path
-) -> None:
-    for _ in range(2):
-        for other in ('{"documents": 3}', "[" * 100_000):
-            (tmp_path / "corpus.json").write_text(other)
-            with pytest.raises(BadInput, match="no corpus"):
-                corpus.save(tmp_path)
-        (tmp_path / "index.faiss").write_text("of another program")
-
-
-def test_the_current_folder_never_becomes_a_corpus(
-    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput, match="is the current folder"):
-        corpus.save(Path())
-
-
-def test_labels_are_read_of_the_corpus_that_was_opened_and_of_no_later_one(
-    corpus: Corpus, mini: Backbone, tmp_path: Path
-) -> None:
-    corpus.save(tmp_path / "c")
-    opened = Corpus.load(tmp_path / "c")
-    Corpus.build(["archery"], mini).save(tmp_path / "c")
-    with pytest.raises(BadInput, match="was replaced since"):
-        _ = opened.found
-
-
-def test_a_draft_of_a_corpus_fits_nobody(corpus: Corpus, mini: Backbone, tmp_path: Path) -> None:
-    corpus.save(tmp_path / ".mine.abc")
-    assert fitting(LABELS, mini.fingerprint, tmp_path) is None
-
-
-def test_the_fitting_corpus_covers_the_labels_and_shares_the_backbone(
-    corpus: Corpus, saved: Path, mini: Backbone
-) -> None:
-    Corpus.build(["HorseRiding"], mini).save(saved.parent / "the smallest")
-    assert fitting(["HorseRiding"], mini.fingerprint, saved.parent) == saved.parent / "the smallest"
-    large = fitting(["HorseRiding", "playing cello"], mini.fingerprint, saved.parent)
-    assert large in (saved, saved.parent / "again")
-    assert fitting(["flying"], mini.fingerprint, saved.parent) is None
-    assert fitting(["HorseRiding"], "0" * 32, saved.parent) is None
-
-
-def test_a_corpus_of_other_options_or_of_older_rules_fits_nobody_who_does_not_name_it(
-    corpus: Corpus, mini: Backbone, tmp_path: Path
-) -> None:
-    corrections = Overrides((("*", "cello", "guitar.n.01"),))
-    Corpus.build(LABELS, mini, body=False).save(tmp_path / "bare")
-    assert fitting(LABELS, mini.fingerprint, tmp_path) is None
-    Corpus.build(LABELS, mini, overrides=corrections).save(tmp_path / "corrected")
-    assert fitting(LABELS, mini.fingerprint, tmp_path) == tmp_path / "corrected"
-    stale = Corpus.load(tmp_path / "corrected")
-    stale.manifest.inputs = "0" * 32
-    stale.save(tmp_path / "corrected")
-    assert fitting(LABELS, mini.fingerprint, tmp_path) is None
-
-
 @pytest.mark.parametrize(
     ("given", "names"),
     [
@@ -532,85 +320,6 @@ def test_templates_are_averaged(mini: Backbone) -> None:
     entity = corpus.entities[at]
     mean = mini.encode_text([entity.text, "a photo of a cello."]).numpy().mean(0)
     np.testing.assert_allclose(corpus.embeddings[at], mean / np.linalg.norm(mean), atol=1e-5)
-
-
-def test_reports_name_doubts_differences_and_sizes(
-    corpus: Corpus, mini: Backbone, tmp_path: Path
-) -> None:
-    decided = [entity for entity in corpus.entities if entity.runner_up]
-    assert len(decided) > 5
-    assert report.doubts(corpus, 5) == sorted(decided, key=lambda e: (e.margin, e.unit))[:5]
-    smaller = Corpus.build(LABELS[1:], mini)
-    changes = report.difference(corpus, smaller)
-    assert changes.options == {}
-    other = Corpus.build(LABELS, mini, templates=("a {unit}",))
-    asked = report.difference(corpus, other).options
-    assert {name: values[1] for name, values in asked.items()} == {"templates": '["a {unit}"]'}
-    assert changes.labels_removed == ["playing cello"]
-    assert any(item.startswith("cello (") for item in changes.removed)
-    assert changes.backbone == changes.added == changes.labels_added == []
-    assert changes.served == {}  # of the labels that both have
-    back = report.difference(smaller, corpus)
-    assert (back.added, back.labels_added) == (changes.removed, ["playing cello"])
-    assert back.removed == back.labels_removed == []
-    corrected = Corpus.build(LABELS, mini, overrides=Overrides((("*", "cello", "guitar.n.01"),)))
-    told = report.difference(corpus, corrected)
-    assert told.changed["cello"] == ["cello.n.01", "guitar.n.01"]
-    assert (told.corrections_added, told.corrections_removed) == (["*,cello,guitar.n.01"], [])
-    dropped = Corpus.build(LABELS, mini, overrides=Overrides((("HorseRiding", "hand", "drop"),)))
-    told = report.difference(corpus, dropped)
-    assert told.added == told.removed == []
-    every = "; ".join(sorted(LABELS))
-    fewer = "; ".join(sorted(set(LABELS) - {"HorseRiding"}))
-    assert told.served == {"hand (hand.n.01)": [every, fewer]}
-    stranger = Corpus.build(LABELS[:1], dataclasses.replace(mini, name="b/c", fingerprint="0" * 32))
-    assert report.difference(corpus, stranger).backbone == [mini.name, "b/c"]
-    report.export_csv(corpus, tmp_path / "all.csv")
-    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["unit"], row["synset"], row["labels"]) for row in rows] == [
-        (e.unit, e.synset or "", "; ".join(e.labels)) for e in corpus.entities
-    ]
-    report.plot(corpus, tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
-    facts = report.stats(corpus)
-    assert facts["label_sets"] == {"labels": 4}
-    sizes = sorted(report.entities_per_label(corpus).values())
-    median = (sizes[1] + sizes[2]) / 2
-    assert facts["entities_per_label"] == {"least": sizes[0], "median": median, "most": sizes[3]}
-    assert facts["sources"]["label"] == sum("label" in e.sources for e in corpus.entities)
-    json.dumps(facts)
-
-
-def test_a_picture_shows_the_two_axes_along_which_entities_differ_most() -> None:
-    rows = np.random.default_rng(0).normal(size=(200, 4)) * (0.1, 3, 0.2, 1) + 5
-    points = report.plane(rows)
-    kept = (rows - rows.mean(0))[:, [1, 3]]
-    for axis in (0, 1):
-        cosine = np.corrcoef(points[:, axis], kept[:, axis])[0, 1]
-        assert abs(cosine) > 0.99
-
-
-def test_sources_are_of_few_kinds() -> None:
-    found = [f for label in load_labels("ucf101")[0].labels[:40] for f in expand.entities(label)]
-    kinds_of_source = {report.category(one.source) for one in found}
-    assert kinds_of_source <= {
-        *("default", "definition", "example", "instrument", "label", "label (not in WordNet)"),
-        *("part", "plant", "role", "scene", "short name", "topic"),
-    }
-    assert {"definition", "part", "short name", "topic"} <= kinds_of_source
-    assert report.category("default, override") == report.category("override") == "override"
-    assert report.category("apple is gathered of it") == "plant"
-
-
-def test_what_every_label_has_stays_that_when_it_is_corrected(mini: Backbone) -> None:
-    corrections = Overrides(tuple(("*", unit, "bow.n.04") for unit in ("hand", "knee")))
-    plain, corrected = (
-        Corpus.build(["something"], mini, overrides=given) for given in (None, corrections)
-    )
-    assert "bow.n.04" in {entity.synset for entity in corrected.entities}
-    assert report.entities_per_label(plain) == report.entities_per_label(corrected)
-    assert plain.manifest.thin == corrected.manifest.thin == ["something"]
 
 
 def test_no_entity_is_its_own_runner_up() -> None:

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from corpus.backbone import Backbone
+from corpus.preprocess import Preprocess
 from extract.datasets import Dataset, open_dataset
 from extract.quantise import quantise
 from extract.run import Options, extract
-from extract.store import CacheManifest, CacheWriter, Entry, Features, PreprocessFacts
+from extract.store import CacheManifest, CacheWriter, Entry, Features
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def manifest() -> CacheManifest:
         views="1x2",
         sampling="centre",
         seed=0,
-        preprocess=PreprocessFacts(
+        preprocess=Preprocess(
             size=(8, 8),
             mean=(0.5, 0.5, 0.5),
             std=(0.2, 0.2, 0.2),

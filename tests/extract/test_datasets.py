@@ -91,6 +91,7 @@ def test_a_split_of_a_folder_is_a_subfolder(tmp_path: Path):
         "train/a.mp4 | replacement/replacement_for_corrupted_k400/b.mp4",
         "train/a.mp4 | replacement/replacement_for_corrupted_k400/b.mp4 | val/.gitkeep",
         "train/a.mp4 | val/part_0.tar.gz",
+        "train/x/a.mp4 | dev/x/b.mp4",
     ],
 )
 def test_splits_of_a_folder_are_not_taken_for_its_classes(tmp_path: Path, files: str):

@@ -30,7 +30,9 @@ def small(mini: Backbone) -> Backbone:
     tower = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
     text = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}
     model = open_clip.CLIP(16, tower, text).eval().requires_grad_(False)
-    return replace(mini, model=model, preprocess=replace(mini.preprocess, size=(32, 32)))
+    return replace(
+        mini, model=model, preprocess=mini.preprocess.model_copy(update={"size": (32, 32)})
+    )
 
 
 def test_batches_that_span_videos_give_each_video_its_own_features(mini: Backbone):

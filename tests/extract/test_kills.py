@@ -1,4 +1,4 @@
-"""Kill -9 at any moment, then the same command: the same bytes (issue 5)."""
+"""Kill -9 at any moment, then the same command: the same bytes."""
 
 import subprocess
 import sys

@@ -91,9 +91,6 @@ def write_part(path: Path, manifest: CacheManifest, part: Dataset, **facts: obje
     return path
 
 
-OLD = {"start": 0, "whole_clips": 0, "whole_hash": ""}
-
-
 def test_parts_that_are_not_all_of_one_list_are_refused(
     dataset: Dataset, manifest: CacheManifest, tmp_path: Path
 ):
@@ -111,26 +108,6 @@ def test_parts_that_are_not_all_of_one_list_are_refused(
         with pytest.raises(BadInput, match=f"{name}.h5: {cause}"):
             merge([path, first], tmp_path / "out.h5")
         assert not (tmp_path / "out.h5").exists()
-
-
-@pytest.mark.parametrize("older", [("1.h5",), ("2.h5",), ("1.h5", "2.h5")])
-def test_parts_made_before_they_told_of_their_list_merge_as_ever(
-    dataset: Dataset, manifest: CacheManifest, tmp_path: Path, older: tuple[str, ...]
-):
-    for number in (1, 2):
-        name, part = f"{number}.h5", dataset.shard(f"{number}/2", 2)
-        write_part(tmp_path / name, manifest, part, **(OLD if name in older else {}))
-    merged = merge([tmp_path / "2.h5", tmp_path / "1.h5"], tmp_path / "out.h5")
-    assert (merged.clips, merged.part, merged.whole_hash) == (7, "", "")
-    assert FeatureCache(tmp_path / "out.h5").videos == [clip.video for clip in dataset.clips]
-    limited = dataclasses.replace(dataset.shard("2/2", 2), clips=dataset.clips[4:5], **OLD)
-    write_part(tmp_path / "less.h5", manifest, limited)
-    if "1.h5" in older:  # nobody can tell
-        merge([tmp_path / "1.h5", tmp_path / "less.h5"], tmp_path / "as_before.h5")
-        assert len(FeatureCache(tmp_path / "as_before.h5")) == 5
-    else:
-        with pytest.raises(BadInput, match="ends at clip 5"):
-            merge([tmp_path / "1.h5", tmp_path / "less.h5"], tmp_path / "less_than_all.h5")
 
 
 def test_a_video_that_a_list_names_for_two_classes_may_be_in_two_parts(

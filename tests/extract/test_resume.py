@@ -469,14 +469,12 @@ def test_what_a_kill_left_before_there_was_a_job_is_removed(
     assert not shards.exists()
 
 
-def test_a_part_that_was_finished_before_parts_told_of_their_list_is_complete(
+def test_a_part_of_another_list_is_not_taken_for_the_one_that_is_asked_for(
     dataset: Dataset, mini: Backbone, tmp_path: Path
 ):
     part, out = dataset.shard("2/2", 3), tmp_path / "feats.h5"
-    old = dataclasses.replace(part, start=0, whole_clips=0, whole_hash="")
-    extract(old, mini, out, OPTIONS)
+    extract(part, mini, out, OPTIONS)
     assert extract(part, mini, out, OPTIONS).spent.frames == 0
-    extract(part, mini, out, OPTIONS, overwrite=True)
     other = dataclasses.replace(part, whole_hash="another list's")
     with pytest.raises(BadInput, match=r"made with other options \(whole_hash"):
         extract(other, mini, out, OPTIONS)

@@ -1,5 +1,4 @@
 import dataclasses
-import hashlib
 import json
 import os
 from functools import partial
@@ -176,21 +175,6 @@ def test_every_flipped_byte_is_found(whole: Path, tmp_path: Path):
         changed[place] ^= 1 << int(rng.integers(8))
         damaged.write_bytes(changed)
         assert faults(damaged), f"byte {place}"
-
-
-def test_a_cache_hashed_in_one_piece_as_the_first_ones_were_is_checked_all_the_same(
-    whole: Path, tmp_path: Path
-):
-    old, raw = tmp_path / "old.h5", whole.read_bytes()[512:]
-    digest = hashlib.sha256(raw).hexdigest()
-    head = f"ALT feature cache, schema 1; sha256 of what follows: {digest}\n".encode()
-    old.write_bytes(head.ljust(512, b"\0") + raw)
-    assert faults(old) == ()
-    for place in (60, 511, 512, 9000):
-        changed = bytearray(old.read_bytes())
-        changed[place] ^= 1
-        (tmp_path / "damaged.h5").write_bytes(changed)
-        assert faults(tmp_path / "damaged.h5"), f"byte {place}"
 
 
 def faults(path: Path) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ def test_impossible_worlds_are_refused(clips: int, seed: int) -> None:
 
 
 def test_labels_cannot_be_read_off_colours() -> None:
-    """A linear probe on joint colour histograms stays under twice chance (issue 3)."""
+    """A linear probe on joint colour histograms stays under twice chance."""
     features, labels = [], []
     for k in range(20 * len(BASE)):
         take = Take(BASE[k % len(BASE)], 10**9 + k, size=64)
