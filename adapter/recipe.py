@@ -38,6 +38,7 @@ UTILISATION = 0.3  # assumed, of encoder and adapter alike
 READ = 3e9  # bytes/s, assumed of a local NVMe disk
 STEP = 0.01  # s that a training step takes however small; 7 and 13 ms of an H200 (bench_results)
 _BACKWARD = 3  # a training step costs about three forward passes
+_MOST_CLIPS = 10**9
 
 
 class Cache(BaseModel):
@@ -56,11 +57,11 @@ class Cache(BaseModel):
     cache: str
     dataset: str
     split: str
-    clips: PositiveInt
+    clips: int = Field(gt=0, le=_MOST_CLIPS)
     frames: PositiveInt
     views: str = Field(pattern="^[1-9][0-9]*x[13]$")
     dtype: Literal["float16", "int8"] = "float16"
-    classes: int = 0
+    classes: int = Field(default=0, ge=0, le=_MOST_CLIPS)
     name: str = ""
     protocol: Literal["ep1", "ep2", "ep3", "lists"] = "ep2"
     lists: tuple[str, ...] = ()
@@ -94,7 +95,7 @@ class Recipe(BaseModel):
     pretrained: str
     merge: int
     settings: tuple[str, ...]
-    seeds: PositiveInt
+    seeds: int = Field(gt=0, le=10_000)
     methods: tuple[Method, ...] = Field(tuple(TITLES), min_length=1)
     train: Cache
     test: tuple[Cache, ...] = Field(min_length=1)
