@@ -168,6 +168,22 @@ def test_a_config_beside_the_checkpoint_betrays_quick_gelu(
         load("ViT-B-16-quickgelu", str(tmp_path / "open_clip_model.safetensors"))
 
 
+def test_pixels_are_prepared_as_the_config_beside_the_checkpoint_says(
+    mini: Backbone, state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path, config = tmp_path / "a.safetensors", tmp_path / "open_clip_config.json"
+    save_file(state, path)
+    told = {"mean": [0.5, 0.4, 0.3], "std": [0.5] * 3, "resize_mode": "squash", "size": 7}
+    config.write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": told}))
+    made = load("alt-mini", str(path)).preprocess
+    assert (made.mean, made.std, made.resize_mode) == ((0.5, 0.4, 0.3), (0.5,) * 3, "squash")
+    assert (made.size, made.interpolation) == (mini.preprocess.size, "bicubic")
+    for broken in ({"mean": [0.5]}, {"interpolation": "random"}):
+        config.write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": broken}))
+        with pytest.warns(UserWarning, match=f"ignored .preprocess_cfg.{next(iter(broken))}"):
+            assert load("alt-mini", str(path)).preprocess == mini.preprocess
+
+
 def test_a_file_named_like_quick_gelu_weights_warns(
     state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
