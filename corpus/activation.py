@@ -6,6 +6,7 @@ ones give wrong features without an error.
 
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -133,14 +134,17 @@ def _has_openai_keys(path: Path) -> bool:
             raise BadInput(path, f"not a safetensors file ({error})", mend) from error
     else:
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            lazily = zipfile.is_zipfile(path)  # as all but the oldest are: no weight is read yet
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
         except Exception as error:
             raise BadInput(
                 path,
                 "not a state dict that can be loaded safely (pickled objects and TorchScript "
                 "archives are refused)",
-                "save its state_dict() as safetensors",
+                "save its state_dict() as *.safetensors",
             ) from error
-        state = state.get("state_dict", state) if isinstance(state, dict) else {}
+        state = state.get("state_dict", state) if isinstance(state, dict) else None
+        if not isinstance(state, dict) or not state:
+            raise BadInput(path, "holds no state dict", "save its state_dict() as *.safetensors")
         keys = {str(key).removeprefix("module.") for key in state}
     return {"input_resolution", "context_length", "vocab_size"} <= keys

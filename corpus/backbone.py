@@ -180,6 +180,9 @@ def load(
             raise _load_error(model, tag, source, error) from error
         read = tokenizer(model)
     clip.eval().requires_grad_(False)
+    if not all(weight.isfinite().all() for weight in clip.state_dict().values()):
+        cause = "has weights that are not finite, as after training that diverged"
+        raise BadInput(source or model, cause, "give others")
     cfg = open_clip.get_model_preprocess_cfg(clip)
     size = cfg["size"]
     return Backbone(

@@ -262,6 +262,24 @@ def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path) -> N
         load("alt-mini", str(path))
 
 
+@pytest.mark.parametrize("held", [{}, [1], {"state_dict": None}])
+def test_a_file_without_a_state_dict_is_refused(held: object, tmp_path: Path) -> None:
+    torch.save(held, tmp_path / "a.pt")
+    with pytest.raises(BadInput, match=r"a\.pt: holds no state dict"):
+        load("alt-mini", str(tmp_path / "a.pt"))
+
+
+def test_a_checkpoint_in_the_oldest_form_is_read_and_one_that_diverged_is_refused(
+    mini: Backbone, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "a.pt", mini.model.state_dict()
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    assert load("alt-mini", str(path)).fingerprint == mini.fingerprint
+    torch.save(state | {"visual.proj": state["visual.proj"] * float("nan")}, path)
+    with pytest.raises(BadInput, match=r"a\.pt: has weights that are not finite"):
+        load("alt-mini", str(path))
+
+
 @pytest.mark.parametrize("config", [None, {"model_cfg": {"quick_gelu": False}}])
 def test_a_pickle_that_would_run_code_is_refused_and_not_run(
     tmp_path: Path, config: dict[str, object] | None
