@@ -8,6 +8,7 @@ methods, finds those of a shorter one.
 
 import hashlib
 import json
+import math
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -95,7 +96,10 @@ def _read(file: Path, tests: Sequence[Column]) -> list[Score] | None:
         rights = [np.array([*map("01".index, right)], np.float64) for right in held.right]
         if [len(right) for right in rights] != [len(test.clips) for test in tests]:
             raise ValueError("of other clips")
-        return list(zip(held.metrics, rights, strict=True))
+        scores = list(zip(held.metrics, rights, strict=True))
+        if not all(math.isclose(metrics.top1, right.mean()) for metrics, right in scores):
+            raise ValueError("its scores disagree")
+        return scores
     except (ValidationError, ValueError):
         warnings.warn(f"{file} is damaged: that adapter is trained again", stacklevel=2)
         return None

@@ -25,6 +25,7 @@ from corpus.errors import BadInput
 from extract.store import FeatureCache
 
 FOLDER = Path(__file__).parent / "recipes"
+_MOST_CLIPS = 10**9
 
 
 class Cache(BaseModel):
@@ -43,11 +44,11 @@ class Cache(BaseModel):
     cache: str
     dataset: str
     split: str
-    clips: PositiveInt
+    clips: int = Field(gt=0, le=_MOST_CLIPS)
     frames: PositiveInt
     views: str = Field(pattern="^[1-9][0-9]*x[13]$")
     dtype: Literal["float16", "int8"] = "float16"
-    classes: int = 0
+    classes: int = Field(default=0, ge=0, le=_MOST_CLIPS)
     name: str = ""
     protocol: Literal["ep1", "ep2", "ep3", "lists"] = "ep2"
     lists: tuple[str, ...] = ()
@@ -81,7 +82,7 @@ class Recipe(BaseModel):
     pretrained: str
     merge: int
     settings: tuple[str, ...]
-    seeds: PositiveInt
+    seeds: int = Field(gt=0, le=10_000)
     methods: tuple[Method, ...] = Field(tuple(TITLES), min_length=1)
     train: Cache
     test: tuple[Cache, ...] = Field(min_length=1)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -61,13 +61,13 @@ class RunConfig(BaseModel):
     train: TrainConfig
     labels: tuple[str, ...]
     prompts: tuple[str, ...]
-    scale: float
+    scale: float = Field(gt=0, allow_inf_nan=False)
     corpus: str
     features: CacheManifest
     contents: tuple[str, ...]
     val_contents: tuple[str, ...]
-    clips: int
-    val_clips: int
+    clips: int = Field(ge=1)
+    val_clips: int = Field(ge=0)
     validation: Validation
     left_out: dict[str, int]
     val_left_out: dict[str, int]

@@ -1,33 +1,83 @@
-"""Which activation a checkpoint was trained with: its weights do not show it, its origin does.
+"""Which activation and pixels a checkpoint was trained with: its origin shows it, no weight does.
 
-GELU and QuickGELU take the same weights, and the wrong one gives wrong features without an error.
+GELU and QuickGELU take the same weights, as do pixels however they were prepared, and the wrong
+ones give wrong features without an error.
 """
 
-import json
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import open_clip
 import torch
+from pydantic import BaseModel, PositiveFloat, ValidationError
 
 from corpus.atomic import sha256
+from corpus.causes import first_cause
 from corpus.errors import BadInput
 
+_CONFIG = "open_clip_config.json"
 
-def check_activation(model: str, path: Path) -> None:
+
+class _Activation(BaseModel):
+    quick_gelu: bool | None = None
+
+
+class _Pixels(BaseModel):
+    mean: tuple[float, float, float] | None = None
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    interpolation: Literal["bicubic", "bilinear"] | None = None
+    resize_mode: str | None = None
+
+
+class Beside(BaseModel):
+    """What the open_clip_config.json beside a checkpoint tells, as in Hugging Face's folders.
+
+    Attributes:
+        model_cfg: with the activation.
+        preprocess_cfg: how pixels were prepared, where that is not open_clip's default.
+    """
+
+    model_cfg: _Activation
+    preprocess_cfg: _Pixels | None = None
+
+
+def beside(path: Path) -> Beside | None:
+    """Read the config beside a checkpoint.
+
+    Args:
+        path: of the checkpoint.
+
+    Returns:
+        What it tells; None where there is none or, with a warning, where it is none of open_clip's.
+    """
+    neighbour = path.parent / _CONFIG
+    if not neighbour.is_file():
+        return None
+    try:
+        return Beside.model_validate_json(neighbour.read_bytes())
+    except ValidationError as error:
+        cause = f"is not an open_clip config; ignored ({first_cause(error)})"
+        warnings.warn(f"{neighbour} {cause}", stacklevel=4)
+        return None
+
+
+def check_activation(model: str, path: Path, told: Beside | None = None) -> None:
     """Refuse a checkpoint whose origin says another activation than `model` has.
 
     Args:
         model: open_clip's name.
         path: of the checkpoint.
+        told: `beside` it.
 
     Raises:
         BadInput: it was trained with another activation, or cannot be read safely.
     """
     wanted = bool(open_clip.get_model_config(model).get("quick_gelu"))
-    needs, why = _trained_with_quick_gelu(path)
+    needs, why = _trained_with_quick_gelu(path, told)
     if needs is None or needs == wanted:
         return
     other = model.removesuffix("-quickgelu") if wanted else f"{model}-quickgelu"
@@ -39,7 +89,7 @@ def check_activation(model: str, path: Path) -> None:
     )
 
 
-def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
+def _trained_with_quick_gelu(path: Path, told: Beside | None) -> tuple[bool | None, str]:
     """Look for evidence of a checkpoint's activation: its digest, its neighbours, its keys.
 
     Weights alone do not tell GELU from QuickGELU, so this is evidence of origin.
@@ -51,14 +101,8 @@ def _trained_with_quick_gelu(path: Path) -> tuple[bool | None, str]:
         if any(digest.startswith(mark) for mark in marks):
             return bool(cfg.get("quick_gelu")), f"it is {name.removesuffix('-quickgelu')}/{tag}"
     openai = _has_openai_keys(path)  # and whether it can be read safely
-    neighbour = path.parent / "open_clip_config.json"
-    if neighbour.is_file():
-        try:
-            return bool(json.loads(neighbour.read_text())["model_cfg"].get("quick_gelu")), (
-                f"{neighbour.name} beside it says so"
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            warnings.warn(f"{neighbour} is not an open_clip config; ignored", stacklevel=5)
+    if told is not None:
+        return bool(told.model_cfg.quick_gelu), f"{_CONFIG} beside it says so"
     if openai:
         return True, "it has the keys of OpenAI's own checkpoints"
     if any(path.name == Path(url).name for url in _quick_gelu_urls()):
@@ -90,14 +134,17 @@ def _has_openai_keys(path: Path) -> bool:
             raise BadInput(path, f"not a safetensors file ({error})", mend) from error
     else:
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            lazily = zipfile.is_zipfile(path)  # as all but the oldest are: no weight is read yet
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
         except Exception as error:
             raise BadInput(
                 path,
                 "not a state dict that can be loaded safely (pickled objects and TorchScript "
                 "archives are refused)",
-                "save its state_dict() as safetensors",
+                "save its state_dict() as *.safetensors",
             ) from error
-        state = state.get("state_dict", state) if isinstance(state, dict) else {}
+        state = state.get("state_dict", state) if isinstance(state, dict) else None
+        if not isinstance(state, dict) or not state:
+            raise BadInput(path, "holds no state dict", "save its state_dict() as *.safetensors")
         keys = {str(key).removeprefix("module.") for key in state}
     return {"input_resolution", "context_length", "vocab_size"} <= keys

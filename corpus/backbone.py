@@ -27,7 +27,7 @@ from huggingface_hub import constants as hub
 from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from torch import Tensor, nn
 
-from corpus.activation import check_activation
+from corpus.activation import beside, check_activation
 from corpus.errors import BadInput
 from corpus.preprocess import Preprocess
 
@@ -148,7 +148,7 @@ def load(
         cause = "reads text by a tokenizer of Hugging Face's, and ALT knows CLIP's own only"
         raise BadInput(f"--model {model}", cause, f"use a model such as {DEFAULT_MODEL}")
     tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
-    source, quick_gelu = _source(model, tag)
+    source, quick_gelu, pixels = _source(model, tag)
     with _by_itself():
         torch.manual_seed(seed)
         try:
@@ -156,12 +156,16 @@ def load(
                 model,
                 pretrained=source,
                 force_quick_gelu=quick_gelu,
+                force_preprocess_cfg=pixels,
                 weights_only=True,
             )
         except Exception as error:
             raise _load_error(model, tag, source, error) from error
         read = tokenizer(model)
     clip.eval().requires_grad_(False)
+    if not all(weight.isfinite().all() for weight in clip.state_dict().values()):
+        cause = "has weights that are not finite, as after training that diverged"
+        raise BadInput(source or model, cause, "give others")
     cfg = open_clip.get_model_preprocess_cfg(clip)
     size = cfg["size"]
     return Backbone(
@@ -224,20 +228,24 @@ def fingerprint(model: open_clip.CLIP) -> str:
     return digest.hexdigest()[:32]
 
 
-def _source(model: str, tag: str) -> tuple[str | None, bool]:
-    """Resolve a tag or path to what open_clip takes, and whether to force QuickGELU."""
+def _source(model: str, tag: str) -> tuple[str | None, bool, dict[str, Any]]:
+    """Resolve a tag or path to what open_clip takes, and to what it is to be told beside.
+
+    Returns:
+        The source, whether to force QuickGELU, and of the preprocessing what is not the default.
+    """
     if tag == RANDOM:
         warnings.warn(
             f"{model} has RANDOM weights (--pretrained none): fit for tests and benchmarks only",
             stacklevel=3,
         )
-        return None, False
+        return None, False, {}
     if model == MINI and tag == "bundled":
-        return str(_HERE / f"{MINI}.safetensors"), False
+        return str(_HERE / f"{MINI}.safetensors"), False, {}
     known = open_clip.get_pretrained_cfg(model, tag)
     if known:
         # open_clip itself only warns here, and the features would be wrong without an error.
-        return tag, bool(known.get("quick_gelu"))
+        return tag, bool(known.get("quick_gelu")), {}
     path = Path(tag)
     if not path.is_file():
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model))
@@ -246,8 +254,10 @@ def _source(model: str, tag: str) -> tuple[str | None, bool]:
         if model == MINI:
             mend = "leave it out, ALT_PRETRAINED too, or give the path of a checkpoint you have"
         raise BadInput(f"--pretrained {tag}", f"neither a file nor a tag of {model} ({told})", mend)
-    check_activation(model, path)
-    return str(path), False
+    config = beside(path)
+    check_activation(model, path, config)
+    pixels = config.preprocess_cfg if config is not None else None
+    return str(path), False, pixels.model_dump(exclude_none=True) if pixels is not None else {}
 
 
 def _load_error(model: str, tag: str, source: str | None, error: Exception) -> BadInput:

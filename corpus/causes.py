@@ -16,7 +16,9 @@ def first_cause(error: Exception) -> str:
         said = first["msg"].removeprefix("Value error, ")  # ours, which say where themselves
         cause = f"{where}: {said}" if where else said
     else:
-        lines = [line.strip() for line in str(error).strip("'\"").splitlines()]
+        # A key's error quotes what it says.
+        words = error.args[0] if isinstance(error, KeyError) and error.args else error
+        lines = [line.strip() for line in str(words).splitlines()]
         announced = bool(lines) and lines[0].endswith(":")
         cause = " ".join(lines[: 1 + announced]) or type(error).__name__
     return cause if len(cause) <= _LONGEST else f"{cause[:_LONGEST]} …"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from corpus import build as building
 from corpus import control
@@ -46,7 +46,12 @@ from corpus.textspace import TextSpace
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
 
-_FLAT = b"IxFI"  # how FAISS's file of an exact inner-product index begins
+# How FAISS's file of an exact inner-product index begins, and the bytes before its vectors.
+_FLAT, _HEAD = b"IxFI", 45
+# A label and what was found for it, as the fields of `Found`.
+_ROW = TypeAdapter(
+    tuple[str, list[tuple[str, str | None, str, str, str, float, str | None, float]]]
+)
 _MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
 
 
@@ -332,8 +337,9 @@ class Corpus:
             lines = (folder / ENTITIES).read_text(encoding="utf-8").split("\n")[:-1]
             entities = [Entity.model_validate_json(line) for line in lines]
             with (folder / INDEX).open("rb") as file:
-                flat = file.read(len(_FLAT)) == _FLAT  # others abort the process when they are read
-            if not flat:
+                head = file.read(_HEAD)
+            # Others, and those cut there, abort the process when they are read.
+            if not head.startswith(_FLAT) or len(head) < _HEAD:
                 raise damaged(folder, f"has an {INDEX} of another kind")
             index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
         except (ValidationError, UnicodeDecodeError, RuntimeError) as error:
@@ -362,10 +368,9 @@ def _read_found(folder: Path, manifest: Manifest) -> dict[str, list[Found]]:
     if hashlib.sha256(text).hexdigest() != manifest.files[LABELS]:
         raise BadInput(folder, "was replaced since it was opened", "open it again")
     try:
-        lines = text.decode().split("\n")[:-1]
-        rows = [json.loads(line) for line in lines]
+        rows = [_ROW.validate_json(line) for line in text.split(b"\n")[:-1]]
         found = {label: [Found(*one) for one in own] for label, own in rows}
-    except (ValueError, TypeError, RecursionError) as error:
+    except ValueError as error:
         raise damaged(folder, f"{LABELS} cannot be read") from error
     if found.keys() != manifest.labels:
         raise damaged(folder, f"{LABELS} is not of its labels")

@@ -147,8 +147,16 @@ def test_whatever_changes_a_score_is_another_training(
     assert trained() == 1
 
 
-@pytest.mark.parametrize("cut", [0, 40, None])
-def test_a_damaged_training_is_told_of_and_done_again(task, tests, tmp_path: Path, cut) -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda made: "",
+        lambda made: made[:40],
+        lambda made: made.replace('"right": [\n    "', '"right": [\n    "0'),
+        lambda made: made.replace('"top1": ', '"top1": 7', 1),
+    ],
+)
+def test_a_damaged_training_is_told_of_and_done_again(task, tests, tmp_path: Path, damaged) -> None:
     def run(engine):
         return compare(method_rows(task, ["alt"], MODEL, CONFIG), tests, [0], engine=engine)
 
@@ -156,9 +164,7 @@ def test_a_damaged_training_is_told_of_and_done_again(task, tests, tmp_path: Pat
     whole = run(kept(Counted(), folder))
     (file,) = folder.iterdir()
     made = file.read_text()
-    file.write_text(
-        made.replace('"right": [\n    "', '"right": [\n    "0') if cut is None else made[:cut]
-    )
+    file.write_text(damaged(made))
     assert file.read_text() != made
     again = Counted()
     with pytest.warns(UserWarning, match=f"{file.name} is damaged: that adapter is trained again"):

@@ -290,6 +290,10 @@ def test_what_is_no_run_or_a_damaged_one_is_refused(task, tmp_path: Path) -> Non
     config.write_text(json.dumps(facts | {"labels": facts["labels"][1:]}))
     with pytest.raises(BadInput, match=r"the run is damaged \(3 labels, but texts of \(4, 2, "):
         Run.load(tmp_path / "other")
+    for wrong in ({"scale": float("nan")}, {"scale": 0}, {"clips": 0}):
+        config.write_text(json.dumps(facts | wrong))
+        with pytest.raises(BadInput, match=rf"config\.json: is damaged \({next(iter(wrong))}: "):
+            Run.load(tmp_path / "other")
     config = tmp_path / "run" / "config.json"
     config.write_text(config.read_text().replace('"schema_version": 3', '"schema_version": 9'))
     with pytest.raises(BadInput, match="schema 9"):

@@ -168,6 +168,22 @@ def test_a_config_beside_the_checkpoint_betrays_quick_gelu(
         load("ViT-B-16-quickgelu", str(tmp_path / "open_clip_model.safetensors"))
 
 
+def test_pixels_are_prepared_as_the_config_beside_the_checkpoint_says(
+    mini: Backbone, state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path, config = tmp_path / "a.safetensors", tmp_path / "open_clip_config.json"
+    save_file(state, path)
+    told = {"mean": [0.5, 0.4, 0.3], "std": [0.5] * 3, "resize_mode": "squash", "size": 7}
+    config.write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": told}))
+    made = load("alt-mini", str(path)).preprocess
+    assert (made.mean, made.std, made.resize_mode) == ((0.5, 0.4, 0.3), (0.5,) * 3, "squash")
+    assert (made.size, made.interpolation) == (mini.preprocess.size, "bicubic")
+    for broken in ({"mean": [0.5]}, {"interpolation": "random"}):
+        config.write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": broken}))
+        with pytest.warns(UserWarning, match=f"ignored .preprocess_cfg.{next(iter(broken))}"):
+            assert load("alt-mini", str(path)).preprocess == mini.preprocess
+
+
 def test_a_file_named_like_quick_gelu_weights_warns(
     state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
@@ -243,6 +259,24 @@ def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path) -> N
     path = tmp_path / name
     path.write_bytes(b"not weights")
     with pytest.raises(BadInput, match=r"a\.(pt|safetensors): not a"):
+        load("alt-mini", str(path))
+
+
+@pytest.mark.parametrize("held", [{}, [1], {"state_dict": None}])
+def test_a_file_without_a_state_dict_is_refused(held: object, tmp_path: Path) -> None:
+    torch.save(held, tmp_path / "a.pt")
+    with pytest.raises(BadInput, match=r"a\.pt: holds no state dict"):
+        load("alt-mini", str(tmp_path / "a.pt"))
+
+
+def test_a_checkpoint_in_the_oldest_form_is_read_and_one_that_diverged_is_refused(
+    mini: Backbone, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "a.pt", mini.model.state_dict()
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    assert load("alt-mini", str(path)).fingerprint == mini.fingerprint
+    torch.save(state | {"visual.proj": state["visual.proj"] * float("nan")}, path)
+    with pytest.raises(BadInput, match=r"a\.pt: has weights that are not finite"):
         load("alt-mini", str(path))
 
 

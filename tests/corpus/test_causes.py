@@ -33,5 +33,7 @@ def test_weights_that_do_not_fit_are_named() -> None:
 
 def test_an_error_without_a_word_is_told_by_its_kind_and_a_long_one_is_cut() -> None:
     assert first_cause(KeyError()) == "KeyError"
+    assert first_cause(KeyError("name")) == "name"
+    assert first_cause(AttributeError("'int' has no 'get'")) == "'int' has no 'get'"
     assert first_cause(ValueError("first\nsecond")) == "first"
     assert len(first_cause(ValueError("x" * 10_000))) < 200

@@ -109,7 +109,25 @@ def test_an_index_that_is_of_other_entities_is_refused(
         Corpus.load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", '["no label of it", []]\n', "[" * 100_000 + "\n"])
+@pytest.mark.parametrize("size", [25, 31, 44])
+def test_an_index_that_was_cut_is_refused_before_it_can_end_the_process(
+    saved: Path, tmp_path: Path, size: int
+) -> None:
+    index = (saved / "index.faiss").read_bytes()[:size]
+    with pytest.raises(BadInput, match=r"has an index\.faiss of another kind"):
+        Corpus.load(rehashed(saved, tmp_path, "index.faiss", index))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '["no label of it", []]\n',
+        "[" * 100_000 + "\n",
+        '["a", [["unit", null, "object", "what", 0.5, 1.0]]]\n',
+        '["a", [[[], null, "object", "what", "label", 1.0, null, 1.0]]]\n',
+    ],
+)
 def test_what_was_found_is_of_the_corpus_s_own_labels(
     saved: Path, tmp_path: Path, text: str
 ) -> None:
