@@ -27,8 +27,8 @@ from huggingface_hub import constants as hub
 from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from torch import Tensor, nn
 
-from corpus.activation import beside, check_activation
 from corpus.errors import BadInput
+from corpus.origin import beside, check_activation
 from corpus.preprocess import Preprocess
 
 MINI = "alt-mini"

@@ -1,4 +1,4 @@
-"""Which activation and pixels a checkpoint was trained with: its origin shows it, no weight does.
+"""What a checkpoint's origin tells, and its weights do not: its activation, and its pixels.
 
 GELU and QuickGELU take the same weights, as do pixels however they were prepared, and the wrong
 ones give wrong features without an error.
