@@ -36,16 +36,16 @@ def test_an_exported_run_scores_as_the_run_does(task, tmp_path: Path, method: st
     )
 
 
-@pytest.mark.parametrize("suffix", ["pt2", "onnx"])
+@pytest.mark.parametrize(("suffix", "held"), [("pt2", 0), ("pt2", 2), ("onnx", 0)])
 def test_an_exported_run_takes_more_clips_than_are_aligned_at_once(
-    task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, held: int
 ) -> None:
     train_run(task, ModelConfig(), TrainConfig(epochs=1), tmp_path / "run")
     run = Run.load(tmp_path / "run")
-    of_two = 2 * run.config.features.frames * run.config.features.regions
-    for held in (1, of_two * len(run.entities)):  # the two clips to trace are many, or just few
-        monkeypatch.setattr(align, "_HELD", held)
-        assert export(run, tmp_path / f"adapter.{suffix}").difference < 1e-4
+    facts = run.config.features
+    # The two clips to trace are many, or just few enough.
+    monkeypatch.setattr(align, "_HELD", held * facts.frames * facts.regions * len(run.entities))
+    assert export(run, tmp_path / f"adapter.{suffix}").difference < 1e-4
 
 
 @pytest.mark.parametrize("method", ["alt", "temporal"])
