@@ -33,20 +33,20 @@ studies.add_to(app)
     epilog="Example: alt-adapter train --features feats.h5 --val val.h5 --out runs/x --set lr=1e-4"
 )
 def train(
-    features: Annotated[list[Path], typer.Option(help="Feature cache; may be given repeatedly.")],
+    features: Annotated[list[Path], typer.Option(help="Feature cache; repeat it for several.")],
     val: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Cache to choose the best epoch by. Without: the features' own validation "
-            "split, else a tenth of each class that has ten clips, where these are twenty or more; "
-            "else the last epoch is the best."
+            help="Cache that the best epoch is chosen on. By default the features' own validation "
+            "split; without one, a tenth of each class that has ten clips or more, if that makes "
+            "twenty; else the last epoch is kept."
         ),
     ] = None,
     corpus: Corpus = None,
     to: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Run folder to make; by default in runs, named as the features are."
+            "--out", help="Run folder to make; by default runs/NAME, for features NAME.h5."
         ),
     ] = None,
     method: Annotated[
@@ -57,24 +57,24 @@ def train(
         typer.Option(
             min=1,
             max=1_000_000,
-            help="Passes over the clips; by default 60, or more where clips are few.",
+            help="Passes over the clips; by default 60, more for few clips.",
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Clips to a step.")
+        int | None, typer.Option(min=1, max=1_000_000, help="Clips in a step.")
     ] = None,
     lr: Annotated[
-        float | None, typer.Option(help="Peak learning rate; by default what suits the method.")
+        float | None, typer.Option(help="Peak learning rate; by default the method's own.")
     ] = None,
     setting: Settings = None,
     prompt: Prompts = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Of weights, order and noise.")
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of weights, order and noise.")
     ] = 0,
     device: Device = "auto",
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with an interrupted run, exactly; else begin one."),
+        typer.Option("--resume", help="Continue an interrupted run, exactly; or begin one."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -125,14 +125,15 @@ def train(
 
 @app.command(epilog="Example: alt-adapter eval --features test.h5 --run runs/x --json")
 def eval(
-    features: Annotated[list[Path], typer.Option(help="Feature cache; may be given repeatedly.")],
+    features: Annotated[list[Path], typer.Option(help="Feature cache; repeat it for several.")],
     run_folder: RunFolder,
     labels: Labels = None,
     baselines: Annotated[
-        bool, typer.Option(help="Score mean-pooled CLIP on the same clips too, and the difference.")
+        bool,
+        typer.Option(help="Also score mean-pooled CLIP on the same clips, and the difference."),
     ] = True,
     batch_size: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Views to a forward pass.")
+        int, typer.Option(min=1, max=1_000_000, help="Views in a forward pass.")
     ] = 32,
     device: Device = "auto",
     as_json: Json = False,
@@ -173,10 +174,14 @@ def predict(
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.")] = None,
     features: Annotated[
         list[Path] | None,
-        typer.Option(help="In place of video files: a feature cache, all of its rows; repeat it."),
+        typer.Option(
+            help="Instead of video files: all rows of a feature cache; repeat it for several."
+        ),
     ] = None,
     labels: Labels = None,
-    top: Annotated[int, typer.Option(min=1, help="Labels, and entities, to list for each.")] = 5,
+    top: Annotated[
+        int, typer.Option(min=1, help="How many labels and entities to list for each.")
+    ] = 5,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -221,7 +226,7 @@ def explain(
     run_folder: RunFolder,
     to: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("report.html"),
     labels: Labels = None,
-    top: Annotated[int, typer.Option(min=1, help="Labels and entities to list.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="How many labels and entities to list.")] = 5,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -289,13 +294,16 @@ def export(
 @app.command(epilog="Example: alt-adapter recipe k400-l14")
 def recipe(
     name: Annotated[
-        str | None, typer.Argument(help="Of the list printed without it, or a TOML file.")
+        str | None,
+        typer.Argument(help="A recipe of the list (printed without NAME), or a TOML file."),
     ] = None,
     go: Annotated[
         bool,
-        typer.Option("--run", help="Carry it out, or go on with it; its caches have to be there."),
+        typer.Option("--run", help="Carry it out, or continue it; its caches must exist."),
     ] = False,
-    to: Annotated[Path | None, typer.Option("--out", help="Folder; by default runs/NAME.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Folder to make; by default runs/NAME.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a setting of the paper: its commands, and what it costs on one H100, computed."""

@@ -12,19 +12,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Run folder of alt-adapter train.")]
 Labels = Annotated[
     str | None,
-    typer.Option(help="Choose from these labels: a file with a label a line, or a bundled set."),
+    typer.Option(help="Labels to choose from: a file with one label per line, or a bundled set."),
 ]
 Corpus = Annotated[
     Path | None,
-    typer.Option(help="Text corpus. Without: the one in artifacts/corpus that fits, or a new one."),
+    typer.Option(help="Text corpus; by default one in artifacts/corpus that fits, or a new one."),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any setting of a run's config; repeat it."),
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Any setting of a run's config; repeat it for several."
+    ),
 ]
 Prompts = Annotated[
     list[str] | None,
-    typer.Option(help="Prompt for labels, with {} for the label; repeat to average several."),
+    typer.Option(help="Prompt for labels, with {} for the label; repeat it to average several."),
 ]
 
 

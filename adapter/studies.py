@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from adapter.protocols import Protocol
     from adapter.task import Task
 
-Features = Annotated[list[Path], typer.Option(help="Cache to train on; may be repeated.")]
-Tests = Annotated[list[str], typer.Option("--test", metavar="NAME=CACHE", help="To score on.")]
-Methods = Annotated[str, typer.Option(help="Comma-separated, of the table's rows.")]
-Seeds = Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each row; seeds 0, 1, …")]
-Engine = Annotated[str, typer.Option(help="local, or ray: trainings spread over a Ray cluster.")]
+Features = Annotated[list[Path], typer.Option(help="Cache to train on; repeat it for several.")]
+Tests = Annotated[
+    list[str],
+    typer.Option(
+        "--test",
+        metavar="NAME=CACHE",
+        help="A column of the table: its name and the cache to score on.",
+    ),
+]
+Methods = Annotated[str, typer.Option(help="Rows of the table, separated by commas.")]
+Seeds = Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each row, with seeds 0, 1, …")]
+Engine = Annotated[str, typer.Option(help="local, or ray: spread trainings over a Ray cluster.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder for the record, as JSON, and for trainings to go on from."),
+    typer.Option(
+        "--out", help="Folder for the record and for finished trainings, which are not repeated."
+    ),
 ]
 _SHOWN = 4  # parts of a protocol; more are in its metrics.json
 _METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
@@ -60,7 +69,7 @@ def compare(
     methods: Methods = _METHODS,
     seeds: Seeds = 3,
     shots: Annotated[
-        str, typer.Option(help="Clips of each class to train on: all, or as in all,2,4,8.")
+        str, typer.Option(help="Clips of each class to train on: all, or several, as all,2,4,8.")
     ] = "all",
     engine: Engine = "local",
     corpus: Corpus = None,
@@ -92,30 +101,38 @@ def protocol(
     name: Annotated[
         str,
         typer.Argument(
-            help="supervised, few-shot or base-to-novel, which train; "
-            "ep1, ep2, ep3 or lists, which score a run on another data set."
+            help="supervised, few-shot, base-to-novel (which train); "
+            "ep1, ep2, ep3, lists (which score runs on another dataset)."
         ),
     ],
     features: Annotated[
         list[Path],
-        typer.Option(help="Cache to train on, or for a run to be scored on; ep3: one a test list."),
+        typer.Option(
+            help="Cache to train on, or to score runs on; for ep3 one for each test list."
+        ),
     ],
     test: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=CACHE", help="To score on after training.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=CACHE",
+            help="Cache to score on after training, and its name in the table.",
+        ),
     ] = None,
     run_folder: Annotated[
         list[Path] | None,
         typer.Option(
-            "--run", help="For ep1, ep2, ep3 and lists: a run to score; repeat for seeds, methods."
+            "--run",
+            help="For ep1, ep2, ep3, lists: a run to score; repeat it for seeds and methods.",
         ),
     ] = None,
     lists: Annotated[
-        list[Path] | None, typer.Option("--list", help="For lists: a file of labels; repeat it.")
+        list[Path] | None,
+        typer.Option("--list", help="For lists: a file of labels; repeat it for several."),
     ] = None,
     methods: Methods = _METHODS,
     seeds: Seeds = 3,
     shots: Annotated[
-        str | None, typer.Option(help="Clips of each class, in place of the protocol's own.")
+        str | None, typer.Option(help="Clips of each class, instead of the protocol's own numbers.")
     ] = None,
     engine: Engine = "local",
     corpus: Corpus = None,
@@ -123,7 +140,10 @@ def protocol(
     prompt: Prompts = None,
     to: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for metrics.json, and for trainings to go on from."),
+        typer.Option(
+            "--out",
+            help="Folder for metrics.json and for finished trainings, which are not repeated.",
+        ),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -162,9 +182,11 @@ def sweep(
     test: Tests,
     setting: Annotated[
         list[str],
-        typer.Option("--set", metavar="NAME=A,B,…", help="Values to try; all combinations."),
+        typer.Option(
+            "--set", metavar="NAME=A,B,…", help="Values to try; all combinations are trained."
+        ),
     ],
-    method: Annotated[str, typer.Option(help="What to train.")] = "alt",
+    method: Annotated[str, typer.Option(help="Method to train.")] = "alt",
     seeds: Seeds = 3,
     engine: Engine = "local",
     corpus: Corpus = None,
@@ -193,7 +215,9 @@ def ablate(
     test: Tests,
     corpus: Annotated[
         list[Path] | None,
-        typer.Option(help="Text corpus of ALT; each further one is a row of its own."),
+        typer.Option(
+            help="Text corpus of ALT; repeat it, and each further one is a row of its own."
+        ),
     ] = None,
     setting: Settings = None,
     seeds: Seeds = 3,

@@ -26,22 +26,22 @@ Pretrained = Annotated[
         help="open_clip tag, path of a checkpoint, or none (random weights).",
     ),
 ]
-Weights = Annotated[str | None, typer.Option(help="Which weights of --model, as for `build`.")]
+Weights = Annotated[str | None, typer.Option(help="Weights of --model, as for `build`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 CorpusFolder = Annotated[Path, typer.Option("--corpus", help="Folder of a built corpus.")]
 Corrections = Annotated[
     Path | None,
-    typer.Option(help="File of corrections: `label or *, unit, synset or drop` a line."),
+    typer.Option(help="File of corrections, a line each: `label or *, unit, synset or drop`."),
 ]
-Expand = Annotated[bool, typer.Option(help="All expansions beyond what the label names.")]
+Expand = Annotated[bool, typer.Option(help="Anything beyond what the label names.")]
 Instruments = Annotated[bool, typer.Option(help="Tools and materials of the action.")]
 Parts = Annotated[bool, typer.Option(help="Parts of the things named.")]
-Scenes = Annotated[bool, typer.Option(help="Places the action is found in.")]
+Scenes = Annotated[bool, typer.Option(help="Places where the action is found.")]
 Roles = Annotated[bool, typer.Option(help="People who act.")]
-Body = Annotated[bool, typer.Option(help="Parts of the body, in every label.")]
+Body = Annotated[bool, typer.Option(help="Parts of the body, for every label.")]
 Siblings = Annotated[bool, typer.Option(help="Other kinds of the things named.")]
 Cap = Annotated[
-    int, typer.Option(min=1, help="Most entities of a label, the person and the body apart.")
+    int, typer.Option(min=1, help="Most entities of a label, not counting the person and the body.")
 ]
 
 
@@ -52,7 +52,9 @@ Cap = Annotated[
 def build(
     labels: Annotated[
         list[str],
-        typer.Option(help="Label sets: k400, ucf101, …, files, or folders; may be repeated."),
+        typer.Option(
+            help="Label sets (k400, ucf101, …), files or folders; commas or repetition for several."
+        ),
     ],
     out_folder: Annotated[
         Path | None, typer.Option("--out", help=r"Folder to write \[artifacts/corpus/NAME].")
@@ -69,7 +71,9 @@ def build(
     cap: Cap = 24,
     template: Annotated[
         list[str] | None,
-        typer.Option(help="Prompt over {unit}, {description}, {kind}; repeat to average."),
+        typer.Option(
+            help="Prompt with {unit}, {description}, {kind}; repeat it to average several."
+        ),
     ] = None,
     overrides: Corrections = None,
     first_sense: Annotated[
@@ -77,7 +81,9 @@ def build(
     ] = False,
     random_entities: Annotated[
         int | None,
-        typer.Option(min=0, metavar="SEED", help="Ablation: as many random nouns of each kind."),
+        typer.Option(
+            min=0, metavar="SEED", help="Ablation: random nouns instead, as many of each kind."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Build even if nothing changed.")] = False,
     json: Json = False,
@@ -163,13 +169,13 @@ def _build(sets: Any, model: str, pretrained: str | None, corrections: Any, give
 
 @app.command(epilog="Example: alt-corpus show 'playing bass guitar' --json")
 def show(
-    label: Annotated[str, typer.Argument(help="A label, in any naming style.")],
+    label: Annotated[str, typer.Argument(help="A label, written in any style.")],
     labels: Annotated[
-        str | None, typer.Option(help="Label set that it belongs to; it must be there.")
+        str | None, typer.Option(help="The label set that the label is to be found in.")
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help=r"Let this backbone's text space help to choose senses \[none]."),
+        typer.Option(help=r"Backbone whose text space helps to choose senses \[none]."),
     ] = None,
     pretrained: Weights = None,
     overrides: Corrections = None,
@@ -226,7 +232,7 @@ def _text_term(model: str | None, pretrained: str | None) -> Any:
 def search(
     text: Annotated[str, typer.Argument(help="Any text.")],
     corpus: CorpusFolder,
-    top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="How many entities.")] = 10,
     json: Json = False,
 ) -> None:
     """Find the entities nearest to a text in the backbone's space."""
@@ -255,10 +261,12 @@ def measure(
     gold: Annotated[
         Path,
         typer.Argument(
-            help="JSON lines: label, set (its bundled one), must, must_any, must_not, sense."
+            help="JSON lines with label, set (a bundled one), must, must_any, must_not, sense."
         ),
     ],
-    model: Annotated[str | None, typer.Option(help="Backbone that helps with senses.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Backbone whose text space helps to choose senses.")
+    ] = None,
     pretrained: Weights = None,
     json: Json = False,
 ) -> None:

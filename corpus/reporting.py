@@ -46,7 +46,7 @@ def stats(
 
 def review(
     corpus: Folder,
-    top: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+    top: Annotated[int, typer.Option(min=1, help="How many senses.")] = 50,
     json: Json = False,
 ) -> None:
     """List the least certain senses, as an --overrides file that would change them.
@@ -70,8 +70,8 @@ def review(
 
 
 def diff(
-    before: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
-    after: Annotated[Path, typer.Argument(help="Folder of another.")],
+    before: Annotated[Path, typer.Argument(help="Folder of one corpus.")],
+    after: Annotated[Path, typer.Argument(help="Folder of the other.")],
     json: Json = False,
 ) -> None:
     """Say what changed from one corpus to another."""

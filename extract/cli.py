@@ -28,9 +28,12 @@ def extract(
     root: Annotated[
         Path | None, typer.Option(help="The dataset's folder; by default $ALT_DATA/<dataset>.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Which part of the dataset.")] = "all",
+    split: Annotated[str, typer.Option(help="Part of the dataset: train, val, test, …")] = "all",
     labels: Annotated[
-        str | None, typer.Option(help="Class names in index order: a file, one a line, or a set.")
+        str | None,
+        typer.Option(
+            help="Class names in index order: a file with one per line, or a bundled set."
+        ),
     ] = None,
     model: Annotated[
         str, typer.Option(envvar="ALT_MODEL", help="open_clip model, or alt-mini.")
@@ -42,19 +45,20 @@ def extract(
             help="open_clip tag, a checkpoint's path, or none (random).",
         ),
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames in a view, T.")] = 8,
+    frames: Annotated[int, typer.Option(help="Frames of a view, T.")] = 8,
     views: Annotated[
-        str | None, typer.Option(help="Temporal x spatial views, as in 4x3; by default 1x1.")
+        str | None, typer.Option(help="Temporal x spatial views, such as 4x3; by default 1x1.")
     ] = None,
     train_views: Annotated[
         int | None,
         typer.Option(
-            help="Instead of --views and --sampling: so many random, augmented views.", min=1
+            help="Number of random, augmented views, instead of --views and --sampling.", min=1
         ),
     ] = None,
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
     keep_regions: Annotated[
-        int | None, typer.Option(help="Store only the so many largest regions.", min=1)
+        int | None,
+        typer.Option(help="Store only this many regions of a frame, the largest.", min=1),
     ] = None,
     dtype: Annotated[str, typer.Option(help="float16 or int8.")] = "float16",
     compression: Annotated[str, typer.Option(help="none, lz4 or zstd.")] = "none",
@@ -64,7 +68,7 @@ def extract(
             help="centre or random; by default random where --split begins with train, else centre."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of random sampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of random sampling.")] = 0,
     decoder: Annotated[
         str, typer.Option(help="auto (decord, then PyAV), decord or pyav.")
     ] = "auto",
@@ -76,14 +80,15 @@ def extract(
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(help="Frames to a forward pass; by default 32, on a GPU 256.", min=1),
+        typer.Option(help="Frames in a forward pass; by default 32, on a GPU 256.", min=1),
     ] = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the encoder first: for long runs on a GPU.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     workers: Annotated[
-        int | None, typer.Option(help="Decoding processes.", min=1, max=MOST)
+        int | None,
+        typer.Option(help="Decoding processes; by default one for each CPU core.", min=1, max=MOST),
     ] = None,
     engine: Annotated[
         str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS.")
@@ -91,28 +96,33 @@ def extract(
     checkpoint: Annotated[
         int | None,
         typer.Option(
-            help="Videos brought to the disk together; a kill can cost twice as many. By default "
-            "64, on a GPU 256. Where --shard cuts, too: then it is by default at multiples of 256 "
-            "everywhere.",
+            help="Videos written to the disk together; a kill can cost twice as many. By default "
+            "64, on a GPU 256. With --shard, parts begin at multiples of it, and it is by default "
+            "256 everywhere.",
             min=1,
         ),
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option(help="Seconds that a decoder may take for one video.", min=0.1),
+        typer.Option(help="Seconds that decoding one video may take.", min=0.1),
     ] = 120,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many videos.", min=1)] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Only the first N videos.", min=1)
+    ] = None,
     shard: Annotated[
-        str | None, typer.Option(help="Only part i of n, as in 3/8; join them with merge.")
+        str | None,
+        typer.Option(help="Only part i of n, such as 3/8; join the parts with alt-features merge."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a feature cache, or drop unfinished work.")
+        bool,
+        typer.Option("--overwrite", help="Replace an existing cache, and drop unfinished work."),
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Of a finished cache, try failed videos again.")
+        bool,
+        typer.Option("--retry-failed", help="Try the failed videos of a finished cache again."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would cost, from a few videos.")
+        bool, typer.Option("--dry-run", help="Only estimate size and time, from a few videos.")
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,

@@ -50,7 +50,7 @@ def info(cache: Cache, json: Json = False) -> None:
 
 @app.command(epilog="Example: alt-features verify part?.h5")
 def verify(
-    caches: Annotated[list[Path], typer.Argument(help="One cache or more.")], json: Json = False
+    caches: Annotated[list[Path], typer.Argument(help="One or more caches.")], json: Json = False
 ) -> None:
     """Check every byte of a cache, its hashes, counts and ranges. Exit 1 if one is not sound."""
     from extract.verify import verify as check

@@ -102,7 +102,7 @@ app = command.application("Benchmarks, as ratios measured side by side in one ru
 def encoder(
     models: Annotated[list[str] | None, typer.Argument(help="open_clip models.")] = None,
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
-    batch: Annotated[int, typer.Option(min=1, help="Images to a forward pass.")] = 4,
+    batch: Annotated[int, typer.Option(min=1, help="Images in a forward pass.")] = 4,
     turns: Annotated[int, typer.Option(min=1, help="Timed passes of each encoder.")] = 5,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Also write the figures, as JSON.")] = None,

@@ -174,7 +174,7 @@ def step(
     model: Annotated[str, typer.Option(help="open_clip model.")] = "ViT-B-16",
     merge: Annotated[int, typer.Option(help="Token pairs merged in each block, r.")] = 8,
     frames: Annotated[int, typer.Option(min=1, help="Frames in a clip.")] = 8,
-    batch: Annotated[int, typer.Option(min=1, help="Clips to a step.")] = 32,
+    batch: Annotated[int, typer.Option(min=1, help="Clips in a step.")] = 32,
     turns: Annotated[int, typer.Option(min=1, help="Timed steps of each kind.")] = 3,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
     memory: Annotated[bool, typer.Option(help="Also 32 frames x 101 regions x 64 clips.")] = False,

@@ -38,7 +38,9 @@ _JSON = Annotated[bool, typer.Option("--json", help="Print the figures as JSON."
 )
 def memory(
     root: Annotated[Path, typer.Argument(help="A folder with videos; they are used in turn.")],
-    counts: Annotated[str, typer.Option(help="How many videos, a run each.")] = "1000,10000",
+    counts: Annotated[
+        str, typer.Option(help="Numbers of videos, with a run for each.")
+    ] = "1000,10000",
     model: Annotated[str, typer.Option(help="open_clip model, or alt-mini.")] = "alt-mini",
     workers: Annotated[int, typer.Option(min=1, help="Decoding processes.")] = 2,
     json: _JSON = False,
@@ -119,8 +121,8 @@ def _children(pid: int) -> list[int]:
 @app.command(epilog="Example: python -m pipelines.bench_cache read feats.h5 --batch 16")
 def read(
     path: Annotated[Path, typer.Argument(help="A cache; larger than 1 GB says more.")],
-    batch: Annotated[int, typer.Option(min=1, help="Clips to a batch.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of their order.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Clips in a batch.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of their order.")] = 0,
     turns: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 5,
     json: _JSON = False,
 ) -> None:

@@ -22,7 +22,9 @@ Workers = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the adapters' training."),
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Any setting of the adapters' training; repeat it."
+    ),
 ]
 
 
@@ -30,7 +32,9 @@ Settings = Annotated[
 def world(
     to: Annotated[Path, typer.Option("--out", help="Folder to make.")],
     clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 600,
-    seed: Annotated[int, typer.Option(help="Of everything; the same seed, the same world.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the world: the same seed makes the same world.")
+    ] = 0,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -61,9 +65,11 @@ def run_demo(
         "artifacts/demo"
     ),
     clips: Annotated[int, typer.Option(help="Clips in all splits together.")] = 1440,
-    seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the world.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each method.")] = 3,
-    shots: Annotated[str, typer.Option(help="Few-shot columns: counts, or none.")] = "2,4,8",
+    shots: Annotated[
+        str, typer.Option(help="Few-shot columns: clips of each class, or none.")
+    ] = "2,4,8",
     setting: Settings = None,
     workers: Workers = None,
     as_json: Json = False,
@@ -93,7 +99,7 @@ def run_demo(
 
 @app.command(epilog="Example: alt-demo run && alt-demo ablate")
 def ablate(
-    to: Annotated[Path, typer.Option("--out", help="Folder of a demo that was run.")] = Path(
+    to: Annotated[Path, typer.Option("--out", help="Folder of a finished alt-demo run.")] = Path(
         "artifacts/demo"
     ),
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each row.")] = 3,

@@ -15,11 +15,11 @@ CHECKPOINT = Path("artifacts/mini/checkpoint.pt")
 @app.command(epilog="Example: python -m pipelines.mini train")
 def train(
     checkpoint: Annotated[
-        Path, typer.Option(help="Where to go on from after an interruption.")
+        Path, typer.Option(help="Checkpoint to continue from after an interruption.")
     ] = CHECKPOINT,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw stills.")] = 2,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Of weights, stills' order and texts.")
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of weights, stills' order and texts.")
     ] = 0,
 ) -> None:
     """Train, from the checkpoint if there is one; then measure, and write weights and card."""
