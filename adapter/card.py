@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from adapter.alignment import Alignment
 from adapter.runs import RunConfig
 from corpus.words import counted
 
@@ -48,6 +49,7 @@ def card(config: RunConfig, metrics: dict[str, Any]) -> str:
         "## Figures",
         "",
         *_figures(config, metrics),
+        *_alignment(metrics),
         "",
         "## Training",
         "",
@@ -85,6 +87,14 @@ def _figures(config: RunConfig, metrics: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
         *table,
     ]
+
+
+def _alignment(metrics: dict[str, Any]) -> list[str]:
+    if "alignment" not in metrics:
+        return []
+    found = Alignment.model_validate(metrics["alignment"])
+    words = "Where a few take nearly all, words say little."
+    return ["", f"In {counted(found.clips, 'clip')}, {_plain(found.describe())}. {words}"]
 
 
 def _plain(text: str) -> str:

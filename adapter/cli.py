@@ -81,6 +81,7 @@ def train(
     """Train an adapter on cached features, into a run folder."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from adapter.alignment import Alignment
     from adapter.processes import main_process, processes
     from adapter.settings import configs
     from adapter.task import open_task
@@ -119,6 +120,8 @@ def train(
     if "validation" in metrics:
         rows = {"mean-pooled CLIP": metrics["validation_clip"], method: metrics["validation"]}
         out.print(scores(f"{task.validation} validation clips", rows))
+    if "alignment" in metrics:
+        say(Alignment.model_validate(metrics["alignment"]).describe())
     epochs = len(metrics["history"])
     out.print(f"{to}: best epoch {metrics['best_epoch']} of {epochs}")
 

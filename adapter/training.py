@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
+from adapter.alignment import alignment
 from adapter.baselines import MeanPooled, build, settled
 from adapter.card import card
+from adapter.data import ClipSet
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
 from adapter.nearest import as_read
@@ -92,7 +94,7 @@ def train_run(
     finally:
         if events is not None:
             events.close()
-    return _finish(out, progress, recogniser, config, task)
+    return _finish(out, progress, recogniser, config, task, clips)
 
 
 def free_name(root: Path, name: str, resume: bool = False) -> Path:
@@ -157,11 +159,14 @@ def _start(out: Path, config: RunConfig, task: Task) -> None:
     check_target(out)  # once more: alignment may have been looked up for hours
     out.mkdir(parents=True, exist_ok=True)
     with atomic_file(out / "entities.jsonl") as draft:
-        names = [Named.model_validate(vars(entity)) for entity in task.corpus.entities]
-        draft.write_text("".join(f"{name.model_dump_json()}\n" for name in names), "utf-8")
+        draft.write_text("".join(f"{name.model_dump_json()}\n" for name in _names(task)), "utf-8")
     write_json(out / "videos.json", task.clips.videos)
     write_json(out / "val_videos.json", task.val.videos if task.val is not None else ())
     write_json(out / "config.json", config.model_dump(mode="json"))
+
+
+def _names(task: Task) -> list[Named]:
+    return [Named.model_validate(vars(entity)) for entity in task.corpus.entities]
 
 
 def _settings(config: RunConfig) -> dict[str, Any]:
@@ -228,7 +233,12 @@ def _save_checkpoint(path: Path, progress: Progress) -> None:
 
 
 def _finish(
-    out: Path, progress: Progress, model: Recogniser, config: RunConfig, task: Task
+    out: Path,
+    progress: Progress,
+    model: Recogniser,
+    config: RunConfig,
+    task: Task,
+    clips: ClipSet,
 ) -> dict[str, Any]:
     """Write weights and metrics, then drop the checkpoint: the run is whole from then on."""
     model.load_state_dict(progress.best)
@@ -238,6 +248,9 @@ def _finish(
         # All processes score; one writes.
         metrics["validation"] = evaluate(model, task.val, task.labels).model_dump()
         metrics["validation_clip"] = evaluate(clip, task.val, task.labels).model_dump()
+    aligned = alignment(clips, _names(task))
+    if aligned is not None and config.model.method == "alt":  # shuffled, it takes other words
+        metrics["alignment"] = aligned.model_dump(mode="json")
     if not main_process():
         return metrics
     for name, weights in (("last", progress.last), ("adapter", progress.best)):
