@@ -19,6 +19,7 @@ from adapter.options import (
     on_device,
     say,
     scores,
+    watched,
 )
 from corpus.command import application, notes, out, print_json, run
 from corpus.words import counted
@@ -101,19 +102,23 @@ def train(
     for line in task.describe():
         say(line)
     with Progress(
-        TextColumn("epoch {task.completed}/{task.total}"),
+        TextColumn("{task.fields[what]} {task.completed}/{task.total}"),
         BarColumn(),
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
         console=notes,
     ) as bar:
-        shown = bar.add_task("", total=train_config.passes(len(task.clips)))
+        looked_up = bar.add_task("", total=None, visible=False, what="view looked up")
+        shown = bar.add_task("", total=train_config.passes(len(task.clips)), what="epoch")
+
+        def watch(done: int, total: int) -> None:
+            bar.update(looked_up, completed=done, total=total, visible=done < total)
 
         def report(record: dict[str, float]) -> None:
             facts = "  ".join(f"{name} {record[name]:.3g}" for name in record if name != "epoch")
             bar.update(shown, completed=record["epoch"], description=facts)
 
-        metrics = train_run(task, model_config, train_config, to, device, resume, report)
+        metrics = train_run(task, model_config, train_config, to, device, resume, report, watch)
     if as_json:
         print_json({"run": str(to)} | metrics)
         return
@@ -146,7 +151,8 @@ def eval(
     from adapter.runs import Run
 
     trained = Run.load(run_folder, on_device(device))
-    result = evaluate_run(trained, features, labels, baselines, batch_size)
+    with watched("scoring views") as watch:
+        result = evaluate_run(trained, features, labels, baselines, batch_size, watch)
     if as_json:
         print_json(result)
         return

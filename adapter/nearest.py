@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.clips import Clips
-from adapter.data import ClipSet
+from adapter.data import ClipSet, Watch
 from adapter.model import ModelConfig
 from adapter.processes import processes
 from adapter.stores import Store
@@ -89,6 +89,7 @@ def with_nearest(
     corpus: str,
     top_k: int,
     device: str = "cpu",
+    watch: Watch | None = None,
 ) -> ClipSet:
     """Let clips know their regions' nearest entities; look them up unless a file has them.
 
@@ -98,6 +99,7 @@ def with_nearest(
         corpus: its id; with the caches' content, rows and k it decides what the file is called.
         top_k: k.
         device: to compare on.
+        watch: called as views are looked up; not at all where a file has them.
 
     Returns:
         The same clips; each region costs 6·k bytes on disk, read through the page cache.
@@ -118,19 +120,21 @@ def with_nearest(
             with atomic_file(path) as draft:
                 held = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
                 _reserve(draft, path)
-                _look_up(clips, entities.to(device), held)
+                _look_up(clips, entities.to(device), held, watch)
         except OSError as error:
             if error.errno not in _CLOSED:
                 raise
             held = _unnamed(shape, path.parent)
-            _look_up(clips, entities.to(device), held)
+            _look_up(clips, entities.to(device), held, watch)
             table = _temporary[path] = held
     if table is None:
         table = np.lib.format.open_memmap(path, mode="r")
     return replace(clips, store=WithNearest(clips.store, table, len(entities), path))
 
 
-def as_read(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:
+def as_read(
+    task: Task, model: ModelConfig, device: str = "cpu", watch: Watch | None = None
+) -> ClipSet:
     """Return a task's clips as a method reads them.
 
     They know their regions' nearest entities where those never change, and leave out what regions
@@ -141,7 +145,7 @@ def as_read(task: Task, model: ModelConfig, device: str = "cpu") -> ClipSet:
         where = processes(device)
         with where.main_process_first():
             clips = with_nearest(
-                clips, task.entities, task.corpus.id, model.top_k, str(where.device)
+                clips, task.entities, task.corpus.id, model.top_k, str(where.device), watch
             )
         looks = model.content
     else:
@@ -217,7 +221,9 @@ def _reserve(draft: Path, path: Path) -> None:
                 raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _look_up(clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any]) -> None:
+def _look_up(
+    clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any], watch: Watch | None
+) -> None:
     shape, names = table.shape, dict(zip(clips.rows.tolist(), clips.videos, strict=True))
     every = replace(clips, rows=torch.arange(shape[0]), labels=torch.zeros(shape[0]).long())
     parts = torch.arange(shape[0] * shape[1]).split(_VIEWS)
@@ -232,4 +238,6 @@ def _look_up(clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any]) -> No
                 raise BadInput(", ".join(map(str, clips.sources)), cause, mend)
             table["cosine"][row, view] = cosines.cpu().numpy()
             table["entity"][row, view] = found.cpu().numpy()
+        if watch:
+            watch(int(part[-1]) + 1, shape[0] * shape[1])
     table.flush()

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from adapter.alignment import alignment
 from adapter.baselines import MeanPooled, build, settled
 from adapter.card import card
-from adapter.data import ClipSet
+from adapter.data import ClipSet, Watch
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
 from adapter.nearest import as_read
@@ -39,6 +39,7 @@ def train_run(
     device: str = "cpu",
     resume: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Train a recogniser into a run folder.
 
@@ -50,6 +51,7 @@ def train_run(
         resume: go on from the last whole epoch, or begin where nothing was begun, with a warning.
             The result is what it would have been.
         report: called with each epoch's record.
+        watch: called before that as the nearest entities are looked up (`adapter.nearest`).
 
     Returns:
         What metrics.json holds.
@@ -74,7 +76,7 @@ def train_run(
         progress = _resumed(out, config, recogniser)
     elif main_process():
         check_target(out)
-    clips = as_read(task, model, device)
+    clips = as_read(task, model, device, watch)
     if main_process() and not resume:
         _start(out, config, task)
     epochs = fit(recogniser, clips, task.labels, train, task.val, device, progress)
