@@ -19,9 +19,9 @@ from adapter.options import (
     on_device,
     say,
     scores,
-    watched,
 )
 from corpus.command import application, notes, out, print_json, run
+from corpus.tally import shown
 from corpus.words import counted
 
 app = application(
@@ -108,17 +108,17 @@ def train(
         TimeRemainingColumn(),
         console=notes,
     ) as bar:
-        looked_up = bar.add_task("", total=None, visible=False, what="view looked up")
-        shown = bar.add_task("", total=train_config.passes(len(task.clips)), what="epoch")
+        looked_up = bar.add_task("", total=None, visible=False, what="batch looked up")
+        epoch = bar.add_task("", total=train_config.passes(len(task.clips)), what="epoch")
 
-        def watch(done: int, total: int) -> None:
+        def tally(done: int, total: int) -> None:
             bar.update(looked_up, completed=done, total=total, visible=done < total)
 
         def report(record: dict[str, float]) -> None:
             facts = "  ".join(f"{name} {record[name]:.3g}" for name in record if name != "epoch")
-            bar.update(shown, completed=record["epoch"], description=facts)
+            bar.update(epoch, completed=record["epoch"], description=facts)
 
-        metrics = train_run(task, model_config, train_config, to, device, resume, report, watch)
+        metrics = train_run(task, model_config, train_config, to, device, resume, report, tally)
     if as_json:
         print_json({"run": str(to)} | metrics)
         return
@@ -151,8 +151,8 @@ def eval(
     from adapter.runs import Run
 
     trained = Run.load(run_folder, on_device(device))
-    with watched("scoring views") as watch:
-        result = evaluate_run(trained, features, labels, baselines, batch_size, watch)
+    with shown("scoring") as tally:
+        result = evaluate_run(trained, features, labels, baselines, batch_size, tally)
     if as_json:
         print_json(result)
         return

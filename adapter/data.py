@@ -4,7 +4,7 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,7 +35,6 @@ _SHARED_FACTS = (
 
 # Of caches: one, or several.
 Paths = Path | str | Sequence[Path | str]
-Watch = Callable[[int, int], None]  # told how many views are done, and of how many
 SCORED: tuple[Part, ...] = ("test", "validation")  # of a cache with several parts, best first
 
 

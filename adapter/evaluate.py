@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
-from adapter.data import SCORED, ClipSet, Paths, Watch, open_clips
+from adapter.data import SCORED, ClipSet, Paths, open_clips
 from adapter.labelling import Labels
 from adapter.leaks import warn_of_choice, warn_of_repeats, warn_of_trained
 from adapter.model import Recogniser
@@ -22,6 +22,7 @@ from adapter.processes import gathered, processes
 from adapter.statistics import paired
 from adapter.task import same_features
 from corpus.errors import BadInput
+from corpus.tally import Tally, tallied
 from corpus.words import some
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def probabilities(
     clips: ClipSet,
     labels: Tensor,
     batch_size: int = 32,
-    watch: Watch | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """Score clips: softmax over the labels in each view, then the mean over views.
 
@@ -68,7 +69,7 @@ def probabilities(
         clips: N of them.
         labels: (C, 2, D) unit rows (`adapter.text`).
         batch_size: views to a forward pass.
-        watch: called as views are scored; of several processes each counts its own.
+        tally: called with each batch; of several processes each counts its own.
 
     Returns:
         (N, C) float32 on the CPU, zeros for a clip that could not be decoded; processes share
@@ -83,14 +84,12 @@ def probabilities(
     own = torch.arange(len(clips))[state.process_index :: state.num_processes]
     items = own[:, None] * clips.views + torch.arange(clips.views)
     model.eval()
-    rows, done = [torch.empty(0, len(labels))], 0  # which is all, in a process that has no clip
-    for batch, _ in clips.batches(items.flatten().split(batch_size), device):
-        rows.append(model(batch, labels).softmax(dim=-1).cpu())
-        done += len(rows[-1])
-        if watch:
-            watch(done, items.numel())
+    parts = items.flatten().split(batch_size)
+    batches = tallied(clips.batches(parts, device), len(parts), tally)
+    rows = [model(batch, labels).softmax(dim=-1).cpu() for batch, _ in batches]
     model.train(trained)
-    chances = torch.cat(rows).unflatten(0, (len(own), clips.views)).mean(dim=1)
+    none = torch.empty(0, len(labels))  # of a process that has no clip
+    chances = torch.cat([none, *rows]).unflatten(0, (len(own), clips.views)).mean(dim=1)
     chances = gathered(chances, len(clips), state)
     if (broken := ~chances.isfinite().all(dim=-1) & clips.seen).any():
         names = [clips.videos[i] for i in broken.nonzero()[:, 0].tolist()]
@@ -174,7 +173,7 @@ def evaluate_run(
     labels: Labels | None = None,
     baselines: bool = True,
     batch_size: int = 32,
-    watch: Watch | None = None,
+    tally: Tally | None = None,
 ) -> dict[str, Any]:
     """Score a trained run on caches.
 
@@ -185,7 +184,7 @@ def evaluate_run(
         labels: a label set's name or file, or labels, to choose from in place of the run's own.
         baselines: also score mean-pooled CLIP on the same clips, and the difference.
         batch_size: views to a forward pass.
-        watch: as for `probabilities`, of the run's own scores.
+        tally: as for `probabilities`, of the run's own scores.
 
     Returns:
         `Metrics`, which labels were chosen from, content hashes, rows left out and, for each
@@ -201,7 +200,7 @@ def evaluate_run(
     warn_of_repeats(clips)
     chosen = run.vocabulary.choose(labels, clips)
     clips = clips.relabelled(chosen.names, chosen.source)
-    chances = probabilities(run.model, clips, chosen.text, batch_size, watch)
+    chances = probabilities(run.model, clips, chosen.text, batch_size, tally)
     result: dict[str, Any] = measure(chances, clips).model_dump() | {
         "run": str(run.folder),
         "method": run.config.model.method,

@@ -23,13 +23,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapter.clips import Clips
-from adapter.data import ClipSet, Watch
+from adapter.data import ClipSet
 from adapter.model import ModelConfig
 from adapter.processes import processes
 from adapter.stores import Store
 from adapter.task import Task
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
+from corpus.tally import Tally, tallied
 
 _ENTRY = np.dtype([("entity", "<i4"), ("cosine", "<f2")])
 _VIEWS = 64  # looked up at once
@@ -89,7 +90,7 @@ def with_nearest(
     corpus: str,
     top_k: int,
     device: str = "cpu",
-    watch: Watch | None = None,
+    tally: Tally | None = None,
 ) -> ClipSet:
     """Let clips know their regions' nearest entities; look them up unless a file has them.
 
@@ -99,7 +100,7 @@ def with_nearest(
         corpus: its id; with the caches' content, rows and k it decides what the file is called.
         top_k: k.
         device: to compare on.
-        watch: called as views are looked up; not at all where a file has them.
+        tally: called with each batch that is looked up; not at all where a file has them.
 
     Returns:
         The same clips; each region costs 6·k bytes on disk, read through the page cache.
@@ -120,12 +121,12 @@ def with_nearest(
             with atomic_file(path) as draft:
                 held = np.lib.format.open_memmap(draft, mode="w+", dtype=_ENTRY, shape=shape)
                 _reserve(draft, path)
-                _look_up(clips, entities.to(device), held, watch)
+                _look_up(clips, entities.to(device), held, tally)
         except OSError as error:
             if error.errno not in _CLOSED:
                 raise
             held = _unnamed(shape, path.parent)
-            _look_up(clips, entities.to(device), held, watch)
+            _look_up(clips, entities.to(device), held, tally)
             table = _temporary[path] = held
     if table is None:
         table = np.lib.format.open_memmap(path, mode="r")
@@ -133,7 +134,7 @@ def with_nearest(
 
 
 def as_read(
-    task: Task, model: ModelConfig, device: str = "cpu", watch: Watch | None = None
+    task: Task, model: ModelConfig, device: str = "cpu", tally: Tally | None = None
 ) -> ClipSet:
     """Return a task's clips as a method reads them.
 
@@ -145,7 +146,7 @@ def as_read(
         where = processes(device)
         with where.main_process_first():
             clips = with_nearest(
-                clips, task.entities, task.corpus.id, model.top_k, str(where.device), watch
+                clips, task.entities, task.corpus.id, model.top_k, str(where.device), tally
             )
         looks = model.content
     else:
@@ -222,12 +223,12 @@ def _reserve(draft: Path, path: Path) -> None:
 
 
 def _look_up(
-    clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any], watch: Watch | None
+    clips: ClipSet, entities: Tensor, table: np.memmap[Any, Any], tally: Tally | None
 ) -> None:
     shape, names = table.shape, dict(zip(clips.rows.tolist(), clips.videos, strict=True))
     every = replace(clips, rows=torch.arange(shape[0]), labels=torch.zeros(shape[0]).long())
     parts = torch.arange(shape[0] * shape[1]).split(_VIEWS)
-    batches = every.batches(parts, entities.device)
+    batches = tallied(every.batches(parts, entities.device), len(parts), tally)
     for part, (batch, _) in zip(parts, batches, strict=True):
         for item, regions in zip(part.tolist(), batch.regions, strict=True):
             cosines, found = nearest(regions, entities, shape[-1])
@@ -238,6 +239,4 @@ def _look_up(
                 raise BadInput(", ".join(map(str, clips.sources)), cause, mend)
             table["cosine"][row, view] = cosines.cpu().numpy()
             table["entity"][row, view] = found.cpu().numpy()
-        if watch:
-            watch(int(part[-1]) + 1, shape[0] * shape[1])
     table.flush()

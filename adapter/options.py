@@ -1,16 +1,11 @@
 """What the commands of alt-adapter share: options, devices, tables of scores."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from corpus.command import notes
-
-if TYPE_CHECKING:
-    from adapter.data import Watch
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -38,28 +33,6 @@ Prompts = Annotated[
 def say(what: str) -> None:
     """Tell the user on stderr."""
     notes.print(what)
-
-
-@contextmanager
-def watched(what: str) -> Iterator["Watch"]:
-    """Show on stderr how far some views are, while it lasts."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    quiet = not notes.is_terminal
-    with Progress(*columns, console=notes, transient=True, disable=quiet) as bar:
-        shown = bar.add_task("", total=None)
-
-        def watch(done: int, total: int) -> None:
-            bar.update(shown, completed=done, total=total)
-
-        yield watch
 
 
 def on_device(name: str) -> str:

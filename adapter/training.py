@@ -14,7 +14,7 @@ from safetensors.torch import save
 from adapter.alignment import alignment
 from adapter.baselines import MeanPooled, build, settled
 from adapter.card import card
-from adapter.data import ClipSet, Watch
+from adapter.data import ClipSet
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
 from adapter.nearest import as_read
@@ -25,6 +25,7 @@ from adapter.task import Task
 from adapter.train import Progress, TrainConfig, fit
 from corpus.atomic import atomic_file, write_json
 from corpus.errors import BadInput
+from corpus.tally import Tally
 from extract.shards import differs
 
 # In this order before the config: a run that was killed until then leaves the first of these.
@@ -39,7 +40,7 @@ def train_run(
     device: str = "cpu",
     resume: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
-    watch: Watch | None = None,
+    tally: Tally | None = None,
 ) -> dict[str, Any]:
     """Train a recogniser into a run folder.
 
@@ -51,7 +52,7 @@ def train_run(
         resume: go on from the last whole epoch, or begin where nothing was begun, with a warning.
             The result is what it would have been.
         report: called with each epoch's record.
-        watch: called before that as the nearest entities are looked up (`adapter.nearest`).
+        tally: called before that as the nearest entities are looked up (`adapter.nearest`).
 
     Returns:
         What metrics.json holds.
@@ -76,7 +77,7 @@ def train_run(
         progress = _resumed(out, config, recogniser)
     elif main_process():
         check_target(out)
-    clips = as_read(task, model, device, watch)
+    clips = as_read(task, model, device, tally)
     if main_process() and not resume:
         _start(out, config, task)
     epochs = fit(recogniser, clips, task.labels, train, task.val, device, progress)

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from corpus.atomic import atomic_folder
 from corpus.errors import BadInput
+from corpus.tally import Tally, tallied
 from extract.drafts import writing
 from extract.manifest import tensors
 from extract.rows import Entry, Features
@@ -23,8 +25,10 @@ FORMATS = ("npy", "parquet", "webdataset")
 _CLIPS_PER_FILE = 1000
 _CLIPS_PER_ROW_GROUP = 20
 
+Rows = Iterator[tuple[Entry, Features | None, bytes]]  # of a cache, with their digests
 
-def export(cache: FeatureCache, out: Path | str, form: str) -> int:
+
+def export(cache: FeatureCache, out: Path | str, form: str, tally: Tally | None = None) -> int:
     """Write a cache's rows into a folder.
 
     "npy" gives an array of each kind for all clips (`regions.npy` and so on, which
@@ -39,6 +43,7 @@ def export(cache: FeatureCache, out: Path | str, form: str) -> int:
         cache: to read.
         out: folder to make; not yet there.
         form: one of `FORMATS`.
+        tally: called with each row.
 
     Returns:
         How many clips with features were written.
@@ -60,11 +65,12 @@ def export(cache: FeatureCache, out: Path | str, form: str) -> int:
         name = "_manifest.json" if form == "parquet" else "manifest.json"
         words = json.dumps(facts, indent=2, ensure_ascii=False)
         (draft / name).write_text(words, encoding="utf-8")
-        {"npy": _npy, "parquet": _parquet, "webdataset": _webdataset}[form](cache, draft)
+        rows = tallied(cache.rows(), len(cache), tally)
+        {"npy": _npy, "parquet": _parquet, "webdataset": _webdataset}[form](cache, rows, draft)
     return len(cache) - cache.manifest.failed
 
 
-def _npy(cache: FeatureCache, folder: Path) -> None:
+def _npy(cache: FeatureCache, rows: Rows, folder: Path) -> None:
     with ExitStack() as files:
         # Written row by row: on a full disk, a file mapped into memory would end the process.
         arrays, blank = {}, {}
@@ -74,14 +80,14 @@ def _npy(cache: FeatureCache, folder: Path) -> None:
             head = {"descr": dtype.str, "fortran_order": False, "shape": (len(cache), *shape)}
             np.lib.format.write_array_header_1_0(arrays[name], head)
         words = files.enter_context((folder / "clips.jsonl").open("w", encoding="utf-8"))
-        for index, (entry, features, _) in enumerate(cache.rows()):
+        for index, (entry, features, _) in enumerate(rows):
             for name, value in (blank if features is None else _tensors(features)).items():
                 arrays[name].write(np.ascontiguousarray(value).data)
             words.write(json.dumps(_words(cache, index, entry), ensure_ascii=False) + "\n")
     np.save(folder / "label.npy", cache.labels)
 
 
-def _parquet(cache: FeatureCache, folder: Path) -> None:
+def _parquet(cache: FeatureCache, rows: Rows, folder: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -92,30 +98,30 @@ def _parquet(cache: FeatureCache, folder: Path) -> None:
     words = {"row": pa.int64(), "video": pa.string(), "label": pa.int64(), "split": pa.string()}
     words |= {"status": pa.string(), "error": pa.string(), "class": pa.string()}
     schema = pa.schema([*words.items(), *kinds.items()])
-    stored = enumerate(cache.rows())
+    stored = enumerate(rows)
     for start in range(0, len(cache), _CLIPS_PER_FILE):
         stop = min(start + _CLIPS_PER_FILE, len(cache))
         path = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.parquet"
         with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
             for first in range(start, stop, _CLIPS_PER_ROW_GROUP):
                 some = islice(stored, min(_CLIPS_PER_ROW_GROUP, stop - first))
-                rows = [(_words(cache, index, row[0]), row[1]) for index, row in some]
+                held = [(_words(cache, index, row[0]), row[1]) for index, row in some]
                 columns = {
-                    name: pa.array([row[name] for row, _ in rows], kind)
+                    name: pa.array([row[name] for row, _ in held], kind)
                     for name, kind in words.items()
                 }
                 for name, kind in kinds.items():
                     values = [
                         None if features is None else getattr(features, name).ravel()
-                        for _, features in rows
+                        for _, features in held
                     ]
                     lists = pa.array(values, kind.storage_type)
                     columns[name] = pa.ExtensionArray.from_storage(kind, lists)
                 writer.write_table(pa.table(columns, schema))
 
 
-def _webdataset(cache: FeatureCache, folder: Path) -> None:
-    stored = enumerate(cache.rows())
+def _webdataset(cache: FeatureCache, rows: Rows, folder: Path) -> None:
+    stored = enumerate(rows)
     for start in range(0, len(cache), _CLIPS_PER_FILE):
         name = folder / f"clips-{start // _CLIPS_PER_FILE:06d}.tar"
         with tarfile.open(name, "w", format=tarfile.USTAR_FORMAT) as tar:

@@ -7,6 +7,7 @@ import typer
 
 from corpus.command import accuse, application, out, print_json, run
 from corpus.errors import BadInput
+from corpus.tally import shown
 from corpus.words import counted
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
@@ -59,7 +60,8 @@ def verify(
     for path in caches:
         faults: tuple[str, ...]
         try:
-            verdict = check(path)
+            with shown("checking") as tally:
+                verdict = check(path, tally)
         except BadInput as error:  # of which the others are not to be the less looked at
             faults = (f"{error.cause}; {error.mend}",)
         else:
@@ -87,7 +89,8 @@ def merge(
     """Join caches: the parts of --shard i/n, or several datasets."""
     from extract.merge import merge as join
 
-    manifest = join(caches, target)
+    with shown("merging") as tally:
+        manifest = join(caches, target, tally)
     if json:
         print_json(manifest.model_dump(mode="json"))
     else:
@@ -105,7 +108,8 @@ def export(
     from extract.export import export as write
     from extract.store import FeatureCache
 
-    count = write(FeatureCache(cache), target, form)
+    with shown("exporting") as tally:
+        count = write(FeatureCache(cache), target, form, tally)
     if json:
         print_json({"path": str(target), "format": form, "clips": count})
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
+from corpus.tally import Tally, tallied
 from extract.ahead import in_order
 from extract.drafts import BEHIND, Row, writing
 from extract.manifest import OF_PART, CacheManifest
@@ -19,7 +20,9 @@ _OWN = {"dataset", "split", "classes", "clips", "failed", "list_hash", "content_
 _OWN |= {"compression", "part", "backbone", "pretrained", *OF_PART}
 
 
-def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
+def merge(
+    paths: Sequence[Path | str], out: Path | str, tally: Tally | None = None
+) -> CacheManifest:
     """Join caches that the same backbone and options made.
 
     Parts made with `--shard i/n` are put in their order, whatever the order of `paths`, and give
@@ -30,6 +33,7 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
     Args:
         paths: at least two caches.
         out: the cache to make; not yet there.
+        tally: called with each row.
 
     Returns:
         The facts of the joined cache.
@@ -76,7 +80,7 @@ def merge(paths: Sequence[Path | str], out: Path | str) -> CacheManifest:
             yield from _renamed(cache, classes, several=len(names) > 1)
         _check_absent(out)  # which took its time
 
-    return write(out, manifest, rows())
+    return write(out, manifest, tallied(rows(), manifest.clips, tally))
 
 
 def _check_absent(out: Path) -> None:

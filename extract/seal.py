@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from corpus.tally import Tally, tallied
+
 PIECE = 1 << 20
 
 
@@ -70,12 +72,12 @@ class Seal:
         self._open = hashlib.sha256()
 
 
-def digest(path: Path, start: int) -> str:
-    """The digest that `Seal` gives of a file's bytes from `start` on, in hex."""
+def digest(path: Path, start: int, tally: Tally | None = None) -> str:
+    """The digest that `Seal` gives of a file's bytes from `start` on, in hex, told by pieces."""
     with path.open("rb") as file, ThreadPoolExecutor() as crew:
         count = -(-(os.fstat(file.fileno()).st_size - start) // PIECE)
         digests = crew.map(partial(_digest, file.fileno(), start), range(count))
-        return hashlib.sha256(b"".join(digests)).hexdigest()
+        return hashlib.sha256(b"".join(tallied(digests, count, tally))).hexdigest()
 
 
 def _digest(handle: int, start: int, number: int) -> bytes:

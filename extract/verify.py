@@ -7,6 +7,7 @@ import numpy as np
 
 from corpus.causes import first_cause
 from corpus.errors import BadInput
+from corpus.tally import Tally, tallied
 from extract.manifest import CacheManifest
 from extract.rows import Entry, Features, finished, row_digest
 from extract.seal import digest
@@ -27,8 +28,12 @@ class Verdict:
     faults: tuple[str, ...]
 
 
-def verify(path: Path | str) -> Verdict:
+def verify(path: Path | str, tally: Tally | None = None) -> Verdict:
     """Check a cache's every byte, then its hashes, counts and ranges.
+
+    Args:
+        path: the file.
+        tally: called with each piece of the file, then with each row.
 
     Raises:
         BadInput: the file cannot be read, or not as a cache, so damaged or so foreign is it.
@@ -38,14 +43,14 @@ def verify(path: Path | str) -> Verdict:
     try:
         if not path.is_file():
             raise BadInput(path, "no such feature cache", "make it with alt-extract")
-        if not _sealed(path):
+        if not _sealed(path, tally):
             faults.append("bytes have changed since the file was written")
     except OSError as error:
         cause = f"cannot be read ({first_cause(error)})"
         raise BadInput(path, cause, "see to its disk, or copy it from elsewhere") from error
     cache = FeatureCache(path)
     entries, digests = [], []
-    for index in range(len(cache)):
+    for index in tallied(range(len(cache)), len(cache), tally):
         try:
             entry, features = cache.entry(index), cache.features(index)
         except BadInput as error:
@@ -62,10 +67,10 @@ def verify(path: Path | str) -> Verdict:
     return Verdict(cache.manifest, tuple(faults))
 
 
-def _sealed(path: Path) -> bool:
+def _sealed(path: Path, tally: Tally | None) -> bool:
     """Whether a file's bytes are those that its user block was written for."""
     with path.open("rb") as file:
-        return file.read(USER_BLOCK) == user_block(digest(path, USER_BLOCK))
+        return file.read(USER_BLOCK) == user_block(digest(path, USER_BLOCK, tally))
 
 
 def _odd(cache: FeatureCache, entry: Entry, features: Features | None) -> list[str]:

@@ -29,12 +29,12 @@ def test_every_clip_is_scored_once_whatever_the_batch_size(write_cache) -> None:
     labels = F.normalize(torch.randn(4, 2, 32), dim=-1)
     whole = probabilities(model, clips, labels, batch_size=100)
     assert whole.shape == (20, 4)
-    views: list[tuple[int, int]] = []
+    batches: list[tuple[int, int]] = []
     for size in (1, 20, 7):
-        views.clear()
-        again = probabilities(model, clips, labels, size, lambda *done: views.append(done))
+        batches.clear()
+        again = probabilities(model, clips, labels, size, lambda *done: batches.append(done))
         torch.testing.assert_close(again, whole)
-    assert views == [(7, 20), (14, 20), (20, 20)]
+    assert batches == [(1, 3), (2, 3), (3, 3)]
     assert model.training  # as before
 
 

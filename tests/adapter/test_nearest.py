@@ -53,11 +53,11 @@ def test_the_choice_among_what_was_looked_up_stays_stochastic(task) -> None:
 
 def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tmp_path) -> None:
     told: list[tuple[int, int]] = []
-    as_read(task, FROZEN, watch=lambda *views: told.append(views))
+    as_read(task, FROZEN, tally=lambda *batches: told.append(batches))
     (path,) = tmp_path.glob("*.nearest-*.npy")
-    made, views = path.stat().st_mtime_ns, len(task.clips) * task.clips.views
-    assert told == [(views, views)]
-    as_read(task, FROZEN, watch=lambda *views: told.append(views))
+    made = path.stat().st_mtime_ns
+    assert told == [(1, 1)]  # its only batch
+    as_read(task, FROZEN, tally=lambda *batches: told.append(batches))
     assert (path.stat().st_mtime_ns, len(told)) == (made, 1)
     as_read(task, FROZEN.model_copy(update={"top_k": 2}))
     assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
@@ -163,11 +163,11 @@ def test_the_look_up_s_room_on_the_disk_is_taken_before_anything_is_looked_up(
 ) -> None:
     look_up = looking_up._look_up
 
-    def with_room(clips, entities, table, watch) -> None:
+    def with_room(clips, entities, table, tally) -> None:
         (draft,) = tmp_path.glob(".*nearest-*")
         held = draft.stat()
         assert 512 * held.st_blocks >= held.st_size > table.nbytes
-        look_up(clips, entities, table, watch)
+        look_up(clips, entities, table, tally)
 
     monkeypatch.setattr(looking_up, "_look_up", with_room)
     as_read(task, FROZEN)

@@ -59,7 +59,7 @@ def test_what_training_is_asked_for_is_what_it_gets(here, monkeypatch, tmp_path:
         asked.append((features, val, corpus, prompts, device))
         return SimpleNamespace(describe=list, clips=range(7))
 
-    def train_run(task, model, train, to, device, resume, report, watch):
+    def train_run(task, model, train, to, device, resume, report, tally):
         asked.append((model, train, to, resume))
         return {"history": [], "best_epoch": 0}
 

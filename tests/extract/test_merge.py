@@ -53,8 +53,11 @@ def test_parts_made_on_many_machines_merge_to_the_bytes_of_one(
     whole_list = FeatureCache(whole).manifest.list_hash
     assert [(m.start, m.whole_clips) for m in facts] == [(0, 7), (2, 7), (4, 7)]
     assert {m.whole_hash for m in facts} == {whole_list}
-    merge([parts[2], parts[0], parts[1]], tmp_path / "merged.h5")
+    told: list[tuple[int, int]] = []
+    shuffled = [parts[2], parts[0], parts[1]]
+    merge(shuffled, tmp_path / "merged.h5", lambda *rows: told.append(rows))
     assert (tmp_path / "merged.h5").read_bytes() == whole.read_bytes()
+    assert told == [(row, 7) for row in range(1, 8)]
     with pytest.raises(BadInput, match="3 parts make the whole, and these are 1/3, 3/3"):
         merge([parts[2], parts[0]], tmp_path / "less.h5")
     with pytest.raises(BadInput, match="1/3, 1/3, 2/3"):

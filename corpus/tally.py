@@ -1,0 +1,36 @@
+"""How far long work is: told where it is done, shown where it was asked for."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+Tally = Callable[[int, int], None]  # told how many are done, and of how many
+Item = TypeVar("Item")
+
+
+def tallied(items: Iterable[Item], total: int, tally: Tally | None) -> Iterator[Item]:
+    """Pass items on, and tell with each how many that makes."""
+    for done, item in enumerate(items, 1):
+        if tally:
+            tally(done, total)
+        yield item
+
+
+@contextmanager
+def shown(what: str) -> Iterator[Tally]:
+    """Show a bar on stderr, where that is a terminal; what is yielded moves it."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from corpus.command import notes
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = not notes.is_terminal
+    with Progress(*columns, console=notes, transient=True, disable=quiet) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
