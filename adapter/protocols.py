@@ -25,6 +25,7 @@ from adapter.runs import Run
 from adapter.task import same_features
 from corpus.errors import BadInput
 from corpus.labels import load_labels, readable
+from corpus.tally import Tally, tallied
 from extract.shards import differs
 
 Protocol = Literal["ep1", "ep2", "ep3", "lists"]
@@ -109,6 +110,7 @@ def zero_shot(
     protocol: Protocol,
     features: Paths,
     lists: Paths = (),
+    tally: Tally | None = None,
 ) -> Result:
     """Score runs by a protocol, beside mean-pooled CLIP.
 
@@ -119,6 +121,7 @@ def zero_shot(
         features: caches; for "ep3" each is a part, and of one with other splits too it is its test
             split, or else its validation split; otherwise they are one set, with all their splits.
         lists: for "lists", files of labels, each a part; clips of other classes are left aside.
+        tally: called as each part begins to be scored.
 
     Raises:
         BadInput: no such protocol, features of another backbone, fewer classes than a protocol
@@ -147,7 +150,7 @@ def zero_shot(
     clip = MeanPooled(first.config.scale).to(first.labels.device)
     columns = list(_parts(first.vocabulary, protocol, sets, features, lists))
     cells, parts = [], []
-    for column in columns:
+    for column in tallied(columns, len(columns), tally):
         text, some = column.labelling.text, column.clips
         scores: dict[str, list[Score]] = {}
         # CLIP has no seeds: it is the same beside each run.

@@ -10,6 +10,7 @@ import typer
 
 from adapter.options import Corpus, Device, Json, Prompts, Settings, on_device, say
 from corpus.command import notes, out, print_json
+from corpus.tally import shown
 from corpus.words import counted
 
 if TYPE_CHECKING:
@@ -319,7 +320,9 @@ def _zero_shot(
 
     if to is not None:
         try_place(to / "metrics.json")
-    result = zero_shot([Run.load(folder, device) for folder in run_folders], name, features, lists)
+    runs = [Run.load(folder, device) for folder in run_folders]
+    with shown("scoring part") as tally:
+        result = zero_shot(runs, name, features, lists, tally)
     if to is not None:
         write_json(to / "metrics.json", result.model_dump(mode="json"))
     if as_json:
