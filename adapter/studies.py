@@ -14,7 +14,7 @@ from corpus.tally import shown
 from corpus.words import counted
 
 if TYPE_CHECKING:
-    from adapter.compare import Cell, Column
+    from adapter.compare import Cell, Column, Variant
     from adapter.compare import Engine as EngineFunction
     from adapter.protocols import Protocol
     from adapter.task import Task
@@ -91,6 +91,7 @@ def compare(
     crew = _engine(engine, where, to)
     task, tests = _opened(features, test, corpus, prompt, where, to)
     rows = method_rows(task, chosen, model, train)
+    _look_up(rows, where, engine)
     with _progress(len(rows) * seeds * len(draws)) as report:
         cells = compare(rows, tests, range(seeds), draws, where, report, crew)
     record = comparison_record(cells, rows, tests, range(seeds), draws)
@@ -150,6 +151,7 @@ def protocol(
     as_json: Json = False,
 ) -> None:
     """Measure by a protocol as papers do: one metrics.json, one table."""
+    from adapter.compare import method_rows
     from adapter.protocols_trained import SHOTS, conduct
     from adapter.settings import STUDY, configs, counts, method_names, protocol_name
     from corpus.errors import BadInput
@@ -171,6 +173,8 @@ def protocol(
                 raise BadInput("--test", "is missing", "as in --test list1=test.h5")
             crew = _engine(engine, where, to)
             task, tests = _opened(features, test, corpus, prompt, where, to)
+            if chosen != "base-to-novel":  # of which each half has clips of its own
+                _look_up(method_rows(task, rows, model, train), where, engine)
             with _progress(len(rows) * seeds * len(draws)) as report:
                 cells, record = conduct(
                     chosen, task, tests, rows, seeds, model, train, draws, where, report, crew
@@ -205,6 +209,7 @@ def sweep(
     crew = _engine(engine, where, to)
     task, tests = _opened(features, test, corpus, prompt, where, to)
     rows = [Variant(name, *both, task) for name, both in combinations.items()]
+    _look_up(rows, where, engine)
     with _progress(len(rows) * seeds) as report:
         cells = compare(rows, tests, range(seeds), device=where, report=report, engine=crew)
     record = {"settings": setting, **comparison_record(cells, rows, tests, range(seeds))}
@@ -239,6 +244,7 @@ def ablate(
     model, train = configs(setting or [], STUDY, varied=True)
     task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where, to)
     rows = variants(task, model, train, corpora[1:])
+    _look_up(rows, where, engine)
     with _progress(len(rows) * seeds) as report:
         cells = compare(rows, tests, range(seeds), device=where, report=report, engine=crew)
     record = comparison_record(cells, rows, tests, range(seeds))
@@ -302,6 +308,16 @@ def _opened(
         for reason, rows in column.clips.left_out.items():
             say(f"{counted(rows, 'row')} of {column.name} left out: {reason}")
     return task, tests
+
+
+def _look_up(rows: Sequence["Variant"], device: str, engine: str) -> None:
+    """Look up, and show, what trainings on this machine would look up without a word."""
+    from adapter.nearest import as_read
+
+    if engine == "local":
+        with shown("looking up entities") as tally:
+            for row in rows:
+                as_read(row.task, row.model, device, tally)
 
 
 def _zero_shot(
