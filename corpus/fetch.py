@@ -54,7 +54,8 @@ def works(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in (*FILES, "lexnames")):
         return False
     try:
-        return bool(opened(folder).synset("dog.n.01").lexname() == "noun.animal")
+        with contextlib.closing(opened(folder)) as reader:
+            return bool(reader.synset("dog.n.01").lexname() == "noun.animal")
     except (BadInput, *BROKEN):
         return False
 

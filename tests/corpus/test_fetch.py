@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from corpus import fetch, wordnet
@@ -90,6 +91,7 @@ def test_a_wordnet_that_ends_too_early_is_told_in_one_line_and_fetched_again(
     assert not fetch.works(copy)
     with pytest.raises(BadInput, match=r"WordNet cannot be read \(.+\); run `python -m corpus"):
         wordnet.opened(copy)
+    assert not [one for one in psutil.Process().open_files() if one.path.startswith(str(tmp_path))]
 
 
 def test_importing_reads_no_wordnet() -> None:
