@@ -251,11 +251,12 @@ def _finish(
         # All processes score; one writes.
         metrics["validation"] = evaluate(model, task.val, task.labels).model_dump()
         metrics["validation_clip"] = evaluate(clip, task.val, task.labels).model_dump()
-    aligned = alignment(clips, _names(task))
-    if aligned is not None and config.model.method == "alt":  # shuffled, it takes other words
-        metrics["alignment"] = aligned.model_dump(mode="json")
     if not main_process():
         return metrics
+    # Shuffled, regions take other words than those of the entities that they align with.
+    aligned = alignment(clips, _names(task)) if config.model.method == "alt" else None
+    if aligned is not None:
+        metrics["alignment"] = aligned.model_dump(mode="json")
     for name, weights in (("last", progress.last), ("adapter", progress.best)):
         with atomic_file(out / f"{name}.safetensors") as draft:
             draft.write_bytes(save({**weights, LABELS: task.labels}))
