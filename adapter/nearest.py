@@ -55,6 +55,10 @@ class WithNearest:
     entities: int
     path: Path
 
+    def __len__(self) -> int:
+        """N, rows there are."""
+        return len(self.store)
+
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Read the features, and what is nearest to them.
 
@@ -94,6 +98,8 @@ def with_nearest(
 ) -> ClipSet:
     """Let clips know their regions' nearest entities; look them up unless a file has them.
 
+    All that their store has are looked up, so that every subset of them uses one file.
+
     Args:
         clips: the file is kept beside the first of their caches, or is a temporary one.
         entities: (K, D) unit rows.
@@ -109,12 +115,12 @@ def with_nearest(
         BadInput: features of a clip are no finite numbers, as after damage to a cache; or the
             folder cannot be written, and there is no room for a temporary file.
     """
-    count, top_k = int(clips.rows.max()) + 1, min(top_k, len(entities))
-    key = " ".join([*clips.contents, clips.stored, corpus, str(top_k), str(count)])
+    top_k = min(top_k, len(entities))
+    key = " ".join([*clips.contents, clips.stored, corpus, str(top_k)])
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     path = clips.sources[0].with_name(f"{clips.sources[0].stem}.nearest-{digest}.npy")
     facts = clips.facts
-    shape = (count, facts.view_count, facts.frames, facts.regions, top_k)
+    shape = (len(clips.store), facts.view_count, facts.frames, facts.regions, top_k)
     table: NDArray[Any] | None = _temporary.get(path)
     if table is None and not _whole(path, shape):
         try:

@@ -19,6 +19,10 @@ GPU_SHARE = 0.5  # of its free memory; the rest is for the model and its steps
 class Store(Protocol):
     """Where the features of rows are."""
 
+    def __len__(self) -> int:
+        """N, rows there are."""
+        ...
+
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Read view `views[j]` of row `rows[j]` for all j."""
         ...
@@ -45,6 +49,10 @@ class InMemory:
     """
 
     clips: Clips
+
+    def __len__(self) -> int:
+        """N, rows there are."""
+        return len(self.clips.regions)
 
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Index both tensors."""
@@ -78,6 +86,10 @@ class Streamed:
 
     caches: Sequence[FeatureCache]
     rows: Sequence[tuple[int, int]]
+
+    def __len__(self) -> int:
+        """N, rows there are."""
+        return len(self.rows)
 
     def fetch(self, rows: Tensor, views: Tensor) -> Clips:
         """Read each view; those of one clip that follow each other are read at once."""

@@ -173,8 +173,7 @@ def protocol(
                 raise BadInput("--test", "is missing", "as in --test list1=test.h5")
             crew = _engine(engine, where, to)
             task, tests = _opened(features, test, corpus, prompt, where, to)
-            if chosen != "base-to-novel":  # of which each half has clips of its own
-                _look_up(method_rows(task, rows, model, train), where, engine)
+            _look_up(method_rows(task, rows, model, train), where, engine)
             with _progress(len(rows) * seeds * len(draws)) as report:
                 cells, record = conduct(
                     chosen, task, tests, rows, seeds, model, train, draws, where, report, crew

@@ -57,7 +57,9 @@ def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tm
     (path,) = tmp_path.glob("*.nearest-*.npy")
     made = path.stat().st_mtime_ns
     assert told == [(1, 1)]  # its only batch
-    as_read(task, FROZEN, tally=lambda *batches: told.append(batches))
+    some = replace(task, clips=task.clips.subset([2, 0]))
+    for of in (task, some):
+        as_read(of, FROZEN, tally=lambda *batches: told.append(batches))
     assert (path.stat().st_mtime_ns, len(told)) == (made, 1)
     as_read(task, FROZEN.model_copy(update={"top_k": 2}))
     assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
