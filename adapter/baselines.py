@@ -10,6 +10,7 @@ from adapter.align import Align, LearnedWords, Nudge
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Layer, Position
 from adapter.model import Adapter, Method, ModelConfig, Recogniser, score
+from adapter.paper import PaperAdapter
 from adapter.train import TrainConfig
 
 # In the order of a table: from what needs no training to what is proposed.
@@ -17,6 +18,7 @@ TITLES: dict[Method, str] = {
     "clip": "mean-pooled CLIP, no training",
     "linear": "linear probe on class tokens",
     "temporal": "temporal transformer on class tokens",
+    "alt-paper": "the paper's adapter",
     "alt-learned": "ALT without entities (learned vectors)",
     "alt-shuffled": "ALT with shuffled entities",
     "alt": "ALT",
@@ -29,6 +31,9 @@ _SHAPE = ({*ModelConfig.model_fields} | _ALIGNING) - {"method"}
 UNREAD: dict[Method, set[str]] = {
     "linear": _SHAPE,
     "temporal": _SHAPE - {"layers", "mlp_ratio", "dropout"},
+    "alt-paper": {
+        *("width", "tracks", "waves", "convolution", "content", "class_token", "gate", "pool")
+    },
     "alt-learned": _ALIGNING,
 }
 
@@ -44,11 +49,7 @@ class Pooled(Recogniser):
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
     ) -> Tensor:
         """Score clips against labels; MixUp is of the points."""
-        video = self.embed(clips)
-        if mix is not None:
-            other, share = mix
-            video = share * video + (1 - share) * video[other]
-        return score(video, labels, self.log_scale.exp())
+        return score(self.embed(clips), labels, self.log_scale.exp(), mix)
 
 
 class MeanPooled(Pooled):
@@ -100,7 +101,11 @@ class TemporalTransformer(Pooled):
 
 def peak_lr(method: str, config: TrainConfig) -> float:
     """Return the peak learning rate that a method is trained with."""
-    kinds: dict[str, type[Recogniser]] = {"linear": LinearProbe, "temporal": TemporalTransformer}
+    kinds: dict[str, type[Recogniser]] = {
+        "linear": LinearProbe,
+        "temporal": TemporalTransformer,
+        "alt-paper": PaperAdapter,
+    }
     return config.lr or kinds.get(method, Adapter).lr
 
 
@@ -137,7 +142,7 @@ def build(
             case "alt-learned":
                 align: Align = LearnedWords(regions, dim, scale)
                 return Adapter(align, scale, config)
-            case "alt" | "alt-shuffled":
+            case "alt" | "alt-shuffled" | "alt-paper":
                 shuffled = config.method == "alt-shuffled"
                 align = Align(
                     entities,
@@ -148,4 +153,6 @@ def build(
                     explore=config.explore,
                     order=torch.randperm(len(entities)) if shuffled else None,
                 )
+                if config.method == "alt-paper":
+                    return PaperAdapter(align, scale, config)
                 return Adapter(align, scale, config)

@@ -51,7 +51,11 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="alt, or a baseline: linear, temporal, alt-learned, alt-shuffled.")
+        str,
+        typer.Option(
+            help="alt, the paper's adapter (alt-paper), or a baseline: linear, temporal, "
+            "alt-learned, alt-shuffled."
+        ),
     ] = "alt",
     epochs: Annotated[
         int | None,
@@ -261,12 +265,15 @@ def flops(
     views: Annotated[int, typer.Option(min=1, help="Views of a video.")] = 1,
     merge: Annotated[int, typer.Option(min=0, help="Token pairs merged in each block.")] = 8,
     entities: Annotated[int, typer.Option(min=1, help="Entities in the corpus.")] = 5000,
+    method: Annotated[str, typer.Option(help="alt, or the paper's adapter: alt-paper.")] = "alt",
     as_json: Json = False,
 ) -> None:
     """Count the multiply-adds of recognising one video."""
     from adapter.flops import PAPER_GMACS, cost
+    from adapter.settings import configs
 
-    counts = cost(model, merge, frames, views, entities)
+    shape, _ = configs((), method=method)
+    counts = cost(model, merge, frames, views, entities, shape)
     if as_json:
         print_json(counts.model_dump() | {"unit": "GMAC", "paper_vit_l_14": PAPER_GMACS})
         return

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 from PIL import Image
 
-from adapter.model import Adapter
+from adapter.model import EntityRecogniser
 from adapter.predict import Prediction, Predictor, judge
 from corpus.atomic import atomic_file, check_kind
 from corpus.errors import BadInput
@@ -64,14 +64,14 @@ def explain(predictor: Predictor, video: Path | str, out: Path | str, top: int =
     video, out = Path(video), Path(out)
     check_kind(out, ".html", ".htm")
     model = predictor.run.model
-    if not isinstance(model, Adapter):
+    if not isinstance(model, EntityRecogniser):
         raise BadInput(predictor.run.folder, "is a baseline without entities", "explain an ALT run")
     pixels, features = encode_video(video, predictor.encoder, predictor.plan, predictor.pool)
     clips = predictor.clips(features)
     with torch.inference_mode():
         reading = model.read(clips)
     if reading.aligned is None:
-        cause = "has learned vectors in place of entities"
+        cause = "was trained without entities"
         raise BadInput(predictor.run.folder, cause, "explain an ALT run")
     labelling = predictor.labelling
     prediction = judge(predictor.run, labelling, video, clips, top)

@@ -76,8 +76,8 @@ def cost(
         config: the adapter's shape.
 
     Raises:
-        BadInput: no such model, its image tower is not a plain vision transformer, or a number
-            that is too large to count with.
+        BadInput: no such model, its image tower is not a plain vision transformer, a method that
+            has no entities, or a number that is too large to count with.
     """
     for name, number, most in (
         ("frames", frames, _MOST),
@@ -89,6 +89,8 @@ def cost(
             raise BadInput(f"--{name} {number}", cause, f"use {most} at most")
     dim, regions, per_frame = _encoder(model, merge)
     config = config or ModelConfig()
+    if config.method not in ("alt", "alt-paper"):
+        raise BadInput(f"--method {config.method}", "is not counted", "use alt or alt-paper")
     per_view, looked_up = (
         _adapter_operators(config, dim, regions, frames, entities, known) for known in (False, True)
     )

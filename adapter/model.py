@@ -8,17 +8,17 @@ names. It is enough that one track says the label: all together say it as a mixt
 of the weighted sum of exponentials. So nothing that is learned from some things' motion can change
 which thing is there, and an entity that no training clip held is told by its text alone.
 
-In three points this is not the paper's adapter. There, the texts of all regions' entities are
-queries on what regions look like; here looks are left out unless `content` asks for them, since
-they let the adapter learn the training clips' things by heart. There, one vector stands for the
-clip, in which what acts drowns in what only stands by; here tracks meet the labels one by one. And
-nothing here is added to the class token through a gate that starts at zero, unless `gate` asks for
-it. `alt-adapter ablate` measures the parts.
+In three points this is not the paper's adapter, which is `adapter.paper`. There, the texts of all
+regions' entities are queries on what regions look like; here looks are left out unless `content`
+asks for them, since they let the adapter learn the training clips' things by heart. There, one
+vector stands for the clip, in which what acts drowns in what only stands by; here tracks meet the
+labels one by one. And nothing here is added to the class token through a gate that starts at zero,
+unless `gate` asks for it. `alt-adapter ablate` measures the parts.
 """
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,16 +33,18 @@ from adapter.tracks import PATH, Tracks, follow, through_time
 # Of cosines between labels and tracks: the larger, the more the best track alone decides.
 SHARPNESS = 5.0
 
-Method = Literal["clip", "linear", "temporal", "alt-learned", "alt-shuffled", "alt"]
+Method = Literal["clip", "linear", "temporal", "alt-paper", "alt-learned", "alt-shuffled", "alt"]
 
 
 class ModelConfig(BaseModel):
     """All that decides an adapter's shape.
 
     Attributes:
-        method: "alt", a baseline on the class tokens ("clip", "linear", "temporal"), or ALT with
-            its entities replaced ("alt-learned", "alt-shuffled").
-        layers: M, attention layers among tracks (of "temporal": among frames).
+        method: "alt", the paper's adapter ("alt-paper"), a baseline on the class tokens ("clip",
+            "linear", "temporal"), or ALT with its entities replaced ("alt-learned",
+            "alt-shuffled").
+        layers: M, attention layers among tracks (of "temporal": among frames; of "alt-paper": from
+            entities to regions).
         width: of a track's state.
         mlp_ratio: width of a layer's MLP over its own.
         dropout: on what attention and MLP add.
@@ -108,17 +110,34 @@ class Reading(NamedTuple):
     aligned: Aligned | None
 
 
-def score(video: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
+class HasAligned(Protocol):
+    """What was read of clips, among it what their regions were aligned with."""
+
+    @property
+    def aligned(self) -> Aligned | None:
+        """Each region's entity, whose text it took; None where there are none."""
+
+
+Read = TypeVar("Read", bound=HasAligned)
+
+
+def score(
+    video: Tensor, labels: Tensor, scale: Tensor, mix: tuple[Tensor, float] | None = None
+) -> Tensor:
     """Logits of clips for labels as they are, whole.
 
     Args:
         video: (batch, dim).
         labels: (C, 2, dim) unit rows.
         scale: of cosines.
+        mix: as in `Recogniser.forward`; the points are mixed.
 
     Returns:
         (batch, C) float32 scale · cos(video, label), in full precision whatever autocast says.
     """
+    if mix is not None:
+        other, share = mix
+        video = share * video + (1 - share) * video[other]
     with torch.autocast(video.device.type, enabled=False):
         return scale * F.normalize(video.float(), dim=-1) @ labels[:, 0].T
 
@@ -174,7 +193,39 @@ class Recogniser(nn.Module, ABC):
         """
 
 
-class Adapter(Recogniser):
+class EntityRecogniser(Recogniser, Generic[Read]):
+    """A recogniser that reads a clip through entities, and can say through which."""
+
+    @abstractmethod
+    def read(self, clips: Clips) -> Read:
+        """Say what a batch of clips holds, whatever the labels."""
+
+    @abstractmethod
+    def logits(
+        self, reading: Read, labels: Tensor, mix: tuple[Tensor, float] | None = None
+    ) -> Tensor:
+        """Score clips that were read, as `forward` does: (batch, C) for (C, 2, dim) labels."""
+
+    @abstractmethod
+    def spoken(self, reading: Read, label: Tensor) -> Tensor:
+        """Say how much each region had to do with a label.
+
+        Args:
+            reading: of (batch) clips.
+            label: (2, dim) unit rows, whole and predicate.
+
+        Returns:
+            (batch, frames, regions), summing to one.
+        """
+
+    def forward(
+        self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
+    ) -> Tensor:
+        """Score clips against labels."""
+        return self.logits(self.read(clips), labels, mix)
+
+
+class Adapter(EntityRecogniser[Reading]):
     """ALT: aligned regions become tracks, and each track may say the label.
 
     Before training the paths say nothing: a track counts by the square of its evidence, its way is
@@ -210,16 +261,10 @@ class Adapter(Recogniser):
         self.direction = zero(nn.Linear(width, dim))
         self.gate = nn.Parameter(torch.zeros(())) if config.gate else None
 
-    def forward(
-        self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
-    ) -> Tensor:
-        """Score clips against labels; mixed clips have the tracks of both."""
-        return self.logits(self.read(clips), labels, mix)
-
     def logits(
         self, reading: Reading, labels: Tensor, mix: tuple[Tensor, float] | None = None
     ) -> Tensor:
-        """Score clips that were read, as `forward` does: (batch, C) for (C, 2, dim) labels."""
+        """Score clips that were read; mixed clips have the tracks of both."""
         with torch.autocast(labels.device.type, enabled=False):
             tracks, glance = self._said(reading, labels), reading.glance @ labels[:, 0].T
             if mix is not None:
@@ -257,16 +302,7 @@ class Adapter(Recogniser):
         )
 
     def spoken(self, reading: Reading, label: Tensor) -> Tensor:
-        """Say how much each region had to do with a label.
-
-        Args:
-            reading: of (batch) clips.
-            label: (2, dim) unit rows, whole and predicate.
-
-        Returns:
-            (batch, frames, regions), summing to one: each track's share in saying the label,
-            divided among its regions in all frames.
-        """
+        """Give each track's share in saying a label, divided among its regions in all frames."""
         said = reading.importance  # (batch, tracks)
         if not self.config.pool:  # pooled tracks have the same share in every label
             said = self._each(reading, label[None])[..., 0]

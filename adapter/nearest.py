@@ -147,14 +147,15 @@ def as_read(
     They know their regions' nearest entities where those never change, and leave out what regions
     look like where nothing reads it but the look-up.
     """
-    clips, meets_entities = task.clips, model.method in ("alt", "alt-shuffled")
+    clips = task.clips
+    meets_entities = model.method in ("alt", "alt-shuffled", "alt-paper")
     if meets_entities and model.align != "none" and not model.project:
         where = processes(device)
         with where.main_process_first():
             clips = with_nearest(
                 clips, task.entities, task.corpus.id, model.top_k, str(where.device), tally
             )
-        looks = model.content
+        looks = model.content or model.method == "alt-paper"
     else:
         looks = meets_entities or model.method == "alt-learned"
     return clips if looks else replace(clips, store=clips.store.class_tokens())

@@ -10,10 +10,11 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from adapter.align import Aligned
 from adapter.clips import Clips
 from adapter.data import Paths, opened
 from adapter.labelling import Labelling, Labels
-from adapter.model import Adapter, Reading
+from adapter.model import EntityRecogniser
 from adapter.runs import Named, Run
 from adapter.stores import Streamed, view_of
 from adapter.task import backbone_of, same_features
@@ -227,11 +228,11 @@ def judge(
         raise BadInput("top", f"is {top}", "ask for one or more")
     model, text = run.model, labelling.text
     entities: tuple[Seen, ...] = ()
-    if isinstance(model, Adapter):
+    if isinstance(model, EntityRecogniser):
         reading = model.read(clips)
         chances = _chances(model.logits(reading, text))
         spoken = model.spoken(reading, text[chances.argmax()])
-        entities = weighed(reading, spoken, run.entities)
+        entities = weighed(reading.aligned, spoken, run.entities)
     else:
         chances = _chances(model(clips, text))
     best = chances.argsort(descending=True)[:top].tolist()
@@ -248,21 +249,21 @@ def _chances(logits: Tensor) -> Tensor:
     return logits.softmax(dim=-1).mean(dim=0).cpu()
 
 
-def weighed(reading: Reading, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:
+def weighed(aligned: Aligned | None, spoken: Tensor, names: tuple[Named, ...]) -> tuple[Seen, ...]:
     """Sum by entity how much regions had to do with a label.
 
     Args:
-        reading: of a video's views.
-        spoken: (views, frames, regions), what `Adapter.spoken` says of the label.
+        aligned: regions of a video's views, if with anything.
+        spoken: (views, frames, regions), what `EntityRecogniser.spoken` says of the label.
         names: of the K entities.
 
     Returns:
         The entities that any region was aligned with, the weightiest first. The class token
         stands for whole frames, and is not counted.
     """
-    if reading.aligned is None:
+    if aligned is None:
         return ()
-    entity = reading.aligned.entity[:, :, 1:].flatten()
+    entity = aligned.entity[:, :, 1:].flatten()
     weight = (spoken[:, :, 1:] / len(spoken)).flatten()
     total = torch.zeros(len(names), device=weight.device).index_add_(0, entity, weight).cpu()
     return tuple(

@@ -39,7 +39,8 @@ from pipelines.world.clips import Listed, listing
 from pipelines.world.write import claim, split_of, write_world
 
 TESTS = {"base": "test", "new combinations": "novel_combination", "new entities": "novel_entity"}
-METHODS: tuple[Method, ...] = tuple(TITLES)
+# The paper's adapter takes longer to train than all others together.
+METHODS: tuple[Method, ...] = tuple(method for method in TITLES if method != "alt-paper")
 _WIDTH = 160  # of tables in a file, characters
 PROMPTS = ("{}",)  # the mini backbone's captions are plain
 

@@ -21,7 +21,7 @@ def task(write_cache, make_task, mini):
     return make_task(open_clips([write_cache(noise=6, backbone=mini)]))
 
 
-@pytest.mark.parametrize("method", ["alt", "linear"])
+@pytest.mark.parametrize("method", ["alt", "alt-paper", "linear"])
 def test_an_exported_run_scores_as_the_run_does(task, tmp_path: Path, method: str) -> None:
     config = TrainConfig(epochs=2, batch_size=8, lr=5e-3)
     train_run(task, ModelConfig(method=method), config, tmp_path / "run")
@@ -48,7 +48,7 @@ def test_an_exported_run_takes_more_clips_than_are_aligned_at_once(
     assert export(run, tmp_path / f"adapter.{suffix}").difference < 1e-4
 
 
-@pytest.mark.parametrize("method", ["alt", "temporal"])
+@pytest.mark.parametrize("method", ["alt", "alt-paper"])
 def test_an_onnx_file_scores_as_the_run_does(task, tmp_path: Path, method: str) -> None:
     train_run(task, ModelConfig(method=method), TrainConfig(epochs=2, lr=5e-3), tmp_path / "run")
     run = Run.load(tmp_path / "run")

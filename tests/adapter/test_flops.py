@@ -64,6 +64,10 @@ def test_vit_l_14_on_96_frames_costs_no_more_than_the_paper_says() -> None:
     assert counted.encoder_frame == pytest.approx(49.9, abs=0.1)
     assert counted.encoder_frame_unmerged == pytest.approx(81.2, abs=0.2)
     assert counted.total <= PAPER_GMACS
+    theirs = cost("ViT-L-14", 8, 32, 3, config=ModelConfig(method="alt-paper"))
+    assert counted.total < theirs.total <= PAPER_GMACS
+    with pytest.raises(BadInput, match="--method linear: is not counted; use alt or alt-paper"):
+        cost("alt-mini", 2, 1, 1, config=ModelConfig(method="linear"))
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,7 @@ def test_learned_projections_and_vectors_look_nothing_up(task) -> None:
         ({"method": "alt"}, True),
         ({"method": "alt-shuffled"}, True),
         ({"method": "alt", "content": True}, False),
+        ({"method": "alt-paper"}, False),
         ({"method": "alt", "project": True}, False),
         ({"method": "alt-learned"}, False),
     ],

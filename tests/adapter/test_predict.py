@@ -294,7 +294,7 @@ def test_what_counted_is_the_sum_over_the_regions_of_an_entity(
     with torch.inference_mode():
         reading = predictor.run.model.read(predictor.clips(encoded))
         spoken = predictor.run.model.spoken(reading, predictor.run.labels[0])
-    seen = weighed(reading, spoken, predictor.run.entities)
+    seen = weighed(reading.aligned, spoken, predictor.run.entities)
     by_hand: dict[str, float] = {}
     for entity, weight in zip(
         reading.aligned.entity[:, :, 1:].flatten().tolist(),
@@ -440,7 +440,7 @@ def test_a_run_without_entities_cannot_be_explained(
         train_run(task, ModelConfig(method=method), QUICK, tmp_path / method)
         predictor = Predictor(Run.load(tmp_path / method))
         assert predictor.predict(next(videos.rglob("*.mp4"))).entities == ()
-        with pytest.raises(BadInput, match=r"(without|in place of) entities; explain an ALT"):
+        with pytest.raises(BadInput, match="without entities; explain an ALT"):
             explain(predictor, next(videos.rglob("*.mp4")), tmp_path / "report.html")
 
 

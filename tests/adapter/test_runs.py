@@ -71,7 +71,9 @@ def test_a_run_notes_what_mean_pooled_clip_scores_on_its_validation_clips(
     assert metrics["validation_clip"] != metrics["validation"]
 
 
-@pytest.mark.parametrize("method", ["linear", "temporal", "alt-learned", "alt-shuffled"])
+@pytest.mark.parametrize(
+    "method", ["linear", "temporal", "alt-paper", "alt-learned", "alt-shuffled"]
+)
 def test_baselines_are_runs_too(task, tmp_path: Path, method: str) -> None:
     metrics = train_run(task, ModelConfig(method=method), QUICK, tmp_path / "run")
     run = Run.load(tmp_path / "run")
