@@ -75,6 +75,8 @@ class PaperAdapter(EntityRecogniser[Pooling]):
             queries and keys know where in the frame their region is.
     """
 
+    lr = 3e-4
+
     def __init__(self, align: Align, scale: float, config: ModelConfig) -> None:
         super().__init__(scale)
         self.align, self.config = align, config

@@ -28,7 +28,12 @@ Tests = Annotated[
         help="A column of the table: its name and the cache to score on.",
     ),
 ]
-Methods = Annotated[str, typer.Option(help="Rows of the table, separated by commas.")]
+Methods = Annotated[
+    str,
+    typer.Option(
+        help="Rows of the table, separated by commas; alt-paper, the paper's adapter, is one more."
+    ),
+]
 Seeds = Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each row, with seeds 0, 1, …")]
 Engine = Annotated[str, typer.Option(help="local, or ray: spread trainings over a Ray cluster.")]
 Folder = Annotated[
