@@ -85,7 +85,9 @@ def test_training_leaves_the_callers_own_draws_alone(clips: ClipSet) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("method", ["linear", "temporal", "alt-learned", "alt-shuffled", "alt"])
+@pytest.mark.parametrize(
+    "method", ["linear", "temporal", "alt-paper", "alt-learned", "alt-shuffled", "alt"]
+)
 def test_sixteen_clips_are_learned_by_heart(clips: ClipSet, method: str) -> None:
     # Labels far from their clips: nothing is right before training.
     config = TrainConfig(
