@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from corpus.errors import BadInput
 from corpus.origin import beside, check_activation
 from corpus.preprocess import Preprocess
+from corpus.tower import check_tower
 
 MINI = "alt-mini"
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-16", "openai"
@@ -135,9 +136,9 @@ def load(
         The frozen backbone.
 
     Raises:
-        BadInput: unknown model, tag or device, a tokenizer that is not CLIP's own, weights that
-            cannot be had, that do not fit the model, or that were trained with another activation
-            than the model's.
+        BadInput: unknown model, tag or device, a tokenizer that is not CLIP's own, an image tower
+            that is not a plain vision transformer, weights that cannot be had, that do not fit the
+            model, or that were trained with another activation than the model's.
     """
     model = model.replace("/", "-")
     if model not in open_clip.list_models():
@@ -147,6 +148,7 @@ def load(
     if open_clip.get_model_config(model)["text_cfg"].get("hf_tokenizer_name"):
         cause = "reads text by a tokenizer of Hugging Face's, and ALT knows CLIP's own only"
         raise BadInput(f"--model {model}", cause, f"use a model such as {DEFAULT_MODEL}")
+    check_tower(model)
     tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
     source, quick_gelu, pixels = _source(model, tag)
     with _by_itself():

@@ -222,6 +222,23 @@ def test_a_model_whose_tokenizer_is_not_clip_s_is_refused(model: str) -> None:
         load(model, "none")
 
 
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("RN50", "is a ModifiedResNet, not"),
+        ("EVA02-E-14-plus", "is one of timm's, not"),
+        ("PE-Core-B-16", "is one of timm's, not"),
+        ("coca_ViT-B-32", "pools by attention"),
+    ],
+)
+def test_a_model_whose_regions_cannot_be_had_is_refused_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch, model: str, said: str
+) -> None:
+    monkeypatch.setattr(open_clip, "create_model", None)
+    with pytest.raises(BadInput, match=rf"^--model {model}: its image tower {said}"):
+        load(model)
+
+
 def test_what_a_model_lacks_is_named_where_no_weights_are_wanted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
