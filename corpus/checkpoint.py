@@ -15,6 +15,7 @@ from open_clip.model import (
 )
 from torch import Tensor
 
+from corpus import archive
 from corpus.causes import first_cause
 from corpus.errors import BadInput
 from corpus.origin import OPENAI, models_of
@@ -30,7 +31,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
     Args:
         path: of a safetensors file, of what `torch.save` wrote of a state dict (also with more
-            beside it, as when training).
+            beside it, as when training), or of a TorchScript archive.
 
     Returns:
         name → weight, on the CPU, from the disk only when used where the format allows. What
@@ -93,6 +94,8 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _pickled(path: Path) -> Any:
     try:
+        if archive.is_archive(path):
+            return archive.weights(path)
         lazily = zipfile.is_zipfile(path)  # as all but the oldest are: no weight is read yet
         return torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
     except OSError:

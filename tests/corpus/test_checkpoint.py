@@ -1,9 +1,13 @@
 import argparse
+import pickle
+import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from corpus.checkpoint import read
 from corpus.errors import BadInput
@@ -36,6 +40,63 @@ def test_weights_are_found_where_training_programs_put_them(
     found = read(tmp_path / "a.pt")
     assert found.keys() == WEIGHTS.keys()
     assert all(torch.equal(found[name], weight) for name, weight in WEIGHTS.items())
+
+
+class Tower(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+        self.register_buffer("input_resolution", torch.tensor(224))
+        self.attn_mask = torch.zeros(2, 2)
+        self.sizes = [1, 2]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.blocks(x) + self.attn_mask.sum()
+
+
+class Both(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.visual, self.token_embedding = Tower(), nn.Embedding(3, 2)
+        self.logit_scale = nn.Parameter(torch.tensor(4.6))
+        self.none = nn.Parameter(torch.empty(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.visual(x) * self.logit_scale
+
+
+def archived(path: Path) -> dict[str, torch.Tensor]:
+    model = Both().half()
+    model.visual.blocks[0].weight.data = model.visual.blocks[0].weight.data.T.contiguous().T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(model), path)
+    return model.state_dict()
+
+
+def test_of_a_torchscript_archive_the_weights_are_read_and_its_program_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = archived(tmp_path / "ViT.pt")
+    monkeypatch.setattr("torch.jit.load", None)
+    found = read(tmp_path / "ViT.pt")
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        assert found[name].dtype == weight.dtype
+        assert torch.equal(found[name], weight)
+
+
+def test_an_archive_that_names_other_code_is_refused_and_the_code_not_run(tmp_path: Path) -> None:
+    class Boom:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    with zipfile.ZipFile(tmp_path / "evil.pt", "w") as file:
+        file.writestr("evil/constants.pkl", b"")
+        file.writestr("evil/data.pkl", pickle.dumps(Boom(), protocol=2))
+    with pytest.raises(BadInput, match=r"evil\.pt: not a state dict that can be loaded safely"):
+        read(tmp_path / "evil.pt")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("share", [0.5, 0.99])
