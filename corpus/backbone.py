@@ -11,7 +11,6 @@ import os
 import socket
 import tempfile
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,18 +26,17 @@ from huggingface_hub import constants as hub
 from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from torch import Tensor, nn
 
+from corpus.causes import first_cause
+from corpus.checkpoint import fill
 from corpus.errors import BadInput
-from corpus.origin import beside, check_activation
 from corpus.preprocess import Preprocess
+from corpus.source import CONFIGS, MINI, find
+from corpus.tower import check_tower
 
-MINI = "alt-mini"
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-16", "openai"
-RANDOM = "none"
 _LOADING = threading.RLock()
-_HERE = Path(__file__).parent / "backbones"
-_WAYS_ON = f"use --model {MINI}, or --pretrained with the path of a checkpoint you have"
 
-open_clip.add_model_config(_HERE / f"{MINI}.json")
+open_clip.add_model_config(CONFIGS / f"{MINI}.json")
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,9 @@ def load(
 
     Args:
         model: an open_clip model name ("ViT-B-16", "ViT-L/14"), or "alt-mini".
-        pretrained: an open_clip tag ("openai"), the path of a checkpoint (safetensors, or a
-            state dict that `weights_only` loading accepts), or "none" for random weights.
-            By default "openai", and the bundled weights for "alt-mini".
+        pretrained: an open_clip tag ("openai"), the path of a checkpoint (`corpus.checkpoint`),
+            or "none" for random weights. By default "openai", and the bundled weights for
+            "alt-mini".
         device: where to put the weights.
         seed: of the random weights when `pretrained` is "none".
 
@@ -135,37 +133,31 @@ def load(
         The frozen backbone.
 
     Raises:
-        BadInput: unknown model, tag or device, a tokenizer that is not CLIP's own, weights that
-            cannot be had, that do not fit the model, or that were trained with another activation
-            than the model's.
+        BadInput: unknown model, tag or device, a tokenizer that is not CLIP's own, an image tower
+            that is not a plain vision transformer, weights that cannot be had, that do not fit the
+            model, or that were trained with another activation than the model's.
     """
-    model = model.replace("/", "-")
-    if model not in open_clip.list_models():
-        near = difflib.get_close_matches(model, open_clip.list_models(), n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "see open_clip's list of models"
-        raise BadInput(f"--model {model}", "open_clip knows no such model", hint)
-    if open_clip.get_model_config(model)["text_cfg"].get("hf_tokenizer_name"):
-        cause = "reads text by a tokenizer of Hugging Face's, and ALT knows CLIP's own only"
-        raise BadInput(f"--model {model}", cause, f"use a model such as {DEFAULT_MODEL}")
+    model = _named(model)
     tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
-    source, quick_gelu, pixels = _source(model, tag)
     with _by_itself():
+        source = find(model, tag)
         torch.manual_seed(seed)
         try:
             clip = open_clip.create_model(
                 model,
-                pretrained=source,
-                force_quick_gelu=quick_gelu,
-                force_preprocess_cfg=pixels,
-                weights_only=True,
+                force_quick_gelu=source.quick_gelu,
+                force_preprocess_cfg=source.pixels,
             )
         except Exception as error:
-            raise _load_error(model, tag, source, error) from error
+            cause = f"cannot be made ({first_cause(error)})"
+            raise BadInput(f"--model {model}", cause, "use another model") from error
+        if source.path is not None:
+            fill(clip, source.path, source.weights, model)
         read = tokenizer(model)
     clip.eval().requires_grad_(False)
     if not all(weight.isfinite().all() for weight in clip.state_dict().values()):
         cause = "has weights that are not finite, as after training that diverged"
-        raise BadInput(source or model, cause, "give others")
+        raise BadInput(source.path or model, cause, "give others")
     cfg = open_clip.get_model_preprocess_cfg(clip)
     size = cfg["size"]
     return Backbone(
@@ -180,7 +172,7 @@ def load(
             resize_mode=cfg["resize_mode"],
         ),
         fingerprint=fingerprint(clip),
-        random=source is None,
+        random=source.path is None,
     )
 
 
@@ -228,50 +220,26 @@ def fingerprint(model: open_clip.CLIP) -> str:
     return digest.hexdigest()[:32]
 
 
-def _source(model: str, tag: str) -> tuple[str | None, bool, dict[str, Any]]:
-    """Resolve a tag or path to what open_clip takes, and to what it is to be told beside.
+def _named(model: str) -> str:
+    """Return the model's name as open_clip writes it.
 
-    Returns:
-        The source, whether to force QuickGELU, and of the preprocessing what is not the default.
+    Raises:
+        BadInput: there is none, or it is of a kind that cannot be used.
     """
-    if tag == RANDOM:
-        warnings.warn(
-            f"{model} has RANDOM weights (--pretrained none): fit for tests and benchmarks only",
-            stacklevel=3,
-        )
-        return None, False, {}
-    if model == MINI and tag == "bundled":
-        return str(_HERE / f"{MINI}.safetensors"), False, {}
-    known = open_clip.get_pretrained_cfg(model, tag)
-    if known:
-        # open_clip itself only warns here, and the features would be wrong without an error.
-        return tag, bool(known.get("quick_gelu")), {}
-    path = Path(tag)
-    if not path.is_file():
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model))
-        told = f"tags: {tags}" if tags else "it has no tags"
-        mend = f"choose a tag, or {_WAYS_ON}"
-        if model == MINI:
-            mend = "leave it out, ALT_PRETRAINED too, or give the path of a checkpoint you have"
-        raise BadInput(f"--pretrained {tag}", f"neither a file nor a tag of {model} ({told})", mend)
-    config = beside(path)
-    check_activation(model, path, config)
-    pixels = config.preprocess_cfg if config is not None else None
-    return str(path), False, pixels.model_dump(exclude_none=True) if pixels is not None else {}
-
-
-def _load_error(model: str, tag: str, source: str | None, error: Exception) -> BadInput:
-    if source is not None and Path(source).is_file():
-        reason = str(error).strip().splitlines()
-        detail = " ".join(line.strip() for line in reason[:2])[:200]
-        return BadInput(source, f"does not fit {model} ({detail})", "name the model it was made by")
-    if source is None or isinstance(error, ImportError):
-        return BadInput(f"--model {model}", f"cannot be made ({error})", "use another model")
-    return BadInput(
-        f"{model}/{tag}",
-        "weights are not in the cache and cannot be downloaded",
-        f"connect once to fill the cache, {_WAYS_ON}",
-    )
+    if model.startswith(("hf-hub:", "local-dir:")):
+        cause = "says where weights are, not what model they are of"
+        mend = "name that (open_clip_config.json tells), and give the weights' file as --pretrained"
+        raise BadInput(f"--model {model}", cause, mend)
+    model = model.replace("/", "-")
+    if model not in open_clip.list_models():
+        near = difflib.get_close_matches(model, open_clip.list_models(), n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "see open_clip's list of models"
+        raise BadInput(f"--model {model}", "open_clip knows no such model", hint)
+    if open_clip.get_model_config(model)["text_cfg"].get("hf_tokenizer_name"):
+        cause = "reads text by a tokenizer of Hugging Face's, and ALT knows CLIP's own only"
+        raise BadInput(f"--model {model}", cause, f"use a model such as {DEFAULT_MODEL}")
+    check_tower(model)
+    return model
 
 
 def tokenizer(model: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a checkpoint's origin tells, and its weights do not: its activation, and its pixels.
+"""What a checkpoint's origin tells beside its weights: its activation, its pixels, its model.
 
 GELU and QuickGELU take the same weights, as do pixels however they were prepared, and the wrong
 ones give wrong features without an error.
@@ -6,20 +6,22 @@ ones give wrong features without an error.
 
 import re
 import warnings
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import open_clip
-import torch
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 from pydantic import BaseModel, PositiveFloat, ValidationError
+from torch import Tensor
 
 from corpus.atomic import sha256
 from corpus.causes import first_cause
 from corpus.errors import BadInput
 
+OPENAI = {"input_resolution", "context_length", "vocab_size"}  # numbers among OpenAI's weights
 _CONFIG = "open_clip_config.json"
+_PIXELS = ("mean", "std", "interpolation", "resize_mode")
 
 
 class _Activation(BaseModel):
@@ -65,19 +67,60 @@ def beside(path: Path) -> Beside | None:
         return None
 
 
-def check_activation(model: str, path: Path, told: Beside | None = None) -> None:
+def pixels(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """How pixels are prepared for the weights of a tag, as open_clip's list has it."""
+    return {name: cfg[name] for name in _PIXELS if name in cfg}
+
+
+def usual_pixels(model: str, path: Path, names: Collection[str]) -> dict[str, Any]:
+    """How pixels are prepared for a checkpoint that does not tell: as for all tags of its model.
+
+    Where those differ it is as for the first, with a warning.
+
+    Args:
+        model: open_clip's name.
+        path: of the checkpoint, for the warning.
+        names: of its weights; OpenAI's own prepare pixels by default.
+    """
+    if OPENAI.issubset(names):
+        return {}
+    ways = {
+        tag: pixels(open_clip.get_pretrained_cfg(model, tag))
+        for tag in open_clip.list_pretrained_tags_by_model(model)
+    }
+    first = next(iter(ways.values()), {})
+    others = [tag for tag, way in ways.items() if way != first]
+    if others:
+        warnings.warn(
+            f"{path}: nothing beside it tells how pixels are prepared for it; {model}'s usual way "
+            f"is taken, which is not that of {', '.join(others)}",
+            stacklevel=4,
+        )
+    return first
+
+
+def check_activation(
+    model: str, path: Path, names: Collection[str], told: Beside | None = None
+) -> None:
     """Refuse a checkpoint whose origin says another activation than `model` has.
 
     Args:
         model: open_clip's name.
         path: of the checkpoint.
+        names: of its weights.
         told: `beside` it.
 
     Raises:
-        BadInput: it was trained with another activation, or cannot be read safely.
+        BadInput: it was trained with another activation.
     """
     wanted = bool(open_clip.get_model_config(model).get("quick_gelu"))
-    needs, why = _trained_with_quick_gelu(path, told)
+    needs, why = _trained_with_quick_gelu(path, names, told)
+    if needs is None and not wanted and any(path.name == Path(u).name for u in _quick_gelu_urls()):
+        warnings.warn(
+            f"{path.name} is the file name of weights trained with QuickGELU; "
+            "if that is what it is, the model's name must end in -quickgelu",
+            stacklevel=4,
+        )
     if needs is None or needs == wanted:
         return
     other = model.removesuffix("-quickgelu") if wanted else f"{model}-quickgelu"
@@ -89,7 +132,9 @@ def check_activation(model: str, path: Path, told: Beside | None = None) -> None
     )
 
 
-def _trained_with_quick_gelu(path: Path, told: Beside | None) -> tuple[bool | None, str]:
+def _trained_with_quick_gelu(
+    path: Path, names: Collection[str], told: Beside | None
+) -> tuple[bool | None, str]:
     """Look for evidence of a checkpoint's activation: its digest, its neighbours, its keys.
 
     Weights alone do not tell GELU from QuickGELU, so this is evidence of origin.
@@ -100,18 +145,59 @@ def _trained_with_quick_gelu(path: Path, told: Beside | None) -> tuple[bool | No
         marks = re.findall(r"(?<![0-9a-f])([0-9a-f]{64}|[0-9a-f]{8})(?=[/.])", cfg.get("url") or "")
         if any(digest.startswith(mark) for mark in marks):
             return bool(cfg.get("quick_gelu")), f"it is {name.removesuffix('-quickgelu')}/{tag}"
-    openai = _has_openai_keys(path)  # and whether it can be read safely
     if told is not None:
         return bool(told.model_cfg.quick_gelu), f"{_CONFIG} beside it says so"
-    if openai:
+    if OPENAI.issubset(names):
         return True, "it has the keys of OpenAI's own checkpoints"
-    if any(path.name == Path(url).name for url in _quick_gelu_urls()):
-        warnings.warn(
-            f"{path.name} is the file name of weights trained with QuickGELU; "
-            "if that is what it is, the model's name must end in -quickgelu",
-            stacklevel=5,
-        )
     return None, ""
+
+
+def models_of(weights: Mapping[str, Tensor]) -> list[str]:
+    """Name open_clip's models of plain vision transformers that these weights fit, by their sizes.
+
+    Those that weights do not tell apart, as with and without QuickGELU, are both named.
+    """
+    try:
+        found = _sizes_of(weights)
+    except (KeyError, ValueError):
+        return []
+    return [name for name in open_clip.list_models() if _sizes(name) == found]
+
+
+def _sizes_of(weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+    width, _, patch, _ = weights["visual.conv1.weight"].shape
+    vocabulary, text_width = weights["token_embedding.weight"].shape
+    return (
+        weights["visual.proj"].shape[1],
+        width,
+        patch,
+        len(weights["visual.positional_embedding"]) - 1,
+        sum(re.fullmatch(r"visual\..*\.ln_1\.weight", name) is not None for name in weights),
+        len(weights["positional_embedding"]),
+        vocabulary,
+        text_width,
+        sum(re.fullmatch(r"transformer\..*\.ln_1\.weight", name) is not None for name in weights),
+    )
+
+
+def _sizes(model: str) -> tuple[int, ...] | None:
+    config: Any = open_clip.get_model_config(model)
+    if "timm_model_name" in config["vision_cfg"] or "hf_model_name" in config["text_cfg"]:
+        return None
+    image, text = CLIPVisionCfg(**config["vision_cfg"]), CLIPTextCfg(**config["text_cfg"])
+    if not isinstance(image.image_size, int) or not isinstance(image.layers, int):
+        return None
+    return (
+        config["embed_dim"],
+        image.width,
+        image.patch_size,
+        (image.image_size // image.patch_size) ** 2,
+        image.layers,
+        text.context_length,
+        text.vocab_size,
+        text.width,
+        text.layers,
+    )
 
 
 def _quick_gelu_urls() -> Iterator[str]:
@@ -119,32 +205,3 @@ def _quick_gelu_urls() -> Iterator[str]:
         cfg = open_clip.get_pretrained_cfg(name, tag)
         if cfg.get("quick_gelu") and cfg.get("url"):
             yield cfg["url"]
-
-
-def _has_openai_keys(path: Path) -> bool:
-    """Tell whether a state dict carries the three integers that OpenAI stored in theirs."""
-    if path.suffix == ".safetensors":
-        from safetensors import safe_open
-
-        try:
-            with safe_open(path, framework="pt") as file:
-                keys = set(file.keys())
-        except Exception as error:
-            mend = "give one that is whole, or use --model alt-mini"
-            raise BadInput(path, f"not a safetensors file ({error})", mend) from error
-    else:
-        try:
-            lazily = zipfile.is_zipfile(path)  # as all but the oldest are: no weight is read yet
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
-        except Exception as error:
-            raise BadInput(
-                path,
-                "not a state dict that can be loaded safely (pickled objects and TorchScript "
-                "archives are refused)",
-                "save its state_dict() as *.safetensors",
-            ) from error
-        state = state.get("state_dict", state) if isinstance(state, dict) else None
-        if not isinstance(state, dict) or not state:
-            raise BadInput(path, "holds no state dict", "save its state_dict() as *.safetensors")
-        keys = {str(key).removeprefix("module.") for key in state}
-    return {"input_resolution", "context_length", "vocab_size"} <= keys

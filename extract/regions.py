@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from open_clip.transformer import ResidualAttentionBlock, Transformer, VisionTransformer
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional
 
 from corpus.errors import BadInput
+from corpus.tower import vision_transformer
 from extract import tome
 
 # Attention weights that `_products` makes at once: some 2 MB of them, in three forms.
@@ -78,7 +79,7 @@ class RegionEncoder(nn.Module):
         super().__init__()
         if merge < 0:
             raise BadInput(f"--merge {merge}", "cannot be negative", "use 0 to merge nothing")
-        visual = _vision_transformer(getattr(model, "visual", model))
+        visual = vision_transformer(getattr(model, "visual", model))
         if next(visual.parameters()).dtype != dtype:
             visual = copy.deepcopy(visual).to(dtype)
         self.visual, self.merge, self.dtype = visual, merge, dtype
@@ -180,28 +181,3 @@ def _products(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None) -> Tens
 
 def _blocks(visual: Any) -> Any:
     return visual.transformer.resblocks
-
-
-def _vision_transformer(visual: nn.Module) -> VisionTransformer:
-    """Return `visual` if it is a tower this encoder computes rightly, or say why it is not."""
-    mend = "use an open_clip ViT such as ViT-B-32, ViT-B-16 or ViT-L-14"
-    if type(visual) is not VisionTransformer:
-        raise BadInput(
-            "--model",
-            f"its image tower is a {type(visual).__name__}, not a VisionTransformer",
-            mend,
-        )
-    blocks = {type(block) for block in _blocks(visual)}
-    for wrong, cause in (
-        (visual.attn_pool is not None, "pools by attention"),
-        (visual.pool_type != "tok", f"pools by {visual.pool_type!r}, not by its class token"),
-        (visual.final_ln_after_pool, "norms after pooling"),
-        (visual.proj is None, "has no projection into the joint space"),
-        (
-            type(visual.transformer) is not Transformer or blocks != {ResidualAttentionBlock},
-            "has blocks of its own making",
-        ),
-    ):
-        if wrong:
-            raise BadInput("--model", f"its image tower {cause}", mend)
-    return visual

@@ -17,10 +17,11 @@ from adapter.settings import STUDY, configs
 from adapter.tables import comparison_table
 from adapter.task import open_task
 from corpus.atomic import atomic_file, write_json
-from corpus.backbone import MINI, Backbone, load
+from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import load_labels
+from corpus.source import MINI
 from extract.options import Options
 from extract.run import extract
 from pipelines.demo import PROMPTS, TESTS, commit, label_files, plain, stale

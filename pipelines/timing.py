@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from corpus.backbone import RANDOM, Backbone, load
+from corpus.backbone import Backbone, load
+from corpus.source import RANDOM
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:

@@ -327,6 +327,7 @@ def test_help_shows_its_brackets_and_the_environment_does_not_choose_senses(
         (("build", "--labels", "k40", *MINI), "did you mean k400"),
         (("build", "--labels", "nowhere.txt", *MINI), "no such label set, file or folder"),
         (("build", "--labels", "hmdb51", "--model", "ViT-B-99"), "no such model"),
+        (("build", "--labels", "hmdb51", "--model", "RN50"), "is a ModifiedResNet"),
         (("build", "--labels", "hmdb51", "--overrides", "none.txt"), "no such file"),
         (("build", "--labels", "hmdb51", "--template", "a {thing}"), "unknown field"),
         (("show", "PommelHors", "--labels", "ucf101"), "did you mean 'PommelHorse'"),

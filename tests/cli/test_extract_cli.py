@@ -178,7 +178,7 @@ def test_help_is_quick_to_start_and_names_every_option():
         (["--labels", "{tmp}/twice.txt"], "{tmp}/twice.txt: labels 1 and 3 are the same"),
         (["--labels", "{tmp}/one.txt"], "the class 'b' is not among the 1 label of"),
         (["--model", "ViT-Q-99"], "--model ViT-Q-99: open_clip knows no such model;"),
-        (["--model", "RN50"], "--model: its image tower is a ModifiedResNet"),
+        (["--model", "RN50"], "--model RN50: its image tower is a ModifiedResNet"),
         (["--train-views", "2", "--views", "2x1"], "--train-views: given together with --views;"),
         (["--train-views", "2", "--sampling", "centre"], "given together with --sampling;"),
         (["--split", "../b"], "--split ../b: '../b' is not a path under {root};"),

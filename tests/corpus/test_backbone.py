@@ -1,7 +1,10 @@
 import copy
+import errno
 import json
 import logging
+import os
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from safetensors.torch import save_file
 
 from corpus.backbone import Backbone, fingerprint, load, load_again
 from corpus.errors import BadInput
+from corpus.origin import check_activation, usual_pixels
+from corpus.source import CONFIGS
 
 ONLINE = hub.HF_HUB_OFFLINE  # what is set, before anything is loaded
 
@@ -28,15 +33,23 @@ def test_text_embeddings_are_unit_rows_in_the_joint_space(mini: Backbone) -> Non
     torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(3))
 
 
-def test_a_config_of_one_s_own_is_loaded_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def add_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes known to open_clip, for one test, a model that differs from alt-mini as is said."""
     for kept in ("_MODEL_CONFIGS", "_MODEL_CONFIG_PATHS"):
         monkeypatch.setattr(open_clip.factory, kept, copy.copy(getattr(open_clip.factory, kept)))
-    config = open_clip.get_model_config("alt-mini")
-    config["vision_cfg"] |= {"layers": 2, "image_size": 48}
-    (tmp_path / "my-own.json").write_text(json.dumps(config))
-    open_clip.add_model_config(tmp_path / "my-own.json")
+
+    def add(name: str, vision: dict[str, object] | None = None, **other: object) -> None:
+        config = open_clip.get_model_config("alt-mini") | other
+        config["vision_cfg"] |= vision or {}
+        (tmp_path / f"{name}.json").write_text(json.dumps(config))
+        open_clip.add_model_config(tmp_path / f"{name}.json")
+
+    return add
+
+
+def test_a_config_of_one_s_own_is_loaded_by_its_name(add_config: Callable[..., None]) -> None:
+    add_config("my-own", {"layers": 2, "image_size": 48})
     with pytest.warns(UserWarning, match="my-own has RANDOM weights"):
         mine = load("my-own", "none")
     assert (mine.name, mine.preprocess.size, mine.dim) == ("my-own/none", (48, 48), 128)
@@ -155,6 +168,19 @@ def test_openai_weights_under_a_plain_name_are_refused(
         load("ViT-B-16", str(path))
 
 
+def test_openai_weights_under_a_quick_gelu_name_are_taken_without_their_numbers(
+    state: dict[str, torch.Tensor], tmp_path: Path, add_config: Callable[..., None]
+) -> None:
+    add_config("small-quickgelu", quick_gelu=True)
+    marks = {"input_resolution": 112, "context_length": 40, "vocab_size": 4610}
+    path = tmp_path / "clip.safetensors"
+    halves = {name: weight.half() for name, weight in state.items()}
+    save_file(halves | {name: torch.tensor(value) for name, value in marks.items()}, path)
+    held = load("small-quickgelu", str(path)).model.state_dict()
+    assert held.keys() == state.keys()
+    assert all(torch.equal(held[name], weight.float()) for name, weight in halves.items())
+
+
 def test_a_config_beside_the_checkpoint_betrays_quick_gelu(
     state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
@@ -191,11 +217,25 @@ def test_a_file_named_like_quick_gelu_weights_warns(
     torch.save(state, path)
     with pytest.warns(UserWarning, match="file name of weights trained with QuickGELU"):
         load("alt-mini", str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_activation("ViT-B-16-quickgelu", path, state)
+
+
+def test_pixels_that_nothing_tells_of_are_prepared_as_for_the_model_s_tags() -> None:
+    path = Path("a.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert usual_pixels("ViT-H-14-378", path, ())["resize_mode"] == "squash"
+        assert usual_pixels("ViT-B-16", path, ())["resize_mode"] == "shortest"
+        assert usual_pixels("alt-mini", path, ()) == {}
+    with pytest.warns(UserWarning, match=r"a\.safetensors: nothing .* laion2b_s32b_b82k$"):
+        usual_pixels("ViT-L-14", path, ())
 
 
 def test_a_tag_that_needs_quick_gelu_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    import open_clip
-
+    bundled = str(CONFIGS / "alt-mini.safetensors")
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda known: bundled)
     asked: dict[str, object] = {}
 
     def refuse(*args: object, **options: object) -> None:
@@ -220,6 +260,29 @@ def test_an_unknown_model_is_refused_with_near_names() -> None:
 def test_a_model_whose_tokenizer_is_not_clip_s_is_refused(model: str) -> None:
     with pytest.raises(BadInput, match=rf"--model {model}: reads text by a tokenizer of Hugging"):
         load(model, "none")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("RN50", "is a ModifiedResNet, not"),
+        ("EVA02-E-14-plus", "is one of timm's, not"),
+        ("PE-Core-B-16", "is one of timm's, not"),
+        ("coca_ViT-B-32", "pools by attention"),
+    ],
+)
+def test_a_model_whose_regions_cannot_be_had_is_refused_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch, model: str, said: str
+) -> None:
+    monkeypatch.setattr(open_clip, "create_model", None)
+    with pytest.raises(BadInput, match=rf"^--model {model}: its image tower {said}"):
+        load(model)
+
+
+@pytest.mark.parametrize("model", ["hf-hub:laion/CLIP", "local-dir:weights"])
+def test_a_place_of_weights_is_no_model(model: str) -> None:
+    with pytest.raises(BadInput, match=rf"^--model {model}: says where weights are, not what"):
+        load(model)
 
 
 def test_what_a_model_lacks_is_named_where_no_weights_are_wanted(
@@ -252,6 +315,35 @@ def test_weights_that_cannot_be_downloaded_name_the_ways_on(
     monkeypatch.setattr("corpus.backbone._reachable", lambda: False)
     with pytest.raises(BadInput, match=r"cannot be downloaded.*--model alt-mini.*--pretrained"):
         load("ViT-B-16", "laion2b_s34b_b88k")
+
+
+def test_a_cache_that_cannot_be_written_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(known: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            raise FileNotFoundError("Failed to download file")  # noqa: B904  (as open_clip does)
+
+    monkeypatch.setattr(open_clip, "download_pretrained", full)
+    with pytest.raises(BadInput, match=r"cannot be written to the cache \(No space left"):
+        load("ViT-B-16", "openai")
+
+
+def test_a_tag_s_file_that_is_damaged_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "open_clip_model.safetensors"
+    path.write_bytes(b"")
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda known: str(path))
+    with pytest.raises(BadInput, match=r"open_clip_model\.safetensors: is empty"):
+        load("ViT-B-16", "openai")
+
+
+def test_of_a_folder_the_checkpoints_in_it_are_named(tmp_path: Path) -> None:
+    for name in ("open_clip_model.safetensors", "open_clip_config.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(BadInput, match=r"is a folder \(with open_clip_model\.safetensors\); give"):
+        load("alt-mini", str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
@@ -312,6 +404,31 @@ def test_weights_of_another_shape_are_refused_in_one_line(
 ) -> None:
     path = tmp_path / "other.safetensors"
     save_file(state, path)
-    with pytest.raises(BadInput, match=r"other\.safetensors: does not fit ViT-B-32") as caught:
+    wanted = r"other\.safetensors: does not fit ViT-B-32 \(.* is .*, not .*; use --model alt-mini$"
+    with pytest.raises(BadInput, match=wanted) as caught:
         load("ViT-B-32", str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_too_little_or_too_much_is_named(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(state | {"visual.extra": torch.ones(2)}, path)
+    with pytest.raises(BadInput, match=r"\(it has visual\.extra\); name the model"):
+        load("alt-mini", str(path))
+    save_file({name: w for name, w in state.items() if name != "visual.proj"}, path)
+    with pytest.raises(BadInput, match=r"\(it lacks visual\.proj\); name the model"):
+        load("alt-mini", str(path))
+
+
+def test_weights_of_another_input_size_are_stretched_with_a_warning(
+    state: dict[str, torch.Tensor], tmp_path: Path, add_config: Callable[..., None]
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(state, path)
+    add_config("larger", {"image_size": 144})
+    there, here = (1 + (size // 12) ** 2 for size in (120, 144))
+    said = f"has {there} places, larger has {here}; it is stretched .* use --model alt-mini$"
+    with pytest.warns(UserWarning, match=said):
+        assert len(load("larger", str(path)).model.visual.positional_embedding) == here
