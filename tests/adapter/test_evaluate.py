@@ -80,6 +80,9 @@ def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) 
     assert (alone.top1, alone.failed) == (1, 0)
     assert alone.calibration_error == pytest.approx(scores.calibration_error)
     assert alone.list_hash != scores.list_hash
+    lost = clips.subset((~clips.seen).nonzero()[:, 0].tolist())
+    none = measure(chances[~clips.seen], lost)
+    assert (none.top1, none.mean_class, none.calibration_error) == (0, 0, 0)
 
 
 def test_the_fifth_label_is_among_five_and_the_sixth_is_not(write_cache) -> None:
