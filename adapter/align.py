@@ -71,7 +71,7 @@ class Align(nn.Module):
     one; a mixture of entities has one anyway. The corpus is a buffer, and travels with the weights.
 
     Args:
-        entities: (K, D) unit rows, the text corpus.
+        entities: (K, D) float32 unit rows, the text corpus.
         scale: of cosines before the softmax, that of the backbone's training.
         top_k: entities that remain in the running for a region.
         hard: one entity to a region, of projected ones by the straight-through estimator; or else a
@@ -98,7 +98,7 @@ class Align(nn.Module):
     ) -> None:
         super().__init__()
         count, dim = entities.shape
-        self.register_buffer("entities", entities.float())
+        self.register_buffer("entities", entities)
         self.register_buffer("order", torch.arange(count) if order is None else order)
         self.register_buffer("temperature", torch.ones(()))
         self.region_side, self.entity_side = (
@@ -123,7 +123,7 @@ class Align(nn.Module):
             nearest, else it has none. In eval mode it is the nearest entity.
         """
         if nearest is not None and cosine is not None and not self.project:
-            return self._draw(cosine.float(), nearest)
+            return self._draw(cosine, nearest)
         with in_full(regions):  # cosines are near one another: rounded, another may be the nearest
             return self._compare(regions)
 

@@ -20,7 +20,7 @@ class Clips(NamedTuple):
             and down, and the square root of the share of the frame it covers.
         nearest: (batch, frames, regions, k) int64, the k entities nearest to each region, nearest
             first; None unless they were looked up beforehand.
-        cosine: (batch, frames, regions, k), of region and entity.
+        cosine: (batch, frames, regions, k) float32, of region and entity.
     """
 
     regions: Tensor

@@ -108,8 +108,6 @@ def t_test(values: NDArray[np.floating], least: float = 0.0) -> float:
     free = len(values) - 1
     spread = max(float(np.std(values, ddof=1)), least)
     mean, error = float(np.mean(values)), spread / math.sqrt(len(values))
-    if abs(mean) < 1e-12:
-        return 1.0
     angle = math.atan2(abs(mean), error * math.sqrt(free))
     # cos θ + (2/3) cos³ θ + … for odd, 1 + (1/2) cos² θ + … for even degrees of freedom
     odd = free % 2

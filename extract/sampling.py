@@ -55,10 +55,9 @@ def at(
     Returns:
         Frame indices, of the shape of `positions`.
     """
-    last = len(timestamps) - 1
     steps = np.diff(timestamps, append=end)
     usual = np.median(steps)
     if steps.max() < 1.5 * usual and steps.min() > 0.5 * usual:
-        return np.clip(np.floor(positions).astype(np.int64), 0, last)
+        return np.floor(positions).astype(np.int64)
     seconds = positions / len(timestamps) * end
-    return np.clip(np.searchsorted(timestamps, seconds, side="right") - 1, 0, last)
+    return np.searchsorted(timestamps, seconds, side="right") - 1

@@ -119,7 +119,7 @@ class Dataset:
         if blocks < count:
             videos, cut = counted(len(self.clips), "video"), counted(blocks, "block")
             cause = f"{videos} in blocks of {block} make {cut}, not {count} parts"
-            most = (len(self.clips) - 1) // max(count - 1, 1)
+            most = (len(self.clips) - 1) // (count - 1)
             smaller = f", or for all of them at most --checkpoint {most}" if most > 0 else ""
             raise BadInput(f"--shard {part}", cause, f"use fewer parts{smaller}")
         start, stop = (blocks * i // count * block for i in (index - 1, index))

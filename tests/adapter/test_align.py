@@ -32,8 +32,9 @@ def test_straight_through_has_exactly_the_gradient_of_the_softmax() -> None:
 def test_untrained_alignment_is_the_nearest_text_of_the_backbone() -> None:
     entities, regions = units(50, 32), 7 * torch.randn(2, 3, 5, 32)
     aligned = Align(entities, scale=100.0).eval()(regions)
-    nearest = (F.normalize(regions, dim=-1) @ entities.T).argmax(-1)
+    cosine, nearest = (F.normalize(regions, dim=-1) @ entities.T).max(-1)
     assert torch.equal(aligned.entity, nearest)
+    torch.testing.assert_close(aligned.similarity, cosine)
     assert aligned.text is None  # it is a word as it is
     learned = Align(entities, scale=100.0, project=True).eval()(regions)
     assert torch.equal(learned.entity, nearest)
@@ -75,13 +76,18 @@ def test_training_moves_both_projections() -> None:
 def test_alignment_in_parts_is_the_alignment_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Align(units(50, 32), scale=10.0, project=True).eval()
     regions = torch.randn(6, 7, 32)
-    results = []
-    for held in (2**20, 50 * 8):  # all at once; eight regions at a time
+    results, compared, nearest = [], [], model._nearest
+    monkeypatch.setattr(
+        model, "_nearest", lambda some, keys: compared.append(len(some)) or nearest(some, keys)
+    )
+    for held, most in ((2**20, 42), (50 * 8, 8)):  # all at once; eight regions at a time
         monkeypatch.setattr(align, "_HELD", held)
+        compared.clear()
         model.zero_grad()
         given_regions = regions.clone().requires_grad_()
         aligned = model(given_regions)
         aligned.text.cumsum(-1).square().sum().backward()
+        assert max(compared) == most
         results.append((aligned, given_regions.grad, model.entity_side.change.weight.grad.clone()))
     (whole, *whole_grads), (parts, *parts_grads) = results
     assert torch.equal(whole.entity, parts.entity)
@@ -104,6 +110,7 @@ def test_learned_words_take_the_place_of_a_corpus_and_are_moved_by_what_is_align
     aligned = words(torch.randn(30, 16))
     text = words.spell(aligned.text)
     torch.testing.assert_close(text, words.words()[aligned.entity])
+    assert not aligned.similarity.requires_grad
     text.square().mul(torch.randn(30, 16)).sum().backward()
     assert words.free.grad.abs().sum() > 0
 

@@ -67,6 +67,15 @@ def test_moving_the_frame_moves_all_places_of_a_clip_alike_and_the_class_token_n
     assert torch.equal(still.place, clips.place)
 
 
+def test_places_that_are_kept_in_half_precision_are_moved_in_full() -> None:
+    halves = Clips(torch.randn(4, 3, 5, 2), torch.rand(4, 3, 5, 3).half())
+    moved = []
+    for clips in (halves, halves._replace(place=halves.place.float())):
+        torch.manual_seed(1)
+        moved.append(move_frame(clips, True, 0.2).place)
+    assert torch.equal(*moved)
+
+
 def test_mixup_mixes_neighbours_and_keeps_at_least_half_of_each_clip() -> None:
     shares = []
     for _ in range(200):

@@ -55,9 +55,12 @@ def test_metrics_on_a_case_counted_by_hand(write_cache) -> None:
 
 
 def test_the_calibration_error_is_of_fifteen_bins(write_cache) -> None:
-    clips = open_clips([write_cache(classes=("archery", "hugging"), per_class=1)])  # labels 0 1
-    chances = torch.tensor([[0.62, 0.38], [0.79, 0.21]])  # of one bin in five, of two in fifteen
-    assert measure(chances, clips).calibration_error == pytest.approx((0.38 + 0.79) / 2)
+    clips = open_clips([write_cache(classes=("archery", "hugging"), per_class=2)])
+    clips = clips.subset([0, 1, 2])  # labels 0 1 0
+    chances = torch.tensor([[0.61, 0.39], [0.66, 0.34], [0.69, 0.31]])
+    # The first two are of one bin, half of it right; of 14 the last two would be, of 16 none.
+    expected = 2 / 3 * (0.635 - 1 / 2) + 1 / 3 * (1 - 0.69)
+    assert measure(chances, clips).calibration_error == pytest.approx(expected)
 
 
 def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) -> None:
@@ -77,6 +80,9 @@ def test_a_video_that_could_not_be_decoded_is_wrong_in_every_score(write_cache) 
     assert (alone.top1, alone.failed) == (1, 0)
     assert alone.calibration_error == pytest.approx(scores.calibration_error)
     assert alone.list_hash != scores.list_hash
+    lost = clips.subset((~clips.seen).nonzero()[:, 0].tolist())
+    none = measure(chances[~clips.seen], lost)
+    assert (none.top1, none.mean_class, none.calibration_error) == (0, 0, 0)
 
 
 def test_the_fifth_label_is_among_five_and_the_sixth_is_not(write_cache) -> None:

@@ -230,6 +230,24 @@ def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
     torch.testing.assert_close(model(batch, texts), with_ways, atol=1e-3, rtol=1e-4)
 
 
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_way_speaks_for_the_label_that_says_it_beside_its_things(pool: bool) -> None:
+    batch, texts = seeing([[0, 7, 7, 7, 8], [0, 7, 7, 8, 7]]), labels()
+    model = recogniser(pool=pool).eval()
+    before = model(batch, texts)
+    model.direction.bias.data.copy_(0.1 * beyond(texts[:, 1], ENTITIES)[3])
+    assert model(batch, texts)[0, 3] > before[0, 3]
+
+
+def test_without_words_a_track_is_the_mean_of_its_regions_looks() -> None:
+    batch = clips(1)
+    reading = recogniser(align="none").eval().read(batch)
+    looks = F.normalize(batch.regions.float(), dim=-1)
+    for track, member in zip(reading.words[0], reading.member[0].bool(), strict=True):
+        mean = looks[0][member].mean(dim=0) if member.any() else torch.zeros(DIM)
+        torch.testing.assert_close(track, mean)
+
+
 def test_what_moves_alike_goes_alike_whatever_it_is() -> None:
     """The state of a track holds no word: one thing in another's place has the same way."""
     model = moved(recogniser(class_token=0.0).eval())

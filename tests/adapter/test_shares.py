@@ -54,7 +54,7 @@ def test_all_noise_of_training_is_that_of_the_whole_batch(parts: int) -> None:
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    dropout, ones = Dropout(0.25), torch.ones(400, 1001)
+    dropout, ones = Dropout(0.25), torch.ones(401, 1001)
     dropped = dropout(ones)
     assert (dropped == 0).float().mean() == pytest.approx(0.25, abs=5e-3)
     assert dropped.mean() == pytest.approx(1, abs=5e-3)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adapter.statistics import DRAWS, bootstrap, paired, t_test
+from adapter.statistics import DRAWS, Interval, Paired, bootstrap, paired, t_test
 
 
 def test_seeds_that_agree_by_rounding_alone_are_no_proof() -> None:
@@ -29,6 +29,14 @@ def test_equal_methods_do_not_differ() -> None:
     right = np.array([1.0, 0, 1, 1, 0])
     assert paired(right, right) == (0, (0, 0), 1, None)
     assert paired(np.stack([right, right]), np.stack([right, right])).p_seeds == 1
+
+
+def test_a_difference_is_sure_below_a_p_of_one_in_a_hundred_over_clips_and_over_seeds() -> None:
+    for p, p_seeds, sure in (
+        (0.0099, None, True), (0.0101, None, False), (0.0099, 0.0099, True),
+        (0.0099, 0.0101, False), (0.0101, 0.0099, False),
+    ):  # fmt: skip
+        assert Paired(0.1, Interval(0.0, 0.2), p, p_seeds).sure() == sure
 
 
 def test_p_is_that_of_the_sign_test_when_every_difference_has_one_size() -> None:

@@ -13,7 +13,7 @@ from adapter.clips import Clips, mean_class_token
 from adapter.data import ClipSet, open_clips
 from adapter.evaluate import evaluate
 from adapter.model import ModelConfig, Recogniser
-from adapter.schedule import groups, temperature
+from adapter.schedule import Average, groups, temperature
 from adapter.stores import InMemory
 from adapter.train import Progress, TrainConfig, _loss, _validate, fit, train
 from corpus.errors import BadInput, RunFailed
@@ -291,8 +291,10 @@ def test_the_learning_rate_rises_then_falls(clips: ClipSet, monkeypatch) -> None
     peak = rates.index(max(rates))
     assert peak == 3
     assert max(rates) == pytest.approx(1e-3)
-    assert rates[:3] == sorted(rates[:3])
+    assert rates[:3] == pytest.approx([2.5e-4, 5e-4, 7.5e-4])
     assert rates[3:] == sorted(rates[3:], reverse=True)
+    # After one and two thirds of the fall a cosine is 1/2 and −1/2.
+    assert [rates[12], rates[21]] == pytest.approx([7.525e-4, 2.575e-4])
     assert 1e-5 < rates[-1] < 3e-5  # a hundredth of the peak, nearly
 
 
@@ -318,6 +320,20 @@ def test_a_resumed_average_equals_an_uninterrupted_one_bit_for_bit(clips, stop: 
     *_, resumed = fit(recogniser(seed=5), clips, LABELS, config, clips, progress=kept)
     assert same(whole, resumed)
     assert all(torch.equal(value, resumed.average[name]) for name, value in whole.average.items())
+
+
+def test_the_average_soon_forgets_what_it_began_with_and_copies_buffers() -> None:
+    model = nn.BatchNorm1d(1, track_running_stats=True)
+    average = Average(model, 0.15, {}, 0)
+    expected = 1.0  # the weight that it begins with
+    for step, now in enumerate((2.0, 3.0, 5.0)):
+        model.weight.data.fill_(now)
+        model.running_mean.fill_(now)
+        average.update(model)
+        decay = min(0.15, (1 + step) / (10 + step))  # 1/10, then 0.15
+        expected = decay * expected + (1 - decay) * now
+        assert float(average.model.weight) == pytest.approx(expected)
+        assert float(average.model.running_mean) == now
 
 
 def test_the_average_is_what_is_validated_and_kept(clips: ClipSet) -> None:
