@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
-from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
 from adapter.data import SCORED, ClipSet, Paths, open_clips
@@ -86,17 +85,23 @@ def probabilities(
     model.eval()
     parts = items.flatten().split(batch_size)
     batches = tallied(clips.batches(parts, device), len(parts), tally)
-    rows = [model(batch, labels).softmax(dim=-1).cpu() for batch, _ in batches]
+    # Of many clips and many labels there is room for one such table, and not for its views.
+    chances, done, rows = torch.empty(len(own), len(labels)), 0, torch.empty(0, len(labels))
+    for batch, _ in batches:
+        rows = torch.cat([rows, model(batch, labels).softmax(dim=-1).cpu()])
+        count = len(rows) // clips.views  # a batch may end amid a clip
+        whole, rows = rows[: count * clips.views], rows[count * clips.views :]
+        chances[done : done + count] = whole.unflatten(0, (count, clips.views)).mean(dim=1)
+        done += count
     model.train(trained)
-    none = torch.empty(0, len(labels))  # of a process that has no clip
-    chances = torch.cat([none, *rows]).unflatten(0, (len(own), clips.views)).mean(dim=1)
     chances = gathered(chances, len(clips), state)
     if (broken := ~chances.isfinite().all(dim=-1) & clips.seen).any():
         names = [clips.videos[i] for i in broken.nonzero()[:, 0].tolist()]
         lost = some(names, "clip's score is no number", "clips' scores are no numbers")
         source = ", ".join(map(str, clips.sources))
         raise BadInput(source, lost, "see what `alt-features verify` says of the features")
-    return chances * clips.seen[:, None]
+    chances[~clips.seen] = 0
+    return chances
 
 
 def right(chances: Tensor, clips: ClipSet, best: int = 1) -> Tensor:
@@ -129,9 +134,10 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
     first = right(chances, clips)
     # Labels without clips take part in the choice, and have no accuracy of their own.
     total, found = (torch.bincount(some, minlength=labels) for some in (truth, truth[first]))
-    # torchmetrics wants two classes at least: a single label gets a rival that nobody chooses.
-    given = F.pad(chances, (0, int(labels == 1)))[clips.seen]
-    calibration = multiclass_calibration_error(given, truth[clips.seen], given.shape[1], n_bins=15)
+    # All that it reads of a clip's labels is the best, which gets a rival that nobody chooses.
+    best, said = (of_clips[clips.seen] for of_clips in chances.max(dim=-1))
+    given, wrong = torch.stack([best, torch.zeros_like(best)], dim=-1), said != truth[clips.seen]
+    calibration = multiclass_calibration_error(given, wrong.long(), num_classes=2, n_bins=15)
     return Metrics(
         top1=float(first.double().mean()),
         top5=float(right(chances, clips, best=5).double().mean()),
