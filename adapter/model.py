@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adapter.align import Align, Aligned, LearnedWords
+from adapter.align import HELD, Align, Aligned, LearnedWords
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Dropout, Layer, zero
 from adapter.tracks import PATH, Tracks, follow, through_time
@@ -136,7 +136,9 @@ def beyond(predicates: Tensor, entities: Tensor) -> Tensor:
     Returns:
         (C, dim), the shorter the more the entity says it all.
     """
-    nearest = entities[(predicates @ entities.T).argmax(dim=-1)]
+    # Thousands of labels and of entities make more cosines than there may be room for at once.
+    parts = predicates.split(max(1, HELD // len(entities)))
+    nearest = entities[torch.cat([(some @ entities.T).argmax(dim=-1) for some in parts])]
     return predicates - (predicates * nearest).sum(dim=-1, keepdim=True) * nearest
 
 
@@ -174,6 +176,15 @@ class Recogniser(nn.Module, ABC):
         """
 
 
+class _Rest(NamedTuple):
+    """What labels say beyond words, and of which as they were then; see `Adapter._beyond`."""
+
+    labels: Tensor
+    words: Tensor
+    versions: list[int]
+    rest: Tensor
+
+
 class Adapter(Recogniser):
     """ALT: aligned regions become tracks, and each track may say the label.
 
@@ -209,6 +220,7 @@ class Adapter(Recogniser):
         self.importance = zero(nn.Linear(width, 1, bias=False))
         self.direction = zero(nn.Linear(width, dim))
         self.gate = nn.Parameter(torch.zeros(())) if config.gate else None
+        self._rest: _Rest | None = None
 
     def forward(
         self, clips: Clips, labels: Tensor, mix: tuple[Tensor, float] | None = None
@@ -269,25 +281,44 @@ class Adapter(Recogniser):
         """
         said = reading.importance  # (batch, tracks)
         if not self.config.pool:  # pooled tracks have the same share in every label
-            said = self._each(reading, label[None])[..., 0]
+            rest = beyond(label[None, 1], self.align.words())
+            said = self._each(reading, label[None], rest)[..., 0]
         share = said.softmax(dim=-1)
         regions = reading.member.sum(dim=(2, 3)).clamp_min(1)
         return torch.einsum("be,betr->btr", share / regions, reading.member)
 
     def _said(self, reading: Reading, labels: Tensor) -> Tensor:
         """Return (batch, C), SHARPNESS times how near clips are to labels by their tracks."""
+        rest = self._beyond(labels)
         if self.config.pool:
             weights = reading.importance.exp()
             what, how = (
                 torch.einsum("be,bed->bd", weights, some) for some in (reading.words, reading.ways)
             )
-            rest = beyond(labels[:, 1], self.align.words())
             return SHARPNESS * (F.normalize(what, dim=-1) @ labels[:, 0].T + how @ rest.T)
-        return self._each(reading, labels).logsumexp(dim=1)
+        return self._each(reading, labels, rest).logsumexp(dim=1)
 
-    def _each(self, reading: Reading, labels: Tensor) -> Tensor:
+    def _beyond(self, labels: Tensor) -> Tensor:
+        """Return `beyond` of (C, 2, dim) labels, kept for the next batch, which has the same.
+
+        All labels are compared with all entities for it, which with many of both takes longer than
+        all else that is done with a batch.
+        """
+        words = self.align.words()
+        learned = isinstance(self.align, LearnedWords) or labels.requires_grad
+        if learned or torch.compiler.is_compiling():
+            return beyond(labels[:, 1], words)
+        versions = [0 if one.is_inference() else one._version for one in (labels, words)]
+        kept = self._rest
+        if kept and kept.labels is labels and kept.words is words and kept.versions == versions:
+            return kept.rest
+        with torch.inference_mode(False), torch.no_grad():  # training may be next to read it
+            rest = beyond(labels[:, 1], words)
+        self._rest = _Rest(labels, words, versions, rest)
+        return rest
+
+    def _each(self, reading: Reading, labels: Tensor, rest: Tensor) -> Tensor:
         """Return (batch, tracks, C): how near each track is to each label, and its weight."""
-        rest = beyond(labels[:, 1], self.align.words())
         near = reading.words @ labels[:, 0].T + reading.ways @ rest.T
         return reading.importance[..., None] + SHARPNESS * near
 

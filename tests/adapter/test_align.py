@@ -77,7 +77,7 @@ def test_alignment_in_parts_is_the_alignment_in_one(monkeypatch: pytest.MonkeyPa
     regions = torch.randn(6, 7, 32)
     results = []
     for held in (2**20, 50 * 8):  # all at once; eight regions at a time
-        monkeypatch.setattr(align, "_HELD", held)
+        monkeypatch.setattr(align, "HELD", held)
         model.zero_grad()
         given_regions = regions.clone().requires_grad_()
         aligned = model(given_regions)

@@ -219,6 +219,33 @@ def test_what_a_predicate_says_beyond_its_nearest_entity_is_at_right_angles_to_i
     assert beyond(ENTITIES[:3], ENTITIES).abs().max() < 1e-6  # an entity says itself whole
 
 
+def test_labels_are_compared_with_entities_once_for_all_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = []
+
+    def counting(predicates: torch.Tensor, entities: torch.Tensor) -> torch.Tensor:
+        compared.append(len(predicates))
+        return beyond(predicates, entities)
+
+    monkeypatch.setattr("adapter.model.beyond", counting)
+    texts, model = labels(), moved(recogniser().eval())
+    with torch.inference_mode():
+        model(clips(), texts)
+    model(clips(), texts).sum().backward()  # nothing that inference left is in the way
+    assert compared == [7]
+    texts[0] = texts[1].clone()
+    batch, others = clips(), labels(7)
+    told = model(batch, texts)
+    assert torch.equal(told[:, 0], told[:, 1])
+    model(batch, others)
+    assert len(compared) == 3
+    with torch.no_grad():
+        model.align.entities.copy_(ENTITIES.roll(1, 0))
+    model(batch, others)
+    assert len(compared) == 4
+
+
 def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
     """Two labels that are entities themselves: however trained, ways cannot tell them apart."""
     batch, texts = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), all_entity(7, 8)
