@@ -334,9 +334,10 @@ def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipS
     """
     generator = torch.Generator().manual_seed(0)
     chosen: set[str] = set()
-    for label in range(len(clips.classes)):
-        members = (clips.labels == label).nonzero()[:, 0].tolist()
-        videos = list(dict.fromkeys(clips.videos[i] for i in members))
+    members: list[dict[str, None]] = [{} for _ in clips.classes]  # videos of each class, in order
+    for label, video in zip(clips.labels.tolist(), clips.videos, strict=True):
+        members[label][video] = None
+    for videos in map(list, members):
         order = torch.randperm(len(videos), generator=generator)
         chosen |= {videos[i] for i in order[: int(share * len(videos))].tolist()}
     held = [i for i, video in enumerate(clips.videos) if video in chosen]

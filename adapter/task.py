@@ -247,7 +247,8 @@ def _training_part(clips: ClipSet, source: object) -> tuple[ClipSet, ClipSet | N
     parts = [part_of(split) for split in clips.splits]
     val = [i for i, part in enumerate(parts) if part == "validation"]
     rest = [i for i, part in enumerate(parts) if part == "training"]
-    decoded = [i for i in rest if clips.seen[i]]
+    seen = clips.seen.tolist()
+    decoded = [i for i in rest if seen[i]]
     if rest and not decoded:
         cause = f"none of its {counted(len(rest), 'training clip')} could be decoded"
         mend = "see alt-features info, mend what it tells of, and extract with --retry-failed"
