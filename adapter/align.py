@@ -12,7 +12,7 @@ from adapter.shares import drawn
 
 # Similarities held at once (regions × entities): 256 MB in float32. Beyond it, the work is done
 # in parts, each computed again in the backward pass.
-_HELD = 64 * 2**20
+HELD = 64 * 2**20
 
 
 class Aligned(NamedTuple):
@@ -131,7 +131,7 @@ class Align(nn.Module):
         """Align regions with the entities that are nearest by now."""
         keys = F.normalize(self.entity_side(self.words()), dim=-1)  # (K, D)
         shape, flat = regions.shape[:-1], regions.flatten(0, -2)
-        part = max(1, _HELD // keys.shape[0])
+        part = max(1, HELD // keys.shape[0])
         # What is exported takes any batch: neither the branch nor the number of parts is traced.
         if torch.compiler.is_exporting() or flat.shape[0] <= part:
             near, candidates = self._nearest(flat, keys)

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +22,7 @@ from adapter.options import (
     say,
     scores,
 )
-from corpus.command import application, notes, out, print_json, run
+from corpus.command import application, notes, out, print_json, print_json_list, run
 from corpus.tally import shown
 from corpus.words import counted
 
@@ -102,7 +104,9 @@ def train(
         check_target(to)  # before the backbone is opened and a corpus perhaps built
     # A corpus that is missing is built by one process.
     with processes(where).main_process_first():
-        task = open_task(features, val or (), corpus, prompt or DEFAULT_PROMPTS, where, say=say)
+        prompts = prompt or DEFAULT_PROMPTS
+        with shown("reading clips") as read:
+            task = open_task(features, val or (), corpus, prompts, where, say=say, tally=read)
     for line in task.describe():
         say(line)
     with Progress(
@@ -112,11 +116,11 @@ def train(
         TimeRemainingColumn(),
         console=notes,
     ) as bar:
-        looked_up = bar.add_task("", total=None, visible=False, what="batch looked up")
+        batch = bar.add_task("", total=None, visible=False, what="batch")
         epoch = bar.add_task("", total=train_config.passes(len(task.clips)), what="epoch")
 
         def tally(done: int, total: int) -> None:
-            bar.update(looked_up, completed=done, total=total, visible=done < total)
+            bar.update(batch, completed=done, total=total, visible=done < total)
 
         def report(record: dict[str, float]) -> None:
             facts = "  ".join(f"{name} {record[name]:.3g}" for name in record if name != "epoch")
@@ -201,7 +205,7 @@ def predict(
     """Recognise the action in videos, and say through which entities."""
     from rich.progress import track
 
-    from adapter.predict import Predictor, predict_cached
+    from adapter.predict import Prediction, Predictor, predict_cached
     from adapter.runs import Run
     from corpus.errors import BadInput, RunFailed
     from extract.store import FeatureCache
@@ -216,18 +220,22 @@ def predict(
     else:
         found = Predictor(trained, labels, on_device(device)).predict_all(videos or [], top)
         total = len(videos or [])
-    predictions = []
-    # Where lines are printed, they show how far it is.
-    for prediction in track(found, "recognising", total, console=notes, disable=not as_json):
-        predictions.append(prediction)
-        if not as_json:
-            out.print(prediction.describe())
+    done = Counter[bool]()  # whether there is a prediction
+
+    def counted_off() -> Iterator[Prediction]:
+        # Where lines are printed, they show how far it is.
+        for one in track(found, "recognising", total, console=notes, disable=not as_json):
+            done[one.error is None] += 1
+            yield one
+
     if as_json:
-        print_json([prediction.model_dump(exclude_none=True) for prediction in predictions])
-    failed = [prediction for prediction in predictions if prediction.error is not None]
-    if failed:
+        print_json_list(one.model_dump(exclude_none=True) for one in counted_off())
+    else:
+        for one in counted_off():
+            out.print(one.describe())
+    if done[False]:
         raise RunFailed(
-            f"{len(failed)} of {counted(len(predictions), 'video')}",
+            f"{done[False]} of {counted(done.total(), 'video')}",
             "no prediction",
             "the reason for each stands above",
         )

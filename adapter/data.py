@@ -19,6 +19,7 @@ from adapter.clips import PLACE, Clips
 from adapter.stores import Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
+from corpus.tally import Tally
 from corpus.words import counted
 from extract.ahead import in_order
 from extract.datasets.splits import Part, part_of
@@ -184,6 +185,7 @@ def open_clips(
     in_memory: bool | None = None,
     scored: bool = False,
     parts: Sequence[Part] = (),
+    tally: Tally | None = None,
 ) -> ClipSet:
     """Open feature caches as one set of labelled clips.
 
@@ -196,6 +198,7 @@ def open_clips(
         parts: of a cache whose labelled rows are of several parts, take those of the first of
             these of which it has features, and no others. By default, and of a cache of one part,
             take all.
+        tally: called with each clip that is read into memory; not at all where they are streamed.
 
     Returns:
         Every such row that has a label; the others are counted in `left_out`.
@@ -255,7 +258,7 @@ def open_clips(
     if in_memory is None:
         in_memory = size < _MEMORY_SHARE * psutil.virtual_memory().available
     return ClipSet(
-        store=read_all(streamed, len(rows), facts) if in_memory else streamed,
+        store=read_all(streamed, len(rows), facts, tally) if in_memory else streamed,
         rows=torch.arange(len(rows)),
         labels=torch.tensor(labels),
         seen=torch.tensor(seen),
@@ -334,9 +337,10 @@ def hold_out(clips: ClipSet, share: float = 0.1, least: int = 20) -> tuple[ClipS
     """
     generator = torch.Generator().manual_seed(0)
     chosen: set[str] = set()
-    for label in range(len(clips.classes)):
-        members = (clips.labels == label).nonzero()[:, 0].tolist()
-        videos = list(dict.fromkeys(clips.videos[i] for i in members))
+    members: list[dict[str, None]] = [{} for _ in clips.classes]  # videos of each class, in order
+    for label, video in zip(clips.labels.tolist(), clips.videos, strict=True):
+        members[label][video] = None
+    for videos in map(list, members):
         order = torch.randperm(len(videos), generator=generator)
         chosen |= {videos[i] for i in order[: int(share * len(videos))].tolist()}
     held = [i for i, video in enumerate(clips.videos) if video in chosen]

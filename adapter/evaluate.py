@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
-from torch.nn import functional as F
 
 from adapter.baselines import MeanPooled
 from adapter.data import SCORED, ClipSet, Paths, open_clips
@@ -86,17 +85,23 @@ def probabilities(
     model.eval()
     parts = items.flatten().split(batch_size)
     batches = tallied(clips.batches(parts, device), len(parts), tally)
-    rows = [model(batch, labels).softmax(dim=-1).cpu() for batch, _ in batches]
+    # Of many clips and many labels there is room for one such table, and not for its views.
+    chances, done, rows = torch.empty(len(own), len(labels)), 0, torch.empty(0, len(labels))
+    for batch, _ in batches:
+        rows = torch.cat([rows, model(batch, labels).softmax(dim=-1).cpu()])
+        count = len(rows) // clips.views  # a batch may end amid a clip
+        whole, rows = rows[: count * clips.views], rows[count * clips.views :]
+        chances[done : done + count] = whole.unflatten(0, (count, clips.views)).mean(dim=1)
+        done += count
     model.train(trained)
-    none = torch.empty(0, len(labels))  # of a process that has no clip
-    chances = torch.cat([none, *rows]).unflatten(0, (len(own), clips.views)).mean(dim=1)
     chances = gathered(chances, len(clips), state)
     if (broken := ~chances.isfinite().all(dim=-1) & clips.seen).any():
         names = [clips.videos[i] for i in broken.nonzero()[:, 0].tolist()]
         lost = some(names, "clip's score is no number", "clips' scores are no numbers")
         source = ", ".join(map(str, clips.sources))
         raise BadInput(source, lost, "see what `alt-features verify` says of the features")
-    return chances * clips.seen[:, None]
+    chances[~clips.seen] = 0
+    return chances
 
 
 def right(chances: Tensor, clips: ClipSet, best: int = 1) -> Tensor:
@@ -129,9 +134,10 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
     first = right(chances, clips)
     # Labels without clips take part in the choice, and have no accuracy of their own.
     total, found = (torch.bincount(some, minlength=labels) for some in (truth, truth[first]))
-    # torchmetrics wants two classes at least: a single label gets a rival that nobody chooses.
-    given = F.pad(chances, (0, int(labels == 1)))[clips.seen]
-    calibration = multiclass_calibration_error(given, truth[clips.seen], given.shape[1], n_bins=15)
+    # All that it reads of a clip's labels is the best, which gets a rival that nobody chooses.
+    best, said = (of_clips[clips.seen] for of_clips in chances.max(dim=-1))
+    given, wrong = torch.stack([best, torch.zeros_like(best)], dim=-1), said != truth[clips.seen]
+    calibration = multiclass_calibration_error(given, wrong.long(), num_classes=2, n_bins=15)
     return Metrics(
         top1=float(first.double().mean()),
         top5=float(right(chances, clips, best=5).double().mean()),
@@ -144,11 +150,17 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
     )
 
 
-def evaluate(model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int = 32) -> Metrics:
+def evaluate(
+    model: Recogniser,
+    clips: ClipSet,
+    labels: Tensor,
+    batch_size: int = 32,
+    tally: Tally | None = None,
+) -> Metrics:
     """Score a recogniser on clips; `probabilities`, then `measure`.
 
     Args:
-        model, batch_size: as for `probabilities`.
+        model, batch_size, tally: as for `probabilities`.
         clips: N of them, labelled with indices into `labels` (`ClipSet.relabelled`).
         labels: (C, 2, D) unit rows, the texts of each of `clips.classes`.
 
@@ -158,7 +170,7 @@ def evaluate(model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int 
     if len(labels) != len(clips.classes):
         cause = f"are labelled with {len(clips.classes)} classes, and choose among {len(labels)}"
         raise BadInput("clips", cause, "relabel them first (`ClipSet.relabelled`)")
-    return measure(probabilities(model, clips, labels, batch_size), clips)
+    return measure(probabilities(model, clips, labels, batch_size, tally), clips)
 
 
 def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
@@ -184,7 +196,7 @@ def evaluate_run(
         labels: a label set's name or file, or labels, to choose from in place of the run's own.
         baselines: also score mean-pooled CLIP on the same clips, and the difference.
         batch_size: views to a forward pass.
-        tally: as for `probabilities`, of the run's own scores.
+        tally: as for `open_clips`, and then as for `probabilities`, of the run and of CLIP.
 
     Returns:
         `Metrics`, which labels were chosen from, content hashes, rows left out and, for each
@@ -193,7 +205,7 @@ def evaluate_run(
     Raises:
         BadInput: features of another backbone, classes that the labels lack.
     """
-    clips = open_clips(features, scored=True, parts=SCORED)
+    clips = open_clips(features, scored=True, parts=SCORED, tally=tally)
     same_features(clips.facts, run.config.features, clips.sources[0])
     warn_of_trained(clips, run.videos, clips.sources[0])
     warn_of_choice(clips, run.val_videos, clips.sources[0])
@@ -214,7 +226,7 @@ def evaluate_run(
     }
     if baselines:
         clip = MeanPooled(run.config.scale).to(chosen.text.device)
-        theirs = probabilities(clip, clips, chosen.text, batch_size)
+        theirs = probabilities(clip, clips, chosen.text, batch_size, tally)
         ours = right(chances, clips).double().numpy()
         difference = paired(ours, right(theirs, clips).double().numpy())
         result["baselines"] = {

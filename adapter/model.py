@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adapter.align import Align, Aligned, LearnedWords
+from adapter.align import HELD, Align, Aligned, LearnedWords
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Dropout, Layer, zero
 from adapter.tracks import PATH, Tracks, follow, through_time
@@ -155,7 +155,9 @@ def beyond(predicates: Tensor, entities: Tensor) -> Tensor:
     Returns:
         (C, dim), the shorter the more the entity says it all.
     """
-    nearest = entities[(predicates @ entities.T).argmax(dim=-1)]
+    # Thousands of labels and of entities make more cosines than there may be room for at once.
+    parts = predicates.split(max(1, HELD // len(entities)))
+    nearest = entities[torch.cat([(some @ entities.T).argmax(dim=-1) for some in parts])]
     return predicates - (predicates * nearest).sum(dim=-1, keepdim=True) * nearest
 
 

@@ -266,6 +266,8 @@ def weighed(aligned: Aligned | None, spoken: Tensor, names: tuple[Named, ...]) -
     entity = aligned.entity[:, :, 1:].flatten()
     weight = (spoken[:, :, 1:] / len(spoken)).flatten()
     total = torch.zeros(len(names), device=weight.device).index_add_(0, entity, weight).cpu()
+    weightiest = total.argsort(descending=True, stable=True)
+    weightiest = weightiest[total[weightiest] > 0]
     return tuple(
         Seen(
             row=i,
@@ -273,8 +275,7 @@ def weighed(aligned: Aligned | None, spoken: Tensor, names: tuple[Named, ...]) -
             kind=names[i].kind,
             synset=names[i].synset,
             description=names[i].description,
-            weight=float(total[i]),
+            weight=of_it,
         )
-        for i in total.argsort(descending=True, stable=True).tolist()
-        if total[i] > 0
+        for i, of_it in zip(weightiest.tolist(), total[weightiest].tolist(), strict=True)
     )

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 10_000
-_AT_ONCE = 30_000  # numbers drawn together
+_AT_ONCE = 30_000  # numbers drawn together, of clips and seeds in turn
+_SIGNS_AT_ONCE = 2**22  # of these numbers: 32 MB
 _SURE = 0.01  # below which a p has to be for a claim
 
 
@@ -58,7 +59,8 @@ def bootstrap(values: NDArray[np.floating], seed: int = 0) -> Interval:
     generator, left, sums = np.random.default_rng(seed), DRAWS // 5, []
     while left:
         draws = min(left, max(1, _AT_ONCE // count))
-        by_seed = _drawn(generator, draws, count).astype(np.float64) @ values.T  # (draws, S)
+        # (draws, S). Not by BLAS, whose threads wait for one another longer than this takes.
+        by_seed = np.einsum("dn,sn->ds", _drawn(generator, draws, count), values)
         sums.append((_drawn(generator, draws, seeds) * by_seed).sum(axis=1))
         left -= draws
     means = np.concatenate(sums) / (seeds * count)
@@ -83,10 +85,12 @@ def paired(first: NDArray[np.floating], second: NDArray[np.floating], seed: int 
     difference, count = each.mean(axis=0), each.shape[1]
     differing = difference[np.abs(difference) > 1e-12]
     generator = np.random.default_rng(seed)
-    observed, as_large = abs(differing.sum()), 0
-    for _ in range(10):
-        signs = generator.integers(0, 2, size=(DRAWS // 10, len(differing))) * 2 - 1
+    observed, as_large, left = abs(differing.sum()), 0, DRAWS
+    while left:
+        draws = min(left, DRAWS // 10, max(1, _SIGNS_AT_ONCE // max(1, len(differing))))
+        signs = generator.integers(0, 2, size=(draws, len(differing))) * 2 - 1
         as_large += int((np.abs(signs @ differing) >= observed - 1e-12).sum())
+        left -= draws
     return Paired(
         float(each.mean()),
         bootstrap(each, seed),

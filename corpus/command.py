@@ -66,9 +66,23 @@ def application(about: str) -> typer.Typer:
 
 def print_json(value: Any) -> None:
     """Print `value` to stdout as one indented JSON document."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    sys.stdout.write(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    sys.stdout.write(_json(value) + "\n")
     sys.stdout.flush()  # here, where it can be told that it fails
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print what `print_json` prints of a list, each value as it comes: they may be very many."""
+    before = "["
+    for value in values:
+        sys.stdout.write(f"{before}\n  " + _json(value).replace("\n", "\n  "))
+        before = ","
+    sys.stdout.write("[]\n" if before == "[" else "\n]\n")
+    sys.stdout.flush()
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def run(app: typer.Typer) -> NoReturn:

@@ -1,6 +1,7 @@
 """The words that splits are called by, and what a split is for."""
 
 import re
+from functools import cache
 from typing import Literal
 
 Part = Literal["training", "validation", "test", "unused"]
@@ -13,6 +14,7 @@ WORDS: dict[Part, tuple[str, ...]] = {
 }
 
 
+@cache  # a list has few, each in very many rows
 def part_of(split: str) -> Part:
     """Tell what a split is for by its words: "val", "validation", "test01", "novel_test", …
 

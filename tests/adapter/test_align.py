@@ -81,7 +81,7 @@ def test_alignment_in_parts_is_the_alignment_in_one(monkeypatch: pytest.MonkeyPa
         model, "_nearest", lambda some, keys: compared.append(len(some)) or nearest(some, keys)
     )
     for held, most in ((2**20, 42), (50 * 8, 8)):  # all at once; eight regions at a time
-        monkeypatch.setattr(align, "_HELD", held)
+        monkeypatch.setattr(align, "HELD", held)
         compared.clear()
         model.zero_grad()
         given_regions = regions.clone().requires_grad_()

@@ -44,7 +44,7 @@ def test_an_exported_run_takes_more_clips_than_are_aligned_at_once(
     run = Run.load(tmp_path / "run")
     facts = run.config.features
     # The two clips to trace are many, or just few enough.
-    monkeypatch.setattr(align, "_HELD", held * facts.frames * facts.regions * len(run.entities))
+    monkeypatch.setattr(align, "HELD", held * facts.frames * facts.regions * len(run.entities))
     assert export(run, tmp_path / f"adapter.{suffix}").difference < 1e-4
 
 

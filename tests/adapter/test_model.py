@@ -219,6 +219,13 @@ def test_what_a_predicate_says_beyond_its_nearest_entity_is_at_right_angles_to_i
     assert beyond(ENTITIES[:3], ENTITIES).abs().max() < 1e-6  # an entity says itself whole
 
 
+def test_many_predicates_are_compared_with_entities_in_parts(monkeypatch) -> None:
+    predicates = labels(23)[:, 1]
+    whole = beyond(predicates, ENTITIES)
+    monkeypatch.setattr("adapter.model.HELD", 5 * len(ENTITIES))
+    torch.testing.assert_close(beyond(predicates, ENTITIES), whole)
+
+
 def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
     """Two labels that are entities themselves: however trained, ways cannot tell them apart."""
     batch, texts = seeing([[0, 7, 7, 7, 7], [0, 7, 7, 7, 7]]), all_entity(7, 8)

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,6 +61,16 @@ def test_json_holds_any_word_and_can_be_read_again(capsys: pytest.CaptureFixture
     assert out.isprintable() or set(out) - {"\n"} == {c for c in out if c.isprintable()}
     assert "é" in out
     assert json.loads(out) == {ODD: [ODD]}
+
+
+@pytest.mark.parametrize("values", [[], [1], [{"a": [ODD, "two\nlines"]}, [], {}, "é"]])
+def test_a_list_that_is_printed_as_it_comes_reads_as_one_printed_whole(
+    values: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.print_json(values)
+    whole = capsys.readouterr().out
+    command.print_json_list(iter(values))
+    assert capsys.readouterr().out == whole
 
 
 @pytest.mark.parametrize(
