@@ -100,7 +100,9 @@ def train(
         check_target(to)  # before the backbone is opened and a corpus perhaps built
     # A corpus that is missing is built by one process.
     with processes(where).main_process_first():
-        task = open_task(features, val or (), corpus, prompt or DEFAULT_PROMPTS, where, say=say)
+        prompts = prompt or DEFAULT_PROMPTS
+        with shown("reading clips") as read:
+            task = open_task(features, val or (), corpus, prompts, where, say=say, tally=read)
     for line in task.describe():
         say(line)
     with Progress(
@@ -110,11 +112,11 @@ def train(
         TimeRemainingColumn(),
         console=notes,
     ) as bar:
-        looked_up = bar.add_task("", total=None, visible=False, what="batch looked up")
+        batch = bar.add_task("", total=None, visible=False, what="batch")
         epoch = bar.add_task("", total=train_config.passes(len(task.clips)), what="epoch")
 
         def tally(done: int, total: int) -> None:
-            bar.update(looked_up, completed=done, total=total, visible=done < total)
+            bar.update(batch, completed=done, total=total, visible=done < total)
 
         def report(record: dict[str, float]) -> None:
             facts = "  ".join(f"{name} {record[name]:.3g}" for name in record if name != "epoch")

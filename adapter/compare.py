@@ -23,6 +23,7 @@ from adapter.statistics import Interval, Paired, bootstrap, paired
 from adapter.task import Task, same_features
 from adapter.train import TrainConfig, train
 from corpus.errors import BadInput, RunFailed
+from corpus.tally import Tally
 from corpus.words import counted
 
 SCORES = ("top1", "top5", "mean_class", "calibration_error")
@@ -126,17 +127,20 @@ class Cell(BaseModel):
         return self.behind > 0 and self.p_seeds is not None and found.sure()
 
 
-def open_tests(paths: Mapping[str, Path | str], task: Task) -> list[Column]:
+def open_tests(
+    paths: Mapping[str, Path | str], task: Task, tally: Tally | None = None
+) -> list[Column]:
     """Open the caches to score on; labels as `Vocabulary.choose` decides.
 
-    Of a cache that has other splits too, its test split, or else its validation split.
+    Of a cache that has other splits too, its test split, or else its validation split. `tally` is
+    as for `open_clips`, of one after the other.
 
     Raises:
         BadInput: features of another backbone than the training clips'.
     """
     tests = []
     for name, path in paths.items():
-        clips = open_clips(path, scored=True, parts=SCORED)
+        clips = open_clips(path, scored=True, parts=SCORED, tally=tally)
         same_features(clips.facts, task.clips.facts, path)
         warn_of_trained(clips, task.clips.videos, name)
         warn_of_repeats(clips)

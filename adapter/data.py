@@ -19,6 +19,7 @@ from adapter.clips import PLACE, Clips
 from adapter.stores import Store, Streamed, read_all
 from corpus.errors import BadInput
 from corpus.labels import readable
+from corpus.tally import Tally
 from corpus.words import counted
 from extract.ahead import in_order
 from extract.datasets.splits import Part, part_of
@@ -184,6 +185,7 @@ def open_clips(
     in_memory: bool | None = None,
     scored: bool = False,
     parts: Sequence[Part] = (),
+    tally: Tally | None = None,
 ) -> ClipSet:
     """Open feature caches as one set of labelled clips.
 
@@ -196,6 +198,7 @@ def open_clips(
         parts: of a cache whose labelled rows are of several parts, take those of the first of
             these of which it has features, and no others. By default, and of a cache of one part,
             take all.
+        tally: called with each clip that is read into memory; not at all where they are streamed.
 
     Returns:
         Every such row that has a label; the others are counted in `left_out`.
@@ -255,7 +258,7 @@ def open_clips(
     if in_memory is None:
         in_memory = size < _MEMORY_SHARE * psutil.virtual_memory().available
     return ClipSet(
-        store=read_all(streamed, len(rows), facts) if in_memory else streamed,
+        store=read_all(streamed, len(rows), facts, tally) if in_memory else streamed,
         rows=torch.arange(len(rows)),
         labels=torch.tensor(labels),
         seen=torch.tensor(seen),

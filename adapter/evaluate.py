@@ -150,11 +150,17 @@ def measure(chances: Tensor, clips: ClipSet) -> Metrics:
     )
 
 
-def evaluate(model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int = 32) -> Metrics:
+def evaluate(
+    model: Recogniser,
+    clips: ClipSet,
+    labels: Tensor,
+    batch_size: int = 32,
+    tally: Tally | None = None,
+) -> Metrics:
     """Score a recogniser on clips; `probabilities`, then `measure`.
 
     Args:
-        model, batch_size: as for `probabilities`.
+        model, batch_size, tally: as for `probabilities`.
         clips: N of them, labelled with indices into `labels` (`ClipSet.relabelled`).
         labels: (C, 2, D) unit rows, the texts of each of `clips.classes`.
 
@@ -164,7 +170,7 @@ def evaluate(model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int 
     if len(labels) != len(clips.classes):
         cause = f"are labelled with {len(clips.classes)} classes, and choose among {len(labels)}"
         raise BadInput("clips", cause, "relabel them first (`ClipSet.relabelled`)")
-    return measure(probabilities(model, clips, labels, batch_size), clips)
+    return measure(probabilities(model, clips, labels, batch_size, tally), clips)
 
 
 def list_hash(videos: Sequence[str], labels: Sequence[str]) -> str:
@@ -190,7 +196,7 @@ def evaluate_run(
         labels: a label set's name or file, or labels, to choose from in place of the run's own.
         baselines: also score mean-pooled CLIP on the same clips, and the difference.
         batch_size: views to a forward pass.
-        tally: as for `probabilities`, of the run's own scores.
+        tally: as for `open_clips`, and then as for `probabilities`, of the run and of CLIP.
 
     Returns:
         `Metrics`, which labels were chosen from, content hashes, rows left out and, for each
@@ -199,7 +205,7 @@ def evaluate_run(
     Raises:
         BadInput: features of another backbone, classes that the labels lack.
     """
-    clips = open_clips(features, scored=True, parts=SCORED)
+    clips = open_clips(features, scored=True, parts=SCORED, tally=tally)
     same_features(clips.facts, run.config.features, clips.sources[0])
     warn_of_trained(clips, run.videos, clips.sources[0])
     warn_of_choice(clips, run.val_videos, clips.sources[0])
@@ -220,7 +226,7 @@ def evaluate_run(
     }
     if baselines:
         clip = MeanPooled(run.config.scale).to(chosen.text.device)
-        theirs = probabilities(clip, clips, chosen.text, batch_size)
+        theirs = probabilities(clip, clips, chosen.text, batch_size, tally)
         ours = right(chances, clips).double().numpy()
         difference = paired(ours, right(theirs, clips).double().numpy())
         result["baselines"] = {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapter.clips import PLACE, Clips
+from corpus.tally import Tally, tallied
 from extract.store import CacheManifest, FeatureCache
 
 GPU_SHARE = 0.5  # of its free memory; the rest is for the model and its steps
@@ -173,10 +174,12 @@ def place(
     return where.astype(np.float32)
 
 
-def read_all(store: Streamed, count: int, facts: CacheManifest) -> InMemory:
-    """Read the first `count` rows of a store into memory."""
+def read_all(
+    store: Streamed, count: int, facts: CacheManifest, tally: Tally | None = None
+) -> InMemory:
+    """Read the first `count` rows of a store into memory; `tally` is called with each."""
     clips = blank(count, facts.view_count, facts=facts)
-    for row in range(count):
+    for row in tallied(range(count), count, tally):
         store.read(row, 0, Clips(clips.regions[row], clips.place[row]))
     return InMemory(clips)
 

@@ -300,8 +300,10 @@ def _opened(
     if to is not None:
         try_place(to / "trainings")
     paths = named_paths(test)
-    task = open_task(features, (), corpus, prompt or DEFAULT_PROMPTS, device, spare=False, say=say)
-    tests = open_tests(paths, task)
+    prompts = prompt or DEFAULT_PROMPTS
+    with shown("reading clips") as tally:
+        task = open_task(features, (), corpus, prompts, device, spare=False, say=say, tally=tally)
+        tests = open_tests(paths, task, tally)
     for line in task.describe():
         say(line)
     for column in tests:

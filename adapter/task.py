@@ -19,6 +19,7 @@ from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import LabelSet
 from corpus.manifest import fitting
+from corpus.tally import Tally
 from corpus.words import counted
 from extract.datasets.splits import part_of
 from extract.store import CacheManifest
@@ -108,6 +109,7 @@ def open_task(
     corpora: Path | str = CORPORA,
     spare: bool = True,
     say: Callable[[str], None] = lambda _: None,
+    tally: Tally | None = None,
 ) -> Task:
     """Open all that training needs.
 
@@ -126,20 +128,21 @@ def open_task(
         spare: validate, with clips held out where there is no validation split; else train on all
             but the rows of such a split.
         say: told of each step that takes a while.
+        tally: as for `open_clips`, of the features and then of `val`.
 
     Raises:
         BadInput: features that cannot be used, a backbone that cannot be had or is not the one
             that made them, a corpus of another backbone.
     """
     features, val = listed(features), listed(val)
-    everything = open_clips(features, scored=True)
+    everything = open_clips(features, scored=True, tally=tally)
     clips, held = _training_part(everything, features[0])
     if held is not None and (val or not spare):  # nothing is to be validated with it
         left_out = clips.left_out + Counter({"of a validation split": len(held)})
         clips, held = replace(clips, left_out=left_out), None
     validation: Validation = "split" if held is not None else "none"
     if val:
-        held = open_clips(val, scored=True, parts=("validation",))
+        held = open_clips(val, scored=True, parts=("validation",), tally=tally)
         same_features(held.facts, clips.facts, val[0])
         held = held.relabelled(clips.classes, f"{features[0]} (which {val[0]} is to validate)")
         validation = "given"

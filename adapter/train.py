@@ -29,6 +29,7 @@ from adapter.processes import on_cpu, processes
 from adapter.schedule import Average, groups, learning_rate, temperature
 from adapter.shares import in_pairs, part_of
 from corpus.errors import BadInput, RunFailed
+from corpus.tally import Tally, tallied
 
 _EPOCHS, _STEPS = 60, 240  # at least, where nothing is said
 
@@ -138,6 +139,7 @@ def fit(
     val: ClipSet | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    tally: Tally | None = None,
 ) -> Iterator[Progress]:
     """Train a recogniser; the caller decides what to do after each epoch.
 
@@ -149,6 +151,7 @@ def fit(
         val: clips to choose the best epoch by, with the same labels.
         device: "cpu", "cuda" or "auto".
         progress: of an interrupted run with the same arguments.
+        tally: called with each batch of an epoch, and then with each of its validation.
 
     Yields:
         The run's progress after each epoch, with weights on the CPU; the optimiser's state is the
@@ -190,6 +193,7 @@ def fit(
         model.train()
         losses, norms = [], []
         batches = _batches(clips, config.batch_size, order, accelerator)
+        batches = tallied(batches, per_epoch, tally)
         with torch.random.fork_rng(gpus):  # what the caller draws next is not ours to decide
             for step, batch in enumerate(batches, start=epoch * per_epoch):
                 factor = learning_rate(step, steps, config.warmup)
@@ -217,7 +221,7 @@ def fit(
                 "lower lr or mixup, or see what `alt-features verify` says of the features",
             )
         if val is not None:
-            record |= _validate(scored, val, labels, config.batch_size)  # type: ignore[arg-type]
+            record |= _validate(scored, val, labels, config.batch_size, tally)  # type: ignore[arg-type]
         history.append(record)
         averaged = _kept(average.model) if average else {}
         if val is None or record == max(history, key=_merit):
@@ -365,11 +369,11 @@ def _loss(
 
 @torch.inference_mode()
 def _validate(
-    model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int
+    model: Recogniser, clips: ClipSet, labels: Tensor, batch_size: int, tally: Tally | None = None
 ) -> dict[str, float]:
     from adapter.evaluate import probabilities
 
-    chances = probabilities(model, clips, labels, batch_size)
+    chances = probabilities(model, clips, labels, batch_size, tally)
     right = (chances.argmax(dim=-1) == clips.labels) & clips.seen
     own = chances.gather(1, clips.labels[:, None])[clips.seen].clamp_min(1e-12)
     return {"val_top1": float(right.float().mean()), "val_loss": float(-own.log().mean())}

@@ -52,7 +52,8 @@ def train_run(
         resume: go on from the last whole epoch, or begin where nothing was begun, with a warning.
             The result is what it would have been.
         report: called with each epoch's record.
-        tally: called before that as the nearest entities are looked up (`adapter.nearest`).
+        tally: called with each batch: as the nearest entities are looked up (`adapter.nearest`), of
+            each epoch and of its validation, and of the scores at the end.
 
     Returns:
         What metrics.json holds.
@@ -80,7 +81,7 @@ def train_run(
     clips = as_read(task, model, device, tally)
     if main_process() and not resume:
         _start(out, config, task)
-    epochs = fit(recogniser, clips, task.labels, train, task.val, device, progress)
+    epochs = fit(recogniser, clips, task.labels, train, task.val, device, progress, tally)
     events = None
     if main_process():
         events = SummaryWriter(str(out / "events"), purge_step=progress.epoch + 1)
@@ -97,7 +98,7 @@ def train_run(
     finally:
         if events is not None:
             events.close()
-    return _finish(out, progress, recogniser, config, task, clips)
+    return _finish(out, progress, recogniser, config, task, clips, tally)
 
 
 def free_name(root: Path, name: str, resume: bool = False) -> Path:
@@ -242,6 +243,7 @@ def _finish(
     config: RunConfig,
     task: Task,
     clips: ClipSet,
+    tally: Tally | None,
 ) -> dict[str, Any]:
     """Write weights and metrics, then drop the checkpoint: the run is whole from then on."""
     model.load_state_dict(progress.best)
@@ -249,8 +251,8 @@ def _finish(
     if task.val is not None:
         clip = MeanPooled(task.backbone.logit_scale).to(model.log_scale.device)
         # All processes score; one writes.
-        metrics["validation"] = evaluate(model, task.val, task.labels).model_dump()
-        metrics["validation_clip"] = evaluate(clip, task.val, task.labels).model_dump()
+        for name, one in (("validation", model), ("validation_clip", clip)):
+            metrics[name] = evaluate(one, task.val, task.labels, tally=tally).model_dump()
     if not main_process():
         return metrics
     # Shuffled, regions take other words than those of the entities that they align with.

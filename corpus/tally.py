@@ -18,7 +18,10 @@ def tallied(items: Iterable[Item], total: int, tally: Tally | None) -> Iterator[
 
 @contextmanager
 def shown(what: str) -> Iterator[Tally]:
-    """Show a bar on stderr, where that is a terminal; what is yielded moves it."""
+    """Show a bar on stderr, where that is a terminal; what is yielded moves it.
+
+    Before that and where all is done there is none: something else may be at work.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -32,5 +35,9 @@ def shown(what: str) -> Iterator[Tally]:
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     quiet = not notes.is_terminal
     with Progress(*columns, console=notes, transient=True, disable=quiet) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("", total=None, visible=False)
+
+        def tally(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=done < total)
+
+        yield tally

@@ -22,6 +22,15 @@ def test_a_clip_set_has_every_good_row_and_counts_the_others(write_cache) -> Non
     assert clips.classes == ("archery", "hugging", "singing", "cleaning pool")
 
 
+def test_each_clip_that_is_read_into_memory_is_told_of(write_cache) -> None:
+    told: list[tuple[int, int]] = []
+    path = write_cache(failed=2)
+    open_clips([path], in_memory=True, tally=lambda *done: told.append(done))
+    assert told == [(n, 16) for n in range(1, 17)]
+    open_clips([path], in_memory=False, tally=lambda *done: told.append(done))
+    assert len(told) == 16
+
+
 def test_a_video_that_could_not_be_decoded_is_a_clip_where_clips_are_scored(write_cache) -> None:
     clips = open_clips([write_cache(failed=2, unlabelled=3)], scored=True)
     assert len(clips) == 18

@@ -63,6 +63,14 @@ def shown(clips: ClipSet, **settings: object) -> list[tuple[Clips, tuple[Tensor,
     return model.shown
 
 
+def test_each_batch_of_an_epoch_and_of_its_validation_is_told_of(clips: ClipSet) -> None:
+    told: list[tuple[int, int]] = []
+    epochs = fit(Watched(), clips, LABELS, QUIET, clips, tally=lambda *done: told.append(done))
+    next(epochs)
+    assert len(clips) == 16  # of two views, each scored
+    assert told == [(n, 3) for n in (1, 2, 3)] + [(n, 6) for n in (1, 2, 3, 4, 5, 6)]
+
+
 def saved(progress: Progress) -> Progress:
     """Progress as it comes back from a checkpoint file."""
     file = io.BytesIO()

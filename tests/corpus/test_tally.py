@@ -1,4 +1,7 @@
+import io
+
 import pytest
+from rich.console import Console
 
 from corpus.tally import shown, tallied
 
@@ -14,3 +17,14 @@ def test_nothing_is_shown_where_there_is_no_terminal(capfd: pytest.CaptureFixtur
     with shown("scoring") as tally:
         tally(1, 2)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_is_shown_only_while_something_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr("corpus.command.notes", notes)
+    with shown("scoring"):
+        pass
+    assert "scoring" not in notes.file.getvalue()
+    with shown("scoring") as tally:
+        tally(1, 2)
+    assert "scoring" in notes.file.getvalue()
