@@ -25,9 +25,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adapter.align import HELD, Align, Aligned, LearnedWords
+from adapter.align import Align, Aligned, LearnedWords
 from adapter.clips import Clips, mean_class_token
 from adapter.layers import Dropout, Layer, zero
+from adapter.predicates import Beyond, beyond
 from adapter.tracks import PATH, Tracks, follow, through_time
 
 # Of cosines between labels and tracks: the larger, the more the best track alone decides.
@@ -142,25 +143,6 @@ def score(
         return scale * F.normalize(video.float(), dim=-1) @ labels[:, 0].T
 
 
-def beyond(predicates: Tensor, entities: Tensor) -> Tensor:
-    """Return what predicates say beyond their nearest entity: their part at right angles to it.
-
-    It is the same for all labels of one predicate. Little is left of a label that is all entity
-    and its own predicate ("archery").
-
-    Args:
-        predicates: (C, dim) unit rows.
-        entities: (K, dim) unit rows.
-
-    Returns:
-        (C, dim), the shorter the more the entity says it all.
-    """
-    # Thousands of labels and of entities make more cosines than there may be room for at once.
-    parts = predicates.split(max(1, HELD // len(entities)))
-    nearest = entities[torch.cat([(some @ entities.T).argmax(dim=-1) for some in parts])]
-    return predicates - (predicates * nearest).sum(dim=-1, keepdim=True) * nearest
-
-
 class Recogniser(nn.Module, ABC):
     """What ALT and its baselines share: clips are scored against the texts of any labels.
 
@@ -262,6 +244,7 @@ class Adapter(EntityRecogniser[Reading]):
         self.importance = zero(nn.Linear(width, 1, bias=False))
         self.direction = zero(nn.Linear(width, dim))
         self.gate = nn.Parameter(torch.zeros(())) if config.gate else None
+        self.beyond = Beyond()
 
     def logits(
         self, reading: Reading, labels: Tensor, mix: tuple[Tensor, float] | None = None
@@ -307,25 +290,25 @@ class Adapter(EntityRecogniser[Reading]):
         """Give each track's share in saying a label, divided among its regions in all frames."""
         said = reading.importance  # (batch, tracks)
         if not self.config.pool:  # pooled tracks have the same share in every label
-            said = self._each(reading, label[None])[..., 0]
+            rest = beyond(label[None, 1], self.align.words())
+            said = self._each(reading, label[None], rest)[..., 0]
         share = said.softmax(dim=-1)
         regions = reading.member.sum(dim=(2, 3)).clamp_min(1)
         return torch.einsum("be,betr->btr", share / regions, reading.member)
 
     def _said(self, reading: Reading, labels: Tensor) -> Tensor:
         """Return (batch, C), SHARPNESS times how near clips are to labels by their tracks."""
+        rest = self.beyond(labels, self.align.words())
         if self.config.pool:
             weights = reading.importance.exp()
             what, how = (
                 torch.einsum("be,bed->bd", weights, some) for some in (reading.words, reading.ways)
             )
-            rest = beyond(labels[:, 1], self.align.words())
             return SHARPNESS * (F.normalize(what, dim=-1) @ labels[:, 0].T + how @ rest.T)
-        return self._each(reading, labels).logsumexp(dim=1)
+        return self._each(reading, labels, rest).logsumexp(dim=1)
 
-    def _each(self, reading: Reading, labels: Tensor) -> Tensor:
+    def _each(self, reading: Reading, labels: Tensor, rest: Tensor) -> Tensor:
         """Return (batch, tracks, C): how near each track is to each label, and its weight."""
-        rest = beyond(labels[:, 1], self.align.words())
         near = reading.words @ labels[:, 0].T + reading.ways @ rest.T
         return reading.importance[..., None] + SHARPNESS * near
 

@@ -8,10 +8,10 @@ from adapter.model import (
     Adapter,
     Clips,
     ModelConfig,
-    beyond,
     mean_class_token,
     score,
 )
+from adapter.predicates import beyond
 
 DIM, REGIONS, FRAMES = 32, 5, 4
 ENTITIES = F.normalize(torch.randn(40, DIM, generator=torch.Generator().manual_seed(1)), dim=-1)
@@ -210,20 +210,6 @@ def test_pooled_tracks_have_the_same_share_in_every_label() -> None:
     reading = model.read(seen)
     first, second = all_entity(7, 8)
     assert torch.equal(model.spoken(reading, first), model.spoken(reading, second))
-
-
-def test_what_a_predicate_says_beyond_its_nearest_entity_is_at_right_angles_to_it() -> None:
-    texts = F.normalize(ENTITIES[:7] + 0.3 * labels()[:, 0], dim=-1)
-    rest = beyond(texts, ENTITIES)
-    torch.testing.assert_close((rest * ENTITIES[:7]).sum(-1), torch.zeros(7), atol=1e-6, rtol=0)
-    assert beyond(ENTITIES[:3], ENTITIES).abs().max() < 1e-6  # an entity says itself whole
-
-
-def test_many_predicates_are_compared_with_entities_in_parts(monkeypatch) -> None:
-    predicates = labels(23)[:, 1]
-    whole = beyond(predicates, ENTITIES)
-    monkeypatch.setattr("adapter.model.HELD", 5 * len(ENTITIES))
-    torch.testing.assert_close(beyond(predicates, ENTITIES), whole)
 
 
 def test_how_it_goes_never_changes_which_of_two_entities_is_seen() -> None:
