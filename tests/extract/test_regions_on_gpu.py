@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from corpus.backbone import RANDOM, Backbone, load
+from corpus.backbone import Backbone, load
 from corpus.errors import BadInput
+from corpus.source import RANDOM
 from extract.clip import Pixels
 from extract.encode import Encoder
 from extract.options import Options, plan_of
