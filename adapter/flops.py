@@ -89,7 +89,7 @@ def cost(
             raise BadInput(f"--{name} {number}", cause, f"use {most} at most")
     dim, regions, per_frame = _encoder(model, merge)
     config = config or ModelConfig()
-    if config.method not in ("alt", "alt-paper"):
+    if not config.meets_entities:
         raise BadInput(f"--method {config.method}", "is not counted", "use alt or alt-paper")
     per_view, looked_up = (
         _adapter_operators(config, dim, regions, frames, entities, known) for known in (False, True)

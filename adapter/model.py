@@ -88,6 +88,11 @@ class ModelConfig(BaseModel):
     gate: bool = False
     pool: bool = False
 
+    @property
+    def meets_entities(self) -> bool:
+        """Whether regions are compared with a corpus, whose texts they then take."""
+        return self.method in ("alt", "alt-shuffled", "alt-paper")
+
 
 class Reading(NamedTuple):
     """What the adapter made of a batch of clips.

@@ -148,8 +148,7 @@ def as_read(
     look like where nothing reads it but the look-up.
     """
     clips = task.clips
-    meets_entities = model.method in ("alt", "alt-shuffled", "alt-paper")
-    if meets_entities and model.align != "none" and not model.project:
+    if model.meets_entities and model.align != "none" and not model.project:
         where = processes(device)
         with where.main_process_first():
             clips = with_nearest(
@@ -157,7 +156,7 @@ def as_read(
             )
         looks = model.content or model.method == "alt-paper"
     else:
-        looks = meets_entities or model.method == "alt-learned"
+        looks = model.meets_entities or model.method == "alt-learned"
     return clips if looks else replace(clips, store=clips.store.class_tokens())
 
 

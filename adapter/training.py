@@ -256,8 +256,8 @@ def _finish(
     if not main_process():
         return metrics
     # Shuffled, regions take other words than those of the entities that they align with.
-    spoken = config.model.method in ("alt", "alt-paper")
-    aligned = alignment(clips, _names(task)) if spoken else None
+    shuffled = config.model.method == "alt-shuffled"
+    aligned = None if shuffled else alignment(clips, _names(task))
     if aligned is not None:
         metrics["alignment"] = aligned.model_dump(mode="json")
     for name, weights in (("last", progress.last), ("adapter", progress.best)):
