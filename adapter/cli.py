@@ -332,12 +332,10 @@ def recipe(
 ) -> None:
     """Show a setting of the paper: its commands, and what it costs on one H100, computed."""
     import shlex
-    import subprocess
 
     from adapter.expectation import expect
-    from adapter.recipe import adapter_commands, extract_commands, load, names
-    from corpus.errors import BadInput, RunFailed
-    from extract.beside import command
+    from adapter.recipe import adapter_commands, carry_out, extract_commands, load, names
+    from corpus.errors import BadInput
 
     if go and as_json:
         cause = "has no effect with --run, which prints what its commands print"
@@ -354,22 +352,7 @@ def recipe(
     chosen = load(name)
     to = to or Path("runs") / Path(name).stem
     if go:
-        for cache in (chosen.train, *chosen.test):
-            if not Path(cache.cache).is_file():
-                raise BadInput(
-                    cache.cache, "no such feature cache", f"see alt-adapter recipe {name}"
-                )
-        for step in list(adapter_commands(chosen, to, go_on=True)):
-            line, variables = command("adapter.cli", *step)
-            with subprocess.Popen(line, env=variables) as child:
-                try:
-                    code = child.wait()
-                except BaseException:  # it is to end as it does by itself, and not to be killed
-                    child.terminate()
-                    child.wait()
-                    raise
-            if code:
-                raise RunFailed(f"alt-adapter {step[0]}", f"ended with {code}", "see above")
+        carry_out(chosen, to)
         return
     cost = expect(chosen)
     lines = [

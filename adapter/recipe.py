@@ -1,5 +1,6 @@
 """The paper's settings as files, and the commands that carry them out."""
 
+import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from adapter.model import Method
 from adapter.runs import read_config, unfinished
 from adapter.settings import configs, read_by
 from corpus.causes import first_cause
-from corpus.errors import BadInput
+from corpus.errors import BadInput, RunFailed
+from extract.beside import command
 from extract.store import FeatureCache
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -190,6 +192,30 @@ def adapter_commands(recipe: Recipe, out: Path, go_on: bool = False) -> Iterator
         lists = [part for path in first.lists for part in ("--list", str(label_list(path)))]
         to = str(out / first.name)
         yield ["protocol", first.protocol, *scored, *features, *lists, "--out", to]
+
+
+def carry_out(recipe: Recipe, out: Path) -> None:
+    """Run a recipe's alt-adapter commands, or those that are left to do in a folder.
+
+    Raises:
+        BadInput: a feature cache does not exist, or a run there is another recipe's.
+        RunFailed: a command ended with an error, which it has told itself.
+    """
+    for cache in recipe.caches:
+        if not Path(cache.cache).is_file():
+            mend = "make it with the alt-extract command that alt-adapter recipe shows"
+            raise BadInput(cache.cache, "no such feature cache", mend)
+    for step in list(adapter_commands(recipe, out, go_on=True)):
+        line, variables = command("adapter.cli", *step)
+        with subprocess.Popen(line, env=variables) as child:
+            try:
+                code = child.wait()
+            except BaseException:  # it is to end as it does by itself, and not to be killed
+                child.terminate()
+                child.wait()
+                raise
+        if code:
+            raise RunFailed(f"alt-adapter {step[0]}", f"ended with {code}", "see above")
 
 
 def finished(recipe: Recipe, run: Path, method: Method, seed: int) -> bool:
