@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapter import studies
+from adapter import protocol_cli, studies
 from adapter.options import (
     Corpus,
     Device,
@@ -29,7 +29,6 @@ from corpus.words import counted
 app = application(
     "Recognise actions from cached features: train an adapter, score it, ask it about videos."
 )
-studies.add_to(app)
 
 
 @app.command(
@@ -371,6 +370,10 @@ def recipe(
         f"cache if that is streamed\n  hours of one H100, {cost.assumed}"
     )
     out.print("\n".join(lines))
+
+
+studies.add_to(app)
+protocol_cli.add_to(app)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The commands of alt-adapter that train many times to learn one thing, and print one table."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,6 @@ from corpus.words import counted
 if TYPE_CHECKING:
     from adapter.compare import Cell, Column, Variant
     from adapter.compare import Engine as EngineFunction
-    from adapter.protocols import Protocol
     from adapter.task import Task
 
 Features = Annotated[list[Path], typer.Option(help="Cache to train on; repeat it for several.")]
@@ -42,10 +41,7 @@ Folder = Annotated[
         "--out", help="Folder for the record and for finished trainings, which are not repeated."
     ),
 ]
-_SHOWN = 4  # parts of a protocol; more are in its metrics.json
-_METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
-# What protocols that score runs do not read, as `protocol` calls it.
-_TRAINING = ("test", "methods", "seeds", "shots", "engine", "corpus", "setting", "prompt")
+METHODS = "clip,linear,temporal,alt-learned,alt-shuffled,alt"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,11 +50,6 @@ def add_to(app: typer.Typer) -> None:
         epilog="Example: alt-adapter compare --features train.h5 --test base=test.h5 "
         "--test novel=novel.h5 --seeds 3 --out artifacts/comparison"
     )(compare)
-    app.command(
-        epilog="Example: alt-adapter protocol few-shot --features hmdb-train.h5 "
-        "--test list1=hmdb-test1.h5 --seeds 3 --out artifacts/hmdb; "
-        "alt-adapter protocol ep1 --run runs/k400 --features ucf101.h5"
-    )(protocol)
     app.command(
         epilog="Example: alt-adapter sweep --features train.h5 --test val=val.h5 "
         "--set lr=1e-4,4e-4 --set layers=1,2 --seeds 3"
@@ -72,7 +63,7 @@ def add_to(app: typer.Typer) -> None:
 def compare(
     features: Features,
     test: Tests,
-    methods: Methods = _METHODS,
+    methods: Methods = METHODS,
     seeds: Seeds = 3,
     shots: Annotated[
         str, typer.Option(help="Clips of each class to train on: all, or several, as all,2,4,8.")
@@ -93,97 +84,14 @@ def compare(
     chosen, draws = method_names(methods), counts(shots)
     model, train = configs(setting or [], STUDY)
     where = on_device(device)
-    crew = _engine(engine, where, to)
-    task, tests = _opened(features, test, corpus, prompt, where, to)
+    crew = engine_of(engine, where, to)
+    task, tests = opened(features, test, corpus, prompt, where, to)
     rows = method_rows(task, chosen, model, train)
-    _look_up(rows, where, engine)
-    with _progress(len(rows) * seeds * len(draws)) as report:
+    look_up(rows, where, engine)
+    with progress(len(rows) * seeds * len(draws)) as report:
         cells = compare(rows, tests, range(seeds), draws, where, report, crew)
     record = comparison_record(cells, rows, tests, range(seeds), draws)
-    _finish(cells, record, to, "comparison", as_json)
-
-
-def protocol(
-    context: typer.Context,
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="supervised, few-shot, base-to-novel (which train); "
-            "ep1, ep2, ep3, lists (which score runs on another dataset)."
-        ),
-    ],
-    features: Annotated[
-        list[Path],
-        typer.Option(
-            help="Cache to train on, or to score runs on; for ep3 one for each test list."
-        ),
-    ],
-    test: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=CACHE",
-            help="Cache to score on after training, and its name in the table.",
-        ),
-    ] = None,
-    run_folder: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--run",
-            help="For ep1, ep2, ep3, lists: a run to score; repeat it for seeds and methods.",
-        ),
-    ] = None,
-    lists: Annotated[
-        list[Path] | None,
-        typer.Option("--list", help="For lists: a file of labels; repeat it for several."),
-    ] = None,
-    methods: Methods = _METHODS,
-    seeds: Seeds = 3,
-    shots: Annotated[
-        str | None, typer.Option(help="Clips of each class, instead of the protocol's own numbers.")
-    ] = None,
-    engine: Engine = "local",
-    corpus: Corpus = None,
-    setting: Settings = None,
-    prompt: Prompts = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            help="Folder for metrics.json and for finished trainings, which are not repeated.",
-        ),
-    ] = None,
-    device: Device = "auto",
-    as_json: Json = False,
-) -> None:
-    """Measure by a protocol as papers do: one metrics.json, one table."""
-    from adapter.compare import method_rows
-    from adapter.protocols_trained import SHOTS, conduct
-    from adapter.settings import STUDY, configs, counts, method_names, protocol_name
-    from corpus.errors import BadInput
-
-    chosen, where = protocol_name(name), on_device(device)
-    match chosen:
-        case "ep1" | "ep2" | "ep3" | "lists":
-            unread = _TRAINING if chosen == "lists" else (*_TRAINING, "lists")
-            _refuse(context, unread, f"{name}, which scores runs as they were trained")
-            if not run_folder:
-                raise BadInput("--run", "is missing", f"{name} scores a run of alt-adapter train")
-            _zero_shot(run_folder, chosen, features, lists or (), to, where, as_json)
-        case "supervised" | "few-shot" | "base-to-novel":
-            _refuse(context, ("run_folder", "lists"), f"{name}, which trains runs of its own")
-            rows = method_names(methods)
-            draws = counts(shots) if shots else list(SHOTS[chosen])
-            model, train = configs(setting or [], STUDY)
-            if not test:
-                raise BadInput("--test", "is missing", "as in --test list1=test.h5")
-            crew = _engine(engine, where, to)
-            task, tests = _opened(features, test, corpus, prompt, where, to)
-            _look_up(method_rows(task, rows, model, train), where, engine)
-            with _progress(len(rows) * seeds * len(draws)) as report:
-                cells, record = conduct(
-                    chosen, task, tests, rows, seeds, model, train, draws, where, report, crew
-                )
-            _finish(cells, record, to, "metrics", as_json)
+    finish(cells, record, to, "comparison", as_json)
 
 
 def sweep(
@@ -210,14 +118,14 @@ def sweep(
     from adapter.settings import STUDY, grid
 
     combinations, where = grid(setting, STUDY, method=method), on_device(device)
-    crew = _engine(engine, where, to)
-    task, tests = _opened(features, test, corpus, prompt, where, to)
+    crew = engine_of(engine, where, to)
+    task, tests = opened(features, test, corpus, prompt, where, to)
     rows = [Variant(name, *both, task) for name, both in combinations.items()]
-    _look_up(rows, where, engine)
-    with _progress(len(rows) * seeds) as report:
+    look_up(rows, where, engine)
+    with progress(len(rows) * seeds) as report:
         cells = compare(rows, tests, range(seeds), device=where, report=report, engine=crew)
     record = {"settings": setting, **comparison_record(cells, rows, tests, range(seeds))}
-    _finish(cells, record, to, "sweep", as_json)
+    finish(cells, record, to, "sweep", as_json)
 
 
 def ablate(
@@ -244,28 +152,18 @@ def ablate(
     from adapter.settings import STUDY, configs
 
     where, corpora = on_device(device), corpus or []
-    crew = _engine(engine, where, to)
+    crew = engine_of(engine, where, to)
     model, train = configs(setting or [], STUDY, varied=True)
-    task, tests = _opened(features, test, corpora[0] if corpora else None, prompt, where, to)
+    task, tests = opened(features, test, corpora[0] if corpora else None, prompt, where, to)
     rows = variants(task, model, train, corpora[1:])
-    _look_up(rows, where, engine)
-    with _progress(len(rows) * seeds) as report:
+    look_up(rows, where, engine)
+    with progress(len(rows) * seeds) as report:
         cells = compare(rows, tests, range(seeds), device=where, report=report, engine=crew)
     record = comparison_record(cells, rows, tests, range(seeds))
-    _finish(cells, record, to, "ablation", as_json)
+    finish(cells, record, to, "ablation", as_json)
 
 
-def _refuse(context: typer.Context, unread: Collection[str], where: str) -> None:
-    """Refuse options that were given and would have no effect."""
-    from corpus.errors import BadInput
-
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        if option.name in unread and source is not None and source.name == "COMMANDLINE":
-            raise BadInput(option.opts[0], f"has no effect in {where}", "leave it out")
-
-
-def _engine(name: str, device: str, to: Path | None) -> "EngineFunction":
+def engine_of(name: str, device: str, to: Path | None) -> "EngineFunction":
     """Choose who trains: Ray, this machine's cores side by side, or its GPU one after the other.
 
     With a folder, what has been trained is kept there.
@@ -286,7 +184,7 @@ def _engine(name: str, device: str, to: Path | None) -> "EngineFunction":
     return trains if to is None else kept(trains, to / "trainings", say)
 
 
-def _opened(
+def opened(
     features: list[Path],
     test: Sequence[str],
     corpus: Path | None,
@@ -316,7 +214,7 @@ def _opened(
     return task, tests
 
 
-def _look_up(rows: Sequence["Variant"], device: str, engine: str) -> None:
+def look_up(rows: Sequence["Variant"], device: str, engine: str) -> None:
     """Look up, and show, what trainings on this machine would look up without a word."""
     from adapter.nearest import as_read
 
@@ -326,45 +224,7 @@ def _look_up(rows: Sequence["Variant"], device: str, engine: str) -> None:
                 as_read(row.task, row.model, device, tally)
 
 
-def _zero_shot(
-    run_folders: Sequence[Path],
-    name: "Protocol",
-    features: Sequence[Path],
-    lists: Sequence[Path],
-    to: Path | None,
-    device: str,
-    as_json: bool,
-) -> None:
-    from adapter.protocols import zero_shot
-    from adapter.runs import Run
-    from adapter.tables import figures_table, fitting_tables
-    from corpus.atomic import try_place, write_json
-
-    if to is not None:
-        try_place(to / "metrics.json")
-    runs = [Run.load(folder, device) for folder in run_folders]
-    with shown("scoring part") as tally:
-        result = zero_shot(runs, name, features, lists, tally)
-    if to is not None:
-        write_json(to / "metrics.json", result.model_dump(mode="json"))
-    if as_json:
-        print_json(result.model_dump(mode="json"))
-        return
-    if len(result.parts) <= _SHOWN:
-        for table in fitting_tables(result.cells, out.width):
-            out.print(table)
-    out.print(figures_table(result))
-    if result.left_out:
-        reason = "unlabelled" + ", or of no test list" * (name == "ep3")
-        out.print(f"{counted(result.left_out, 'row')} left out: {reason}")
-    if name == "lists":
-        for part in result.parts:
-            if part.aside:
-                clips = counted(part.aside, "clip")
-                out.print(f"{clips} left out of {part.name}: of other classes")
-
-
-def _finish(
+def finish(
     cells: Sequence["Cell"], record: dict[str, Any], to: Path | None, name: str, as_json: bool
 ) -> None:
     """Write the record, print it or its table, and draw its picture."""
@@ -389,7 +249,7 @@ def _finish(
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
+def progress(total: int) -> Iterator[Callable[[str], None]]:
     """Yield what to call before each of `total` trainings, with its name."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

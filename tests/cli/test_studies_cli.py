@@ -46,7 +46,7 @@ def test_compare_prints_a_table_and_writes_it(work: Path, here, monkeypatch) -> 
 def test_a_training_may_be_called_as_a_style_is(monkeypatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(studies, "notes", Console(file=screen, force_terminal=True, width=80))
-    with studies._progress(1) as report:
+    with studies.progress(1) as report:
         report("corpus [/] of [red]ink")
         latest = time.monotonic() + 60
         while "corpus [/] of [red]ink" not in screen.getvalue():  # a thread draws it
