@@ -150,7 +150,7 @@ def backbone_identity(model: str, pretrained: str | None) -> list[str]:
         pretrained: as for `corpus.backbone.load`.
     """
     model = model.replace("/", "-")
-    tag = pretrained or default_tag(model)
+    tag = os.path.expanduser(pretrained or default_tag(model))
     found = [model, tag, importlib.metadata.version("open_clip_torch")]
     if Path(tag).is_file():
         found[1] = sha256(Path(tag))

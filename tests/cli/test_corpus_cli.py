@@ -177,8 +177,10 @@ def test_a_corpus_is_built_again_when_anything_that_decides_it_is_another(
     assert len(set(asked)) == len(asked) == 6
     monkeypatch.undo()
     monkeypatch.setattr("corpus.manifest.up_to_date", up_to_date)
+    monkeypatch.setenv("HOME", str(tmp_path))
     build()
-    assert asked[-1] == asked[0]
+    build("--pretrained", "~/mine.pt")
+    assert asked[-2:] == [asked[0], asked[4]]
 
 
 def test_a_correction_that_changes_nothing_is_a_warning(labels: Path, tmp_path: Path) -> None:
