@@ -3,7 +3,8 @@
 import csv
 import json
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,23 +99,25 @@ def doubts(corpus: Corpus, most: int = 50) -> list[Entity]:
     return sorted(decided, key=lambda e: (e.margin, e.unit))[:most]
 
 
-def override_lines(corpus: Corpus, entity: Entity) -> list[str]:
-    """Write the lines of an override file that would choose an entity's runner-up instead.
+def override_lines(corpus: Corpus, entities: Sequence[Entity]) -> Iterator[list[str]]:
+    """Write the lines of an override file that would choose each entity's runner-up instead.
 
     One for each label that it was found for, under its name there: in another label the same word
     may mean something else, and mean it rightly. Where it never does, one line for all.
     """
-    every = [(label, found) for label, own in corpus.found.items() for found in own]
-    here = [
-        (label, found.unit)
-        for label, found in every
-        if found.synset == entity.synset and not found.always
-    ]
-    units = {unit for _, unit in here}
-    alike = len([1 for _, found in every if found.unit in units]) == len(here)
-    if len(units) == 1 and len(here) > 1 and alike:
-        here = [("*", unit) for unit in units]
-    return [written((label, unit, entity.runner_up or "")) for label, unit in here]
+    times: Counter[str] = Counter()
+    meant: dict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    for label, own in corpus.found.items():
+        for found in own:
+            times[found.unit] += 1
+            if not found.always:
+                meant[found.synset].append((label, found.unit))
+    for entity in entities:
+        here = meant[entity.synset]
+        units = {unit for _, unit in here}
+        if len(here) > 1 and [times[unit] for unit in units] == [len(here)]:
+            here = [("*", unit) for unit in units]
+        yield [written((label, unit, entity.runner_up or "")) for label, unit in here]
 
 
 def difference(before: Corpus, after: Corpus) -> Difference:

@@ -61,11 +61,11 @@ def review(
     if json:
         print_json([entity.model_dump(mode="json") for entity in found])
         return
-    for entity in found:
+    for entity, lines in zip(found, report.override_lines(opened, found), strict=True):
         out.print(
             f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f}"
         )
-        for line in report.override_lines(opened, entity):
+        for line in lines:
             out.print(f"# {line}")
 
 
