@@ -8,7 +8,7 @@ import typer
 
 from corpus import reporting
 from corpus.command import application, notes, out, print_json, run, warn
-from corpus.words import counted
+from corpus.words import counted, first_of
 
 app = application(
     "From action names to a text corpus of visual entities: build it, look into it, search it."
@@ -294,8 +294,8 @@ def measure(
         f"({result.right}/{result.senses})"
     )
     for name in ("missing", "forbidden", "wrong"):
-        for row in facts[name]:
-            out.print(f"{name}: {' · '.join(row)}")
+        for line in first_of([" · ".join(row) for row in facts[name]]):
+            out.print(f"{name}: {line}")
 
 
 app.command(epilog="Example: alt-corpus stats artifacts/corpus/k400 --plot k400.png")(

@@ -33,7 +33,8 @@ class Difference(BaseModel):
         added, removed: entities, as "unit (synset)".
         changed: unit → the senses before and after.
         backbone: the names before and after, empty when the fingerprint is the same.
-        served: entity of both that other labels of both have by now → those before and after.
+        served: entity of both → of the labels of both, those that have it no more, and those that
+            have it by now.
         options: name → its value before and after, as JSON.
         corrections_added, corrections_removed: a person's, as lines of an override file.
         labels_added, labels_removed: labels.
@@ -43,7 +44,7 @@ class Difference(BaseModel):
     removed: list[str]
     changed: dict[str, list[str]]
     backbone: list[str]
-    served: dict[str, list[str]]
+    served: dict[str, list[list[str]]]
     options: dict[str, list[str]]
     corrections_added: list[str]
     corrections_removed: list[str]
@@ -135,7 +136,7 @@ def difference(before: Corpus, after: Corpus) -> Difference:
     # Of no label by name is what every label has.
     own = [{key: set(e.labels or shared) & shared for key, e in one.items()} for one in (old, new)]
     served = {
-        key: ["; ".join(sorted(one[key])) or "none" for one in own]
+        key: [sorted(one[key] - other[key]) for one, other in (own, own[::-1])]
         for key in sorted(old.keys() & new.keys())
         if own[0][key] != own[1][key]
     }

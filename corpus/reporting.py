@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from corpus.command import notes, out, print_json
+from corpus.words import first_of, named
 
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of a built corpus.")]
@@ -35,9 +36,7 @@ def stats(
         return
     for name, value in facts.items():
         if isinstance(value, list):
-            out.print(f"{name}: {len(value)}")
-            for item in value:
-                out.print(f"  {item}")
+            _list(name, value)
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{key} {count}" for key, count in value.items())
@@ -83,11 +82,9 @@ def diff(
         print_json(found)
         return
     for name, value in found.items():
-        out.print(f"{name}: {len(value)}")
         if isinstance(value, dict):
-            value = [f"{key}: {old} → {new}" for key, (old, new) in value.items()]
-        for item in value:
-            out.print(f"  {item}")
+            value = [f"{key}: {_told(old)} → {_told(new)}" for key, (old, new) in value.items()]
+        _list(name, value)
 
 
 def export(
@@ -100,3 +97,14 @@ def export(
     opened = Corpus.load(corpus)
     report.export_csv(opened, table)
     notes.print(f"{table}: {len(opened.entities)} entities")
+
+
+def _told(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else named(value) or "none"
+
+
+def _list(name: str, items: list[str]) -> None:
+    """Print how many there are of a list, and the first of them."""
+    out.print(f"{name}: {len(items)}")
+    for line in first_of(items):
+        out.print(f"  {line}")
