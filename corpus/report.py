@@ -24,6 +24,7 @@ KINDS = {
     "role": "#efb118",
     "motion": "#a463f2",
 }
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how cells begin that spreadsheets compute
 
 
 class Difference(BaseModel):
@@ -162,25 +163,28 @@ def difference(before: Corpus, after: Corpus) -> Difference:
 
 
 def export_csv(corpus: Corpus, path: Path | str) -> None:
-    """Write the entities as a CSV table, lists joined by "; ".
+    """Write the entities as a CSV table for a spreadsheet, lists joined by "; ".
+
+    A text that a spreadsheet would take for a formula, and compute, begins with an apostrophe.
 
     Raises:
         BadInput: `path` is a folder, or not *.csv.
     """
     path = Path(path)
     check_kind(path, ".csv")
-    fields = list(Entity.model_fields)
     with (
         atomic_file(path) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(fields)
+        writer.writerow(Entity.model_fields)
         for entity in corpus.entities:
-            values = entity.model_dump()
-            writer.writerow(
-                "; ".join(v) if isinstance(v := values[name], tuple) else v for name in fields
-            )
+            writer.writerow(map(_cell, entity.model_dump().values()))
+
+
+def _cell(value: Any) -> Any:
+    text = "; ".join(value) if isinstance(value, tuple) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
 def plot(corpus: Corpus, path: Path | str) -> None:

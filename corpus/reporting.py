@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from corpus.command import notes, out, print_json
-from corpus.words import first_of, named
+from corpus.command import out, print_json
+from corpus.words import counted, first_of, named
 
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of a built corpus.")]
@@ -88,15 +88,23 @@ def diff(
 
 
 def export(
-    corpus: Folder, table: Annotated[Path, typer.Argument(help="CSV file to write.")]
+    corpus: Folder,
+    table: Annotated[Path, typer.Argument(help="CSV file to write.")],
+    json: Json = False,
 ) -> None:
-    """Write the entities as a CSV table."""
+    """Write the entities as a CSV table for a spreadsheet: what it would compute begins with a '.
+
+    Programs have them as they are in entities.jsonl, beside corpus.json.
+    """
     from corpus import report
     from corpus.index import Corpus
 
     opened = Corpus.load(corpus)
     report.export_csv(opened, table)
-    notes.print(f"{table}: {len(opened.entities)} entities")
+    if json:
+        print_json({"path": str(table), "entities": len(opened.entities)})
+    else:
+        out.print(f"{table}: {counted(len(opened.entities), 'entity', 'entities')}")
 
 
 def _told(value: str | list[str]) -> str:

@@ -58,6 +58,16 @@ def test_reports_name_doubts_differences_and_sizes(
     json.dumps(facts)
 
 
+def test_no_text_is_a_formula_to_a_spreadsheet(corpus: Corpus, tmp_path: Path) -> None:
+    update = {"unit": "=1+2", "labels": ("@home", "=3"), "description": "a-b", "margin": -0.1}
+    entity = corpus.entities[0].model_copy(update=update)
+    few = Corpus([entity], None, corpus.manifest, dict)
+    report.export_csv(few, tmp_path / "one.csv")
+    with (tmp_path / "one.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert [row[name] for name in update] == ["'=1+2", "'@home; =3", "a-b", "-0.1"]
+
+
 def test_a_picture_shows_the_two_axes_along_which_entities_differ_most() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 4)) * (0.1, 3, 0.2, 1) + 5
     points = report.plane(rows)
