@@ -152,18 +152,13 @@ def build(
 
 
 def _build(sets: Any, model: str, pretrained: str | None, corrections: Any, given: Any) -> Any:
-    from rich.progress import Progress
-
     from corpus.backbone import load
     from corpus.index import Corpus
+    from corpus.tally import stages
 
-    with Progress(console=notes, transient=True, disable=not notes.is_terminal) as progress:
-        task = progress.add_task("opening the backbone", total=None)
+    with stages() as step:
+        step("opening the backbone", 0, 1)
         backbone = load(model, pretrained)
-
-        def step(stage: str, done: int, total: int) -> None:
-            progress.update(task, description=stage, completed=done, total=total)
-
         return Corpus.build(sets, backbone, overrides=corrections, step=step, **given)
 
 

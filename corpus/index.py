@@ -41,6 +41,7 @@ from corpus.manifest import (
 from corpus.options import Options, checked
 from corpus.overrides import Overrides
 from corpus.relations import Found
+from corpus.tally import Step
 from corpus.textspace import TextSpace
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Corpus:
         backbone: "Backbone | str",
         *,
         overrides: Overrides | None = None,
-        step: Callable[[str, int, int], None] = lambda stage, done, total: None,
+        step: Step = lambda stage, done, total: None,
         reuse: "Corpus | None" = None,
         **options: Any,
     ) -> "Corpus":
@@ -122,17 +123,9 @@ class Corpus:
         backbone = _open(backbone) if isinstance(backbone, str) else backbone
         if reuse:
             reuse._check(backbone)
-        total = len({label for group in sets for label in group.labels})
-        done = 0
-
-        def one() -> None:
-            nonlocal done
-            done += 1
-            step("reading labels", done, total)
-
         term = TextSpace.of(backbone)
         known = reuse.found if reuse and reuse._begins(sets, settings, overrides) else None
-        found = building.analyse(sets, settings, overrides, term, one, known)
+        found = building.analyse(sets, settings, overrides, term, step, known)
         entities = building.unite(found, settings)
         if not entities:
             kinds = ("instruments", "scenes", "roles", "body")
@@ -162,7 +155,7 @@ class Corpus:
             fingerprint=backbone.fingerprint,
             random=backbone.random,
             dim=int(embeddings.shape[1]),
-            counts=building.counts(total, entities)
+            counts=building.counts(len(found), entities)
             | {"truncated": truncated, "merged": before - len(entities)},
             thin=[label for label, own in found.items() if beyond_defaults(own) < 3],
             versions=building.versions(),
