@@ -10,7 +10,6 @@ import json
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +52,7 @@ _FLAT, _HEAD = b"IxFI", 45
 _ROW = TypeAdapter(
     tuple[str, list[tuple[str, str | None, str, str, str, float, str | None, float]]]
 )
+_values = operator.attrgetter(*Found.__dataclass_fields__)
 _MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
 
 
@@ -306,7 +306,7 @@ class Corpus:
             (draft / INDEX).write_bytes(faiss.serialize_index(self._index).tobytes())
             (draft / LABELS).write_text(
                 "".join(
-                    json.dumps([label, [astuple(one) for one in own]], ensure_ascii=False) + "\n"
+                    json.dumps([label, [*map(_values, own)]], ensure_ascii=False) + "\n"
                     for label, own in self.found.items()
                 ),
                 encoding="utf-8",
