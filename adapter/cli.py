@@ -23,7 +23,7 @@ from adapter.options import (
     scores,
 )
 from corpus.command import application, notes, out, print_json, print_json_list, run
-from corpus.tally import shown
+from corpus.tally import shown, stages
 from corpus.words import counted
 
 app = application(
@@ -104,8 +104,8 @@ def train(
     # A corpus that is missing is built by one process.
     with processes(where).main_process_first():
         prompts = prompt or DEFAULT_PROMPTS
-        with shown("reading clips") as read:
-            task = open_task(features, val or (), corpus, prompts, where, say=say, tally=read)
+        with stages() as step:
+            task = open_task(features, val or (), corpus, prompts, where, say=say, step=step)
     for line in task.describe():
         say(line)
     with Progress(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from adapter.options import Corpus, Device, Json, Prompts, Settings, on_device, say
 from corpus.command import notes, out, print_json
-from corpus.tally import shown
+from corpus.tally import shown, stages
 from corpus.words import counted
 
 if TYPE_CHECKING:
@@ -203,9 +204,9 @@ def opened(
         try_place(to / "trainings")
     paths = named_paths(test)
     prompts = prompt or DEFAULT_PROMPTS
-    with shown("reading clips") as tally:
-        task = open_task(features, (), corpus, prompts, device, spare=False, say=say, tally=tally)
-        tests = open_tests(paths, task, tally)
+    with stages() as step:
+        task = open_task(features, (), corpus, prompts, device, spare=False, say=say, step=step)
+        tests = open_tests(paths, task, partial(step, "reading clips"))
     for line in task.describe():
         say(line)
     for column in tests:

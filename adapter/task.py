@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from corpus.errors import BadInput
 from corpus.index import Corpus
 from corpus.labels import LabelSet
 from corpus.manifest import fitting
-from corpus.tally import Tally
+from corpus.tally import Step
 from corpus.words import counted
 from extract.datasets.splits import part_of
 from extract.store import CacheManifest
@@ -109,7 +110,7 @@ def open_task(
     corpora: Path | str = CORPORA,
     spare: bool = True,
     say: Callable[[str], None] = lambda _: None,
-    tally: Tally | None = None,
+    step: Step = lambda stage, done, total: None,
 ) -> Task:
     """Open all that training needs.
 
@@ -128,13 +129,14 @@ def open_task(
         spare: validate, with clips held out where there is no validation split; else train on all
             but the rows of such a split.
         say: told of each step that takes a while.
-        tally: as for `open_clips`, of the features and then of `val`.
+        step: called as (stage, done, total) for progress.
 
     Raises:
         BadInput: features that cannot be used, a backbone that cannot be had or is not the one
             that made them, a corpus of another backbone.
     """
     features, val = listed(features), listed(val)
+    tally = partial(step, "reading clips")
     everything = open_clips(features, scored=True, tally=tally)
     clips, held = _training_part(everything, features[0])
     if held is not None and (val or not spare):  # nothing is to be validated with it
@@ -159,7 +161,7 @@ def open_task(
         val=held,
         validation=validation,
         backbone=backbone,
-        corpus=_corpus(clips, backbone, corpus, Path(corpora), say),
+        corpus=_corpus(clips, backbone, corpus, Path(corpora), say, step),
         prompts=tuple(prompts),
         labels=label_text(clips.classes, backbone, prompts),
     )
@@ -277,6 +279,7 @@ def _corpus(
     folder: Path | str | None,
     corpora: Path,
     say: Callable[[str], None],
+    step: Step,
 ) -> Corpus:
     if folder is None:
         folder = fitting(clips.classes, backbone.fingerprint, corpora)
@@ -286,7 +289,7 @@ def _corpus(
         return open_corpus(folder, backbone)
     labels = counted(len(clips.classes), "label")
     say(f"building a text corpus for {labels}: none in {corpora} fits")
-    corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone)
+    corpus = Corpus.build([LabelSet(clips.facts.dataset, clips.classes)], backbone, step=step)
     dataset = re.sub(r"[^\w-]+", "-", clips.facts.dataset)  # a file's word, and no path
     target = corpora / f"{dataset}-{corpus.id[:8]}"
     corpus.save(target)

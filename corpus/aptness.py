@@ -17,6 +17,7 @@ _INFORMAL = re.compile(r"\b(?:informal|slang|street names?|obsolete|archaic)\b")
 # What is made of a thing is called after it, and meant less ("leather made from alligator's
 # hide"); a substance has no plural ("adjusting glasses").
 _PRODUCT, _MASS = 0.4, 0.4
+_OF = re.compile(r"\b(?:made (?:of|from)|carved from|(?:meat|flesh|body) of)\b")
 _MADE = ("noun.artifact", "noun.food", "noun.substance", "noun.possession")
 # The object of a verb is mostly at hand: a fruit rather than the plant of that name, a thing
 # rather than a place, a ship or a person, and a part of the body more than any: "cutting nails".
@@ -97,11 +98,12 @@ def _is_plural_of(word: str, synset: Synset) -> bool:
 
 def is_product(synset: Synset, word: str) -> bool:
     """Tell whether a thing is defined as made of, or the flesh of, what the word means first."""
-    if synset.lexname() not in _MADE:
+    definition = synset.definition()
+    if synset.lexname() not in _MADE or not _OF.search(definition):
         return False
     forms = "|".join(re.escape(form) for form in {word, *(f for f, _ in wordnet.senses(word))})
-    made = rf"\b(?:made (?:of|from)|carved from|(?:meat|flesh|body) of)\b[^;,]*\b(?:{forms})"
-    return re.search(rf"{made}(?:'s \w+)?(?! \w+ing\b)(?:$|\W)", synset.definition()) is not None
+    made = rf"{_OF.pattern}[^;,]*\b(?:{forms})(?:'s \w+)?(?! \w+ing\b)(?:$|\W)"
+    return re.search(made, definition) is not None
 
 
 def as_seen(synset: Synset, unit: Unit, parsed: Parsed) -> float:

@@ -138,7 +138,8 @@ def load(
             model, or that were trained with another activation than the model's.
     """
     model = _named(model)
-    tag = pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED)
+    # A shell spells out a ~ that begins a word of its own, and none of a file or the environment.
+    tag = os.path.expanduser(pretrained or ("bundled" if model == MINI else DEFAULT_PRETRAINED))
     with _by_itself():
         source = find(model, tag)
         torch.manual_seed(seed)

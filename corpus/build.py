@@ -5,8 +5,8 @@ import importlib.metadata
 import json
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from corpus.options import Options
 from corpus.overrides import Overrides, written
 from corpus.relations import Found
 from corpus.siblings import Siblings
+from corpus.tally import Step, tallied
 
 SCHEMA = 1
 # Modules that have no say in what a corpus holds.
@@ -62,7 +63,7 @@ def analyse(
     options: Options,
     overrides: Overrides | None = None,
     text_term: Any = None,
-    step: Callable[[], None] = lambda: None,
+    step: Step = lambda stage, done, total: None,
     known: Mapping[str, list[Found]] | None = None,
 ) -> dict[str, list[Found]]:
     """Find the entities of every label of some label sets.
@@ -72,30 +73,31 @@ def analyse(
         options: which expansions to make.
         overrides: a person's corrections, applied last; a warning names those that change nothing.
         text_term: agreement of gloss and label in the backbone's text space (`TextSpace`).
-        step: called after each label, for progress.
+        step: called as (stage, done, total) for progress.
         known: what was found before, by the same means, for labels of these sets.
 
     Returns:
         label as given → its entities, in label order.
     """
     found: dict[str, list[Found]] = {}
+    order = dict.fromkeys(label for group in sets for label in group.labels)
     idle = set(overrides.lines) if overrides and known is None else set()
     for group in sets:
         if known is not None:
             found |= {label: known[label] for label in group.labels if label in known}
         new = [label for label in group.labels if label not in found]
-        siblings = Siblings(group.labels) if new else None
+        parsing = tallied(group.labels, len(group.labels), partial(step, "parsing labels"))
+        siblings = Siblings(parsing) if new else None
         for label in new:
             found[label] = expand.entities(label, options, text_term, siblings)
             if overrides:
                 found[label], met = overrides.apply(label, found[label])
                 idle -= met
-            step()
+            step("finding entities", len(found), len(order))
     for line in overrides.lines if overrides else ():
         if line in idle:
             cause = "there is no such label, or it has no such entity"
             warnings.warn(f"correction `{written(line)}` changes nothing: {cause}", stacklevel=2)
-    order = dict.fromkeys(label for group in sets for label in group.labels)
     return {label: found[label] for label in order}
 
 

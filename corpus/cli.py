@@ -8,7 +8,7 @@ import typer
 
 from corpus import reporting
 from corpus.command import application, notes, out, print_json, run, warn
-from corpus.words import counted
+from corpus.words import counted, first_of
 
 app = application(
     "From action names to a text corpus of visual entities: build it, look into it, search it."
@@ -152,18 +152,13 @@ def build(
 
 
 def _build(sets: Any, model: str, pretrained: str | None, corrections: Any, given: Any) -> Any:
-    from rich.progress import Progress
-
     from corpus.backbone import load
     from corpus.index import Corpus
+    from corpus.tally import stages
 
-    with Progress(console=notes, transient=True, disable=not notes.is_terminal) as progress:
-        task = progress.add_task("opening the backbone", total=None)
+    with stages() as step:
+        step("opening the backbone", 0, 1)
         backbone = load(model, pretrained)
-
-        def step(stage: str, done: int, total: int) -> None:
-            progress.update(task, description=stage, completed=done, total=total)
-
         return Corpus.build(sets, backbone, overrides=corrections, step=step, **given)
 
 
@@ -294,8 +289,8 @@ def measure(
         f"({result.right}/{result.senses})"
     )
     for name in ("missing", "forbidden", "wrong"):
-        for row in facts[name]:
-            out.print(f"{name}: {' · '.join(row)}")
+        for line in first_of([" · ".join(row) for row in facts[name]]):
+            out.print(f"{name}: {line}")
 
 
 app.command(epilog="Example: alt-corpus stats artifacts/corpus/k400 --plot k400.png")(

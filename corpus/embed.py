@@ -1,12 +1,14 @@
 """Entities to embeddings, and embeddings to a FAISS index."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from corpus.build import Entity, prompts
 from corpus.options import Options
+from corpus.tally import Step, tallied
 
 if TYPE_CHECKING:
     from corpus.backbone import Backbone
@@ -19,7 +21,7 @@ def embed(
     options: Options,
     backbone: "Backbone",
     known: Mapping[tuple[str, ...], np.ndarray],
-    step: Callable[[str, int, int], None],
+    step: Step,
 ) -> tuple[np.ndarray, int]:
     """Embed entities, each the mean of its templates.
 
@@ -34,7 +36,8 @@ def embed(
         Unit rows (K, D) float32, and how many entities have a text that was truncated.
     """
     texts = [prompts(entity, options) for entity in entities]
-    longest = [max(backbone.token_counts(group)) for group in texts]
+    counted = tallied(texts, len(texts), partial(step, "counting tokens"))
+    longest = [max(backbone.token_counts(group)) for group in counted]
     truncated = sum(length > backbone.context_length for length in longest)
     rows: list[np.ndarray | None] = [known.get(tuple(group)) for group in texts]
     new = [at for at, row in enumerate(rows) if row is None]

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from operator import mul
 
 from nltk.corpus.reader.wordnet import Synset
 from nltk.stem.porter import PorterStemmer
@@ -158,5 +159,5 @@ def similarity(left: dict[str, float], right: dict[str, float]) -> float:
     dot = sum(value * right[token] for token, value in left.items() if token in right)
     if not dot:
         return 0.0
-    norms = math.sqrt(sum(v * v for v in left.values()) * sum(v * v for v in right.values()))
-    return dot / norms
+    squares = (sum(map(mul, bag, bag)) for bag in (left.values(), right.values()))
+    return dot / math.sqrt(math.prod(squares))

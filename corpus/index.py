@@ -10,7 +10,6 @@ import json
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,7 @@ from corpus.manifest import (
 from corpus.options import Options, checked
 from corpus.overrides import Overrides
 from corpus.relations import Found
+from corpus.tally import Step
 from corpus.textspace import TextSpace
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _FLAT, _HEAD = b"IxFI", 45
 _ROW = TypeAdapter(
     tuple[str, list[tuple[str, str | None, str, str, str, float, str | None, float]]]
 )
+_values = operator.attrgetter(*Found.__dataclass_fields__)
 _MOST_ON_GPU = 2048  # entities that FAISS's index on a GPU gives for a query
 
 
@@ -99,7 +100,7 @@ class Corpus:
         backbone: "Backbone | str",
         *,
         overrides: Overrides | None = None,
-        step: Callable[[str, int, int], None] = lambda stage, done, total: None,
+        step: Step = lambda stage, done, total: None,
         reuse: "Corpus | None" = None,
         **options: Any,
     ) -> "Corpus":
@@ -122,17 +123,9 @@ class Corpus:
         backbone = _open(backbone) if isinstance(backbone, str) else backbone
         if reuse:
             reuse._check(backbone)
-        total = len({label for group in sets for label in group.labels})
-        done = 0
-
-        def one() -> None:
-            nonlocal done
-            done += 1
-            step("reading labels", done, total)
-
         term = TextSpace.of(backbone)
         known = reuse.found if reuse and reuse._begins(sets, settings, overrides) else None
-        found = building.analyse(sets, settings, overrides, term, one, known)
+        found = building.analyse(sets, settings, overrides, term, step, known)
         entities = building.unite(found, settings)
         if not entities:
             kinds = ("instruments", "scenes", "roles", "body")
@@ -162,7 +155,7 @@ class Corpus:
             fingerprint=backbone.fingerprint,
             random=backbone.random,
             dim=int(embeddings.shape[1]),
-            counts=building.counts(total, entities)
+            counts=building.counts(len(found), entities)
             | {"truncated": truncated, "merged": before - len(entities)},
             thin=[label for label, own in found.items() if beyond_defaults(own) < 3],
             versions=building.versions(),
@@ -313,7 +306,7 @@ class Corpus:
             (draft / INDEX).write_bytes(faiss.serialize_index(self._index).tobytes())
             (draft / LABELS).write_text(
                 "".join(
-                    json.dumps([label, [astuple(one) for one in own]], ensure_ascii=False) + "\n"
+                    json.dumps([label, [*map(_values, own)]], ensure_ascii=False) + "\n"
                     for label, own in self.found.items()
                 ),
                 encoding="utf-8",

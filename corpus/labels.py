@@ -148,6 +148,7 @@ def _load(part: str) -> LabelSet:
     if part in bundled():
         shipped = _BUNDLED / f"{part}.txt"
         return LabelSet(part, tuple(shipped.read_text(encoding="utf-8").split("\n")[:-1]))
+    part = os.path.expanduser(part)  # no shell does after a comma, as in k400,~/mine.txt
     path = Path(part)
     if os.path.isdir(part):  # pathlib raises where a name is longer than any file's
         names = sorted(entry.name for entry in path.iterdir() if entry.is_dir())

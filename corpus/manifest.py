@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from corpus import build as building
 from corpus.atomic import sha256, try_place
@@ -57,6 +57,13 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     inputs: str
     files: dict[str, str] = {}
+
+    @field_validator("counts")
+    @classmethod
+    def _told(cls, counts: dict[str, int]) -> dict[str, int]:
+        if not {"labels", "entities"} <= counts.keys():
+            raise ValueError("labels and entities are not counted")
+        return counts
 
     @property
     def labels(self) -> set[str]:
@@ -143,7 +150,7 @@ def backbone_identity(model: str, pretrained: str | None) -> list[str]:
         pretrained: as for `corpus.backbone.load`.
     """
     model = model.replace("/", "-")
-    tag = pretrained or default_tag(model)
+    tag = os.path.expanduser(pretrained or default_tag(model))
     found = [model, tag, importlib.metadata.version("open_clip_torch")]
     if Path(tag).is_file():
         found[1] = sha256(Path(tag))

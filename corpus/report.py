@@ -3,7 +3,8 @@
 import csv
 import json
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ KINDS = {
     "role": "#efb118",
     "motion": "#a463f2",
 }
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how cells begin that spreadsheets compute
 
 
 class Difference(BaseModel):
@@ -32,7 +34,8 @@ class Difference(BaseModel):
         added, removed: entities, as "unit (synset)".
         changed: unit → the senses before and after.
         backbone: the names before and after, empty when the fingerprint is the same.
-        served: entity of both that other labels of both have by now → those before and after.
+        served: entity of both → of the labels of both, those that have it no more, and those that
+            have it by now.
         options: name → its value before and after, as JSON.
         corrections_added, corrections_removed: a person's, as lines of an override file.
         labels_added, labels_removed: labels.
@@ -42,7 +45,7 @@ class Difference(BaseModel):
     removed: list[str]
     changed: dict[str, list[str]]
     backbone: list[str]
-    served: dict[str, list[str]]
+    served: dict[str, list[list[str]]]
     options: dict[str, list[str]]
     corrections_added: list[str]
     corrections_removed: list[str]
@@ -98,23 +101,25 @@ def doubts(corpus: Corpus, most: int = 50) -> list[Entity]:
     return sorted(decided, key=lambda e: (e.margin, e.unit))[:most]
 
 
-def override_lines(corpus: Corpus, entity: Entity) -> list[str]:
-    """Write the lines of an override file that would choose an entity's runner-up instead.
+def override_lines(corpus: Corpus, entities: Sequence[Entity]) -> Iterator[list[str]]:
+    """Write the lines of an override file that would choose each entity's runner-up instead.
 
     One for each label that it was found for, under its name there: in another label the same word
     may mean something else, and mean it rightly. Where it never does, one line for all.
     """
-    every = [(label, found) for label, own in corpus.found.items() for found in own]
-    here = [
-        (label, found.unit)
-        for label, found in every
-        if found.synset == entity.synset and not found.always
-    ]
-    units = {unit for _, unit in here}
-    alike = len([1 for _, found in every if found.unit in units]) == len(here)
-    if len(units) == 1 and len(here) > 1 and alike:
-        here = [("*", unit) for unit in units]
-    return [written((label, unit, entity.runner_up or "")) for label, unit in here]
+    times: Counter[str] = Counter()
+    meant: dict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    for label, own in corpus.found.items():
+        for found in own:
+            times[found.unit] += 1
+            if not found.always:
+                meant[found.synset].append((label, found.unit))
+    for entity in entities:
+        here = meant[entity.synset]
+        units = {unit for _, unit in here}
+        if len(here) > 1 and [times[unit] for unit in units] == [len(here)]:
+            here = [("*", unit) for unit in units]
+        yield [written((label, unit, entity.runner_up or "")) for label, unit in here]
 
 
 def difference(before: Corpus, after: Corpus) -> Difference:
@@ -132,7 +137,7 @@ def difference(before: Corpus, after: Corpus) -> Difference:
     # Of no label by name is what every label has.
     own = [{key: set(e.labels or shared) & shared for key, e in one.items()} for one in (old, new)]
     served = {
-        key: ["; ".join(sorted(one[key])) or "none" for one in own]
+        key: [sorted(one[key] - other[key]) for one, other in (own, own[::-1])]
         for key in sorted(old.keys() & new.keys())
         if own[0][key] != own[1][key]
     }
@@ -158,25 +163,28 @@ def difference(before: Corpus, after: Corpus) -> Difference:
 
 
 def export_csv(corpus: Corpus, path: Path | str) -> None:
-    """Write the entities as a CSV table, lists joined by "; ".
+    """Write the entities as a CSV table for a spreadsheet, lists joined by "; ".
+
+    A text that a spreadsheet would take for a formula, and compute, begins with an apostrophe.
 
     Raises:
         BadInput: `path` is a folder, or not *.csv.
     """
     path = Path(path)
     check_kind(path, ".csv")
-    fields = list(Entity.model_fields)
     with (
         atomic_file(path) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(fields)
+        writer.writerow(Entity.model_fields)
         for entity in corpus.entities:
-            values = entity.model_dump()
-            writer.writerow(
-                "; ".join(v) if isinstance(v := values[name], tuple) else v for name in fields
-            )
+            writer.writerow(map(_cell, entity.model_dump().values()))
+
+
+def _cell(value: Any) -> Any:
+    text = "; ".join(value) if isinstance(value, tuple) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
 def plot(corpus: Corpus, path: Path | str) -> None:

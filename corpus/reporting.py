@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from corpus.command import notes, out, print_json
+from corpus.command import out, print_json
+from corpus.words import counted, first_of, named
 
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of a built corpus.")]
@@ -35,9 +36,7 @@ def stats(
         return
     for name, value in facts.items():
         if isinstance(value, list):
-            out.print(f"{name}: {len(value)}")
-            for item in value:
-                out.print(f"  {item}")
+            _list(name, value)
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{key} {count}" for key, count in value.items())
@@ -61,11 +60,11 @@ def review(
     if json:
         print_json([entity.model_dump(mode="json") for entity in found])
         return
-    for entity in found:
+    for entity, lines in zip(found, report.override_lines(opened, found), strict=True):
         out.print(
             f"# {entity.unit} is {entity.synset} ({entity.description}), by {entity.margin:.3f}"
         )
-        for line in report.override_lines(opened, entity):
+        for line in lines:
             out.print(f"# {line}")
 
 
@@ -83,20 +82,37 @@ def diff(
         print_json(found)
         return
     for name, value in found.items():
-        out.print(f"{name}: {len(value)}")
         if isinstance(value, dict):
-            value = [f"{key}: {old} → {new}" for key, (old, new) in value.items()]
-        for item in value:
-            out.print(f"  {item}")
+            value = [f"{key}: {_told(old)} → {_told(new)}" for key, (old, new) in value.items()]
+        _list(name, value)
 
 
 def export(
-    corpus: Folder, table: Annotated[Path, typer.Argument(help="CSV file to write.")]
+    corpus: Folder,
+    table: Annotated[Path, typer.Argument(help="CSV file to write.")],
+    json: Json = False,
 ) -> None:
-    """Write the entities as a CSV table."""
+    """Write the entities as a CSV table for a spreadsheet: what it would compute begins with a '.
+
+    Programs have them as they are in entities.jsonl, beside corpus.json.
+    """
     from corpus import report
     from corpus.index import Corpus
 
     opened = Corpus.load(corpus)
     report.export_csv(opened, table)
-    notes.print(f"{table}: {len(opened.entities)} entities")
+    if json:
+        print_json({"path": str(table), "entities": len(opened.entities)})
+    else:
+        out.print(f"{table}: {counted(len(opened.entities), 'entity', 'entities')}")
+
+
+def _told(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else named(value) or "none"
+
+
+def _list(name: str, items: list[str]) -> None:
+    """Print how many there are of a list, and the first of them."""
+    out.print(f"{name}: {len(items)}")
+    for line in first_of(items):
+        out.print(f"  {line}")

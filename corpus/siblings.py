@@ -9,6 +9,7 @@ flute.
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import islice
 
 from corpus import aptness, glosses, kinds, wordnet
 from corpus.parse import Parsed, parse
@@ -41,7 +42,7 @@ class Siblings:
     def naming(self, unit: str, label: str) -> list[Parsed]:
         """Return a few labels that name a unit, other than the one given, in their order."""
         found = self._naming.get(tuple(glosses.stems(unit)), [])
-        return [parsed for parsed in found if parsed.label != label][:_MOST]
+        return list(islice((parsed for parsed in found if parsed.label != label), _MOST))
 
     def habits(self, parsed: Parsed) -> frozenset[str]:
         """Return the synsets, by name, whose kinds the verbs of a label take in this set."""

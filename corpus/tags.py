@@ -198,11 +198,9 @@ def _rather_verb(gerund: str) -> bool:
 
 def _unite_chunks(tokens: list[Token]) -> None:
     """Unite spaCy's noun chunks with those of NLTK's chunker: a run that either joins is one."""
-    from nltk.chunk import RegexpParser
-
     if not tokens:
         return
-    tree = RegexpParser(_CHUNKS).parse([(t.text, t.tag) for t in tokens])
+    tree = _chunker().parse([(t.text, t.tag) for t in tokens])
     at, number = 0, 1000
     for node in tree:
         size = len(node) if hasattr(node, "label") else 1
@@ -212,6 +210,13 @@ def _unite_chunks(tokens: list[Token]) -> None:
                     token.chunk = number
             number += 1
         at += size
+
+
+@cache
+def _chunker() -> Any:
+    from nltk.chunk import RegexpParser
+
+    return RegexpParser(_CHUNKS)
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 Tally = Callable[[int, int], None]  # told how many are done, and of how many
+Step = Callable[[str, int, int], None]  # told that of a stage of the work
 Item = TypeVar("Item")
 
 
@@ -17,10 +19,10 @@ def tallied(items: Iterable[Item], total: int, tally: Tally | None) -> Iterator[
 
 
 @contextmanager
-def shown(what: str) -> Iterator[Tally]:
-    """Show a bar on stderr, where that is a terminal; what is yielded moves it.
+def stages() -> Iterator[Step]:
+    """Show a bar on stderr, where that is a terminal; what is yielded names and moves it.
 
-    Before that and where all is done there is none: something else may be at work.
+    Before that and where all of a stage is done there is none: something else may be at work.
     """
     from rich.progress import (
         BarColumn,
@@ -32,12 +34,22 @@ def shown(what: str) -> Iterator[Tally]:
 
     from corpus.command import notes
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    what = TextColumn("{task.description}")
+    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     quiet = not notes.is_terminal
     with Progress(*columns, console=notes, transient=True, disable=quiet) as bar:
         task = bar.add_task("", total=None, visible=False)
 
-        def tally(done: int, total: int) -> None:
+        def step(stage: str, done: int, total: int) -> None:
+            if stage != bar.tasks[0].description:  # how fast the last one was says nothing of it
+                bar.reset(task, description=stage)
             bar.update(task, completed=done, total=total, visible=done < total)
 
-        yield tally
+        yield step
+
+
+@contextmanager
+def shown(what: str) -> Iterator[Tally]:
+    """Show a bar of one stage."""
+    with stages() as step:
+        yield partial(step, what)

@@ -16,6 +16,7 @@ def lasting(seconds: float) -> str:
 
 
 NAMED = 5  # that are named where many things are told of
+LINES = 20  # that are printed of a list which may have as many as a corpus has entities
 
 
 def some(items: Sequence[str], one: str, more: str, most: int = NAMED) -> str:
@@ -36,13 +37,24 @@ def named(items: Sequence[str], most: int = NAMED) -> str:
     return f"{shown.decode()}{rest}"
 
 
+def first_of(lines: Sequence[str]) -> list[str]:
+    """Return the first lines of a list that `--json` has whole, and how many more there are."""
+    more = [f"and {len(lines) - LINES} more, which --json lists"] if len(lines) > LINES else []
+    return [*lines[:LINES], *more]
+
+
 def by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
     """Say why of things, all of one reason in a line, however many: "a, b and 3 more: gone".
 
     Args:
         told: each one's name, and the reason.
+
+    Returns:
+        The lines of the first reasons, and how many things have others.
     """
     things: dict[str, list[str]] = {}
     for name, reason in told:
         things.setdefault(reason, []).append(name)
-    return [f"{named(names)}: {reason}" for reason, names in things.items()]
+    lines = [f"{named(names)}: {reason}" for reason, names in things.items()]
+    others = [name for names in list(things.values())[LINES:] for name in names]
+    return lines[:LINES] + ([f"{named(others)}: other reasons"] if others else [])

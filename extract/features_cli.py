@@ -8,7 +8,7 @@ import typer
 from corpus.command import accuse, application, out, print_json, run
 from corpus.errors import BadInput
 from corpus.tally import shown
-from corpus.words import counted
+from corpus.words import counted, first_of
 
 app = application("Look into a feature cache, check it, join caches, take them elsewhere.")
 
@@ -16,7 +16,6 @@ Cache = Annotated[Path, typer.Argument(help="A feature cache, such as feats.h5."
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 _NAMED = 6  # classes that are named where --json has them all
-_SHOWN = 20  # faults of a cache that are printed; a damaged one may have as many as rows
 
 
 @app.command(epilog="Example: alt-features info feats.h5 --json")
@@ -67,10 +66,8 @@ def verify(
         else:
             faults = verdict.faults
         found[str(path)] = {"sound": not faults, "faults": list(faults)}
-        for fault in faults[:_SHOWN]:
+        for fault in first_of(faults):
             accuse("fault", f"{path}: {fault}")
-        if len(faults) > _SHOWN:
-            accuse("fault", f"{path}: and {len(faults) - _SHOWN} more, which --json lists")
         if not faults and not json:
             clips, failed = verdict.manifest.clips, verdict.manifest.failed
             out.print(f"{path}: sound, {counted(clips, 'clip')}, {failed} failed")

@@ -55,7 +55,7 @@ def test_clip_is_scored_beside_the_run_unless_it_is_not_wanted(work: Path, here)
 def test_what_training_is_asked_for_is_what_it_gets(here, monkeypatch, tmp_path: Path) -> None:
     asked = []
 
-    def open_task(features, val, corpus, prompts, device, *, say, tally):
+    def open_task(features, val, corpus, prompts, device, *, say, step):
         asked.append((features, val, corpus, prompts, device))
         return SimpleNamespace(describe=list, clips=range(7))
 

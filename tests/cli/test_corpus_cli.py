@@ -177,8 +177,10 @@ def test_a_corpus_is_built_again_when_anything_that_decides_it_is_another(
     assert len(set(asked)) == len(asked) == 6
     monkeypatch.undo()
     monkeypatch.setattr("corpus.manifest.up_to_date", up_to_date)
+    monkeypatch.setenv("HOME", str(tmp_path))
     build()
-    assert asked[-1] == asked[0]
+    build("--pretrained", "~/mine.pt")
+    assert asked[-2:] == [asked[0], asked[4]]
 
 
 def test_a_correction_that_changes_nothing_is_a_warning(labels: Path, tmp_path: Path) -> None:
@@ -254,8 +256,10 @@ def test_stats_review_diff_and_export_speak_of_the_corpus(built: Path, tmp_path:
     review = alt_corpus("review", str(built), "--top", "2").stdout.splitlines()
     assert len([line for line in review if line.startswith("# ")]) == len(review) >= 4
     assert json.loads(alt_corpus("diff", str(built), str(built), "--json").stdout)["added"] == []
-    assert alt_corpus("export", str(built), str(tmp_path / "t.csv")).returncode == 0
-    assert (tmp_path / "t.csv").read_text().startswith("unit,kind,synset")
+    table = tmp_path / "t.csv"
+    told = json.loads(alt_corpus("export", str(built), str(table), "--json").stdout)
+    assert told == {"path": str(table), "entities": facts["counts"]["entities"]}
+    assert table.read_text().startswith("unit,kind,synset")
 
 
 def test_measure_compares_with_expectations(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_whatever_trains_many_times_does_it_with_the_engine_that_is_named(
 def test_where_trainings_are_compared_no_clip_is_spared_for_validation(
     here, monkeypatch, arguments: list[str]
 ) -> None:
-    def open_task(features, val, corpus, prompts, device, *, spare, say, tally):
+    def open_task(features, val, corpus, prompts, device, *, spare, say, step):
         asked.append((features, val, corpus, prompts, device, spare))
         raise BadInput("task", "is known", "go no further")
 

@@ -122,11 +122,16 @@ def test_loading_leaves_the_random_state_alone() -> None:
 
 
 def test_the_fingerprint_is_of_the_weights_and_not_of_the_name(
-    mini: Backbone, state: dict[str, torch.Tensor], tmp_path: Path
+    mini: Backbone,
+    state: dict[str, torch.Tensor],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     save_file(state, tmp_path / "any name.safetensors")
-    from_file = load("alt-mini", str(tmp_path / "any name.safetensors"))
+    from_file = load("alt-mini", "~/any name.safetensors")
     assert from_file.fingerprint == mini.fingerprint
+    assert from_file.name == f"alt-mini/{tmp_path}/any name.safetensors"
     state["logit_scale"] = state["logit_scale"] + 1
     save_file(state, tmp_path / "any name.safetensors")
     changed = load("alt-mini", str(tmp_path / "any name.safetensors"))

@@ -140,13 +140,17 @@ def test_bundled_labels_are_the_official_ones(shared: Path) -> None:
     assert ours == theirs
 
 
-def test_a_file_and_a_bundled_set_are_read_together(tmp_path: Path) -> None:
+def test_a_file_and_a_bundled_set_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     path = tmp_path / "mine.txt"
     path.write_text("Juggling\r\nflying kite\r\n\n", encoding="utf-8-sig")
     mine, ucf = load_labels(f"{path},ucf101")
     assert (mine.name, mine.labels) == ("mine", ("Juggling", "flying kite"))
     assert ucf.name == "ucf101"
     assert load_labels(f"ucf101, {path},ucf101") == [ucf, mine]
+    assert load_labels("ucf101,~/mine.txt") == [ucf, mine]
 
 
 def test_two_files_of_one_name_are_two_sets_that_are_named_apart(tmp_path: Path) -> None:

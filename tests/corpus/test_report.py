@@ -38,9 +38,7 @@ def test_reports_name_doubts_differences_and_sizes(
     dropped = Corpus.build(LABELS, mini, overrides=Overrides((("HorseRiding", "hand", "drop"),)))
     told = report.difference(corpus, dropped)
     assert told.added == told.removed == []
-    every = "; ".join(sorted(LABELS))
-    fewer = "; ".join(sorted(set(LABELS) - {"HorseRiding"}))
-    assert told.served == {"hand (hand.n.01)": [every, fewer]}
+    assert told.served == {"hand (hand.n.01)": [["HorseRiding"], []]}
     stranger = Corpus.build(LABELS[:1], dataclasses.replace(mini, name="b/c", fingerprint="0" * 32))
     assert report.difference(corpus, stranger).backbone == [mini.name, "b/c"]
     report.export_csv(corpus, tmp_path / "all.csv")
@@ -58,6 +56,16 @@ def test_reports_name_doubts_differences_and_sizes(
     assert facts["entities_per_label"] == {"least": sizes[0], "median": median, "most": sizes[3]}
     assert facts["sources"]["label"] == sum("label" in e.sources for e in corpus.entities)
     json.dumps(facts)
+
+
+def test_no_text_is_a_formula_to_a_spreadsheet(corpus: Corpus, tmp_path: Path) -> None:
+    update = {"unit": "=1+2", "labels": ("@home", "=3"), "description": "a-b", "margin": -0.1}
+    entity = corpus.entities[0].model_copy(update=update)
+    few = Corpus([entity], None, corpus.manifest, dict)
+    report.export_csv(few, tmp_path / "one.csv")
+    with (tmp_path / "one.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert [row[name] for name in update] == ["'=1+2", "'@home; =3", "a-b", "-0.1"]
 
 
 def test_a_picture_shows_the_two_axes_along_which_entities_differ_most() -> None:

@@ -22,8 +22,8 @@ def test_the_lines_of_a_review_change_one_sense_in_each_label_that_has_it(mini: 
     sets = ["shoot bow", "#tying bow", "playing tables", "dining table"]
     reviewed = Corpus.build(sets, mini, siblings=False)
     scopes = set()
-    for doubt in report.doubts(reviewed):
-        lines = report.override_lines(reviewed, doubt)
+    doubts = report.doubts(reviewed)
+    for doubt, lines in zip(doubts, report.override_lines(reviewed, doubts), strict=True):
         assert lines
         scopes |= {line.split(",")[0] for line in lines}
         corrections = Overrides(tuple(tuple(row) for row in csv.reader(lines)))  # type: ignore[misc]

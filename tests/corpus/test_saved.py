@@ -142,7 +142,7 @@ def test_a_broken_manifest_is_noticed(saved: Path, tmp_path: Path) -> None:
         Corpus.load(tmp_path)
     made = json.loads((saved / "corpus.json").read_text())
     wide = {"options": made["options"] | {"templates": ["{unit:>9999999999}"]}}
-    for change in ({"schema_version": 99}, wide):
+    for change in ({"schema_version": 99}, {"counts": {}}, wide):
         (tmp_path / "corpus.json").write_text(json.dumps(made | change))
         with pytest.raises(BadInput, match="of another version, or a broken one"):
             Corpus.load(tmp_path)

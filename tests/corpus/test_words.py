@@ -1,4 +1,4 @@
-from corpus.words import by_reason, counted, lasting, some
+from corpus.words import by_reason, counted, first_of, lasting, some
 
 
 def test_one_thing_alone_is_told_in_the_singular():
@@ -22,6 +22,15 @@ def test_all_that_has_one_reason_is_told_in_one_line():
         "0.mp4, 1.mp4, 2.mp4, 3.mp4, 4.mp4 and 895 more: no such file",
         "b.mp4: no frames",
     ]
+
+
+def test_however_many_reasons_there_are_no_more_lines_are_told_than_are_read():
+    assert by_reason((f"{number}.mp4", f"byte {number}") for number in range(33))[19:] == [
+        "19.mp4: byte 19",
+        "20.mp4, 21.mp4, 22.mp4, 23.mp4, 24.mp4 and 8 more: other reasons",
+    ]
+    assert first_of(list("ab" * 10)) == list("ab" * 10)
+    assert first_of(list("ab" * 11))[19:] == ["b", "and 2 more, which --json lists"]
 
 
 def test_a_time_is_told_in_the_unit_that_suits_it():
