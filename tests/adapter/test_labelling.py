@@ -33,6 +33,8 @@ def test_label_text_is_the_normalised_mean_over_prompts_of_label_and_predicate(m
 def test_a_prompt_without_a_place_for_the_label_is_refused(mini: Backbone) -> None:
     with pytest.raises(BadInput, match="has not exactly one"):
         label_text(["archery"], mini, ["a video"])
+    with pytest.raises(BadInput, match="prompts: are none"):
+        label_text(["archery"], mini, [])
 
 
 def test_the_labels_trained_on_serve_whenever_they_cover_the_clips(mini, write_cache) -> None:

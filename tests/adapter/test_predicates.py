@@ -70,6 +70,8 @@ def test_what_is_learned_is_compared_each_time_and_has_its_gradient(compared: li
         given = [labels(), ENTITIES.clone()]
         learned = given[of].requires_grad_()
         for _ in range(2):
-            remember(*given).sum().backward()
+            rest = remember(*given)
+            assert torch.equal(rest, beyond(given[0][:, 1], given[1]))
+            rest.sum().backward()
         assert learned.grad.abs().sum() > 0
     assert compared == [7] * 4
