@@ -63,8 +63,6 @@ class Within:
         for root in self._spelled:
             if (place := _beneath(folder, root)) is not None:
                 return place
-        if ".." in folder.split("/"):
-            return None
         for above in (PurePosixPath(folder), *PurePosixPath(folder).parents):
             if self._realpath(above) == self._real:
                 return _beneath(folder, str(above))

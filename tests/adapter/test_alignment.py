@@ -1,7 +1,9 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,6 +33,14 @@ def test_entities_are_counted_by_the_regions_of_the_clips_that_are_given(task) -
     shares = [count / by_hand.total() for _, count in by_hand.most_common(10)]
     assert [one.share for one in found.commonest] == pytest.approx(shares)
     assert all(by_hand[one.entity] / by_hand.total() == one.share for one in found.commonest)
+
+
+def test_entities_that_no_region_is_nearest_to_are_none_of_the_commonest(task) -> None:
+    clips = as_read(task, ModelConfig())
+    table = np.zeros_like(clips.store.table)
+    table["entity"] = 3
+    found = alignment(replace(clips, store=replace(clips.store, table=table)), NAMES)
+    assert found.describe() == "regions align with 1 of 40 entities, most often thing 3 (100 %)"
 
 
 def test_no_more_than_a_thousand_clips_are_looked_at_from_end_to_end(

@@ -313,6 +313,16 @@ def test_parts_can_be_changed_and_all_that_is_left_is_trained(shape: dict[str, o
     assert idle == []
 
 
+@pytest.mark.parametrize("method", ["temporal", "alt-paper", "alt"])
+def test_layers_are_as_many_as_wide_and_drop_as_much_as_is_asked_for(method: str) -> None:
+    layers = recogniser(method, layers=3, mlp_ratio=3, dropout=0.25).layers
+    assert len(layers) == 3
+    for layer in layers:
+        wide, _, drop, _ = layer.mlp
+        assert wide.out_features == 3 * wide.in_features
+        assert drop.rate == layer.drop.rate == 0.25
+
+
 @pytest.mark.parametrize("place", [True, False])
 def test_where_regions_are_counts_unless_it_is_left_out(place: bool) -> None:
     model, batch, texts = moved(recogniser(place=place).eval()), clips(), labels()

@@ -61,9 +61,10 @@ def test_alignment_is_looked_up_once_for_the_same_features_corpus_and_k(task, tm
     for of in (task, some):
         as_read(of, FROZEN, tally=lambda *batches: told.append(batches))
     assert (path.stat().st_mtime_ns, len(told)) == (made, 1)
-    as_read(task, FROZEN.model_copy(update={"top_k": 2}))
+    as_read(task, FROZEN.model_copy(update={"top_k": 99}))  # of forty
     assert len(list(tmp_path.glob("*.nearest-*.npy"))) == 2
-    assert np.load(path, allow_pickle=False).shape[-1] == 4
+    lasts = {np.load(file, allow_pickle=False).shape[-1] for file in tmp_path.glob("*.npy")}
+    assert lasts == {4, 40}
     turned = replace(task.corpus, id="f" * 16, embeddings=task.corpus.embeddings[::-1].copy())
     items = torch.arange(8)
     mine, _ = as_read(task, FROZEN).fetch(items)
@@ -134,13 +135,24 @@ def refused(monkeypatch):
 
 
 def test_other_rows_of_the_same_cache_are_looked_up_for_themselves(task, write_cache, mini) -> None:
-    path = write_cache("mixed.h5", backbone=mini, noise=6, splits=("val", "train"), failed=1)
-    first, val = open_clips([path]), open_clips([path], scored=True, parts=["validation"])
-    for some in (first.subset(range(len(val))), val):
+    path = write_cache("mixed.h5", backbone=mini, noise=6, splits=("val", "train"))
+    for part in ("training", "validation"):  # of which there are as many
+        some = open_clips([path], parts=[part])
         read = as_read(replace(task, clips=some), FROZEN)
         batch, _ = read.fetch(torch.arange(8))
         whole, _ = some.fetch(torch.arange(8))
         assert torch.equal(batch.nearest, nearest(whole.regions, task.entities, 4)[1])
+
+
+def test_features_that_took_the_place_of_others_are_looked_up_for_themselves(
+    task, write_cache, make_task, mini
+) -> None:
+    as_read(task, FROZEN)
+    again = make_task(open_clips([write_cache(noise=6, backbone=mini, views="1x2", seed=1)]))
+    (batch, _), (whole, _) = (
+        c.fetch(torch.arange(8)) for c in (as_read(again, FROZEN), again.clips)
+    )
+    assert torch.equal(batch.nearest, nearest(whole.regions, again.entities, 4)[1])
 
 
 def test_features_in_a_folder_that_cannot_be_written_are_looked_up_once_a_command(

@@ -88,6 +88,10 @@ def test_where_regions_are_counts_only_where_that_is_asked_for(place: bool) -> N
     model, batch, texts = adapter(place=place), clips(), labels()
     elsewhere = batch._replace(place=torch.rand_like(batch.place))
     assert torch.equal(model(batch, texts), model(elsewhere, texts)) == (not place)
+    for alone in (model.query, model.memory.located) if place else ():  # queries and keys
+        kept, alone.place = alone.place, None
+        assert not torch.equal(model(batch, texts), model(elsewhere, texts))
+        alone.place = kept
 
 
 def test_weights_say_how_much_each_query_counted_whatever_the_label() -> None:

@@ -53,19 +53,25 @@ def test_labels_are_compared_with_entities_once_for_all_batches(compared: list[i
 
 def test_other_labels_and_entities_and_changed_ones_are_compared_anew(compared: list[int]) -> None:
     texts, entities, remember = labels(), ENTITIES.clone(), Beyond()
-    remember(texts, entities)
+    remember(texts, ENTITIES.roll(1, 0))
+    assert torch.equal(remember(texts, entities), beyond(texts[:, 1], entities))
     texts[0] = texts[1].clone()
     assert torch.equal(remember(texts, entities)[0], remember(texts, entities)[1])
     entities.copy_(entities.roll(1, 0))
     others = labels(5)
     for some in (texts, others):
         assert torch.equal(remember(some, entities), beyond(some[:, 1], entities))
-    assert compared == [7, 7, 7, 5]
+    assert compared == [7, 7, 7, 7, 5]
 
 
 def test_what_is_learned_is_compared_each_time_and_has_its_gradient(compared: list[int]) -> None:
-    texts, learned, remember = labels(), ENTITIES.clone().requires_grad_(), Beyond()
-    for _ in range(2):
-        remember(texts, learned).sum().backward()
-    assert compared == [7, 7]
-    assert learned.grad.abs().sum() > 0
+    remember = Beyond()
+    for of in (0, 1):
+        given = [labels(), ENTITIES.clone()]
+        learned = given[of].requires_grad_()
+        for _ in range(2):
+            rest = remember(*given)
+            assert torch.equal(rest, beyond(given[0][:, 1], given[1]))
+            rest.sum().backward()
+        assert learned.grad.abs().sum() > 0
+    assert compared == [7] * 4

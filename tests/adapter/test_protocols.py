@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from adapter import runs
+from adapter.baselines import MeanPooled
 from adapter.data import open_clips
+from adapter.evaluate import evaluate
 from adapter.model import ModelConfig
 from adapter.protocols import _figure, half, zero_shot
 from adapter.runs import Run
@@ -47,6 +49,7 @@ def test_ep1_is_ten_halves_of_the_classes_with_all_their_clips(run: Run, novel: 
         assert (part.clips, part.failed) in ((6, 0), (7, 1))
         assert ("yoga" in part.labels) == bool(part.failed)
         assert len(part.labels) == 2
+    assert len({part.label_hash for part in result.parts}) == len({p.labels for p in result.parts})
     clip, ours = result.figures
     assert (clip.method, ours.method) == ("clip", "linear")
     scores = [cell.mean for cell in result.cells if cell.method == "linear"]
@@ -63,6 +66,10 @@ def test_ep2_is_all_classes_at_once(run: Run, novel: Path) -> None:
     clip, ours = result.cells
     assert clip.behind == pytest.approx(ours.mean - clip.mean)
     assert clip.seeds[0].list_hash == ours.seeds[0].list_hash == part.list_hash
+    assert (result.prompts, result.runs) == (run.config.prompts, (str(run.folder),))
+    text = run.vocabulary.embed(NOVEL, "").text
+    plain = evaluate(MeanPooled(run.config.scale), open_clips(novel, scored=True), text)
+    assert clip.seeds == [plain]
 
 
 @pytest.mark.parametrize("protocol", ["ep2", "ep3"])
@@ -89,10 +96,18 @@ def test_a_protocol_tells_of_clips_that_were_trained_on(run: Run, tmp_path: Path
         zero_shot([run], protocol, [tmp_path / "feats.h5"])
 
 
-def test_a_protocol_tells_of_clips_that_the_epoch_was_chosen_by(run: Run, novel: Path) -> None:
-    chosen = replace(run, val_videos=tuple(FeatureCache(novel).videos))
-    with pytest.warns(UserWarning, match=r"16 of 16 .*novel\.h5 .*that the epoch was chosen by"):
-        zero_shot([chosen], "ep2", [novel])
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [("videos", "videos trained on"), ("val_videos", "videos that the epoch was chosen by")],
+)
+def test_a_protocol_tells_of_clips_that_any_run_was_trained_on_or_chosen_by(
+    run: Run, novel: Path, known: str, told: str
+) -> None:
+    train = run.config.train.model_copy(update={"seed": 1})
+    second = replace(run, config=run.config.model_copy(update={"train": train}))
+    second = replace(second, **{known: tuple(FeatureCache(novel).videos)})
+    with pytest.warns(UserWarning, match=rf"16 of 16 .*novel\.h5 have the names of {told}"):
+        zero_shot([run, second], "ep2", [novel])
 
 
 def test_features_of_another_backbone_are_not_scored(
@@ -147,13 +162,18 @@ def test_there_is_no_half_of_one_class(run: Run, write_cache, mini) -> None:
 
 
 def test_ep3_is_each_test_list(run: Run, novel: Path, write_cache, mini) -> None:
-    other = write_cache("other.h5", NOVEL, per_class=2, folder="novel", backbone=mini, seed=4)
-    parts = zero_shot([run], "ep3", [novel, other]).parts
-    assert [(part.name, part.clips) for part in parts] == [("novel", 16), ("other", 10)]
+    (novel.parent / "b").mkdir()
+    other, alike = (
+        write_cache(name, NOVEL, per_class=2, folder="novel", backbone=mini, seed=seed)
+        for name, seed in (("other.h5", 4), ("b/novel.h5", 5))
+    )
+    parts = zero_shot([run], "ep3", [novel, other, alike]).parts
+    named = [(str(novel), 16), ("other", 10), (str(alike), 10)]
+    assert [(part.name, part.clips) for part in parts] == named
 
 
 def test_of_a_cache_that_has_its_training_list_too_ep3_is_the_test_list(
-    run: Run, write_cache, mini
+    run: Run, novel: Path, write_cache, mini
 ) -> None:
     whole = write_cache(
         "whole.h5", NOVEL, per_class=3, folder="all", splits=("train", "train", "test"),
@@ -161,9 +181,9 @@ def test_of_a_cache_that_has_its_training_list_too_ep3_is_the_test_list(
     )  # fmt: skip
     counted = {}
     for protocol in ("ep2", "ep3"):
-        result = zero_shot([run], protocol, [whole])
+        result = zero_shot([run], protocol, [novel, whole])
         counted[protocol] = [part.clips for part in result.parts], result.left_out
-    assert counted == {"ep2": ([15], 0), "ep3": ([5], 10)}
+    assert counted == {"ep2": ([31], 0), "ep3": ([16, 5], 10)}
 
 
 def test_runs_of_one_method_are_its_seeds_and_methods_are_compared(
@@ -180,6 +200,7 @@ def test_runs_of_one_method_are_its_seeds_and_methods_are_compared(
     assert all(figure.seeds == (0, 1) for figure in result.figures)
     for cell in result.cells:
         assert len(cell.seeds) == 2
+        assert (cell.seeds[0] == cell.seeds[1]) == (cell.method == "clip")  # each run's own model
         assert cell.behind == pytest.approx(result.cells[-1].mean - cell.mean)
         assert cell.p_seeds is not None
     with pytest.raises(BadInput, match=r"seeds of linear are \[0, 1\], of temporal \[1\]"):

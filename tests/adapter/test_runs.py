@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import threading
@@ -14,7 +15,7 @@ from adapter.baselines import MeanPooled
 from adapter.compare import open_tests
 from adapter.data import open_clips
 from adapter.evaluate import evaluate, evaluate_run
-from adapter.model import ModelConfig
+from adapter.model import ModelConfig, Recogniser
 from adapter.protocols import zero_shot
 from adapter.runs import Run
 from adapter.train import TrainConfig
@@ -162,6 +163,21 @@ def test_a_run_killed_before_its_first_checkpoint_resumes_with_its_own_settings_
     assert metrics == train_run(task, ModelConfig(), QUICK, tmp_path / "whole")
 
 
+def test_what_is_drawn_for_a_run_is_drawn_by_its_seed(task, tmp_path: Path, monkeypatch) -> None:
+    drawn = []
+
+    def begun(model: Recogniser, *_: object) -> None:
+        drawn.append(model.align.order)
+        raise InterruptedError
+
+    monkeypatch.setattr(training, "fit", begun)
+    for seed in (0, 7):
+        seeded = QUICK.model_copy(update={"seed": seed})
+        with pytest.raises(InterruptedError):
+            train_run(task, ModelConfig(method="alt-shuffled"), seeded, tmp_path / f"{seed}")
+    assert not torch.equal(*drawn)
+
+
 def test_training_that_cannot_begin_claims_no_folder(task, tmp_path: Path, monkeypatch) -> None:
     patient = QUICK.model_copy(update={"patience": 3})
     with pytest.raises(BadInput, match="patience: needs validation clips"):
@@ -247,6 +263,8 @@ def test_a_checkpoint_that_no_training_came_to_is_refused(task, tmp_path: Path) 
         train_run(task, ModelConfig(), QUICK, out, report=stop)
     name = next(name for name, weight in kept["weights"].items() if weight.ndim == 2)
     nowhere = {**kept["weights"], name: torch.full_like(kept["weights"][name], torch.nan)}
+    optimizer = copy.deepcopy(kept["optimizer"])
+    optimizer["state"][0]["exp_avg"] = torch.zeros(3)
     narrow = {**kept["weights"], name: kept["weights"][name][:, :1]}
     for change in (
         {"epoch": 99},
@@ -258,6 +276,7 @@ def test_a_checkpoint_that_no_training_came_to_is_refused(task, tmp_path: Path) 
         {"weights": narrow},
         {"weights": nowhere},
         {"optimizer": {"a": 1}},
+        {"optimizer": optimizer},
     ):
         torch.save(kept | change, out / "checkpoint.pt")
         with pytest.raises(BadInput, match=r"checkpoint.pt: is damaged, and the run cannot go on"):

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 
 from corpus.backbone import Backbone, fingerprint, load, load_again
 from corpus.errors import BadInput
-from corpus.origin import check_activation, usual_pixels
-from corpus.source import CONFIGS
+from corpus.origin import OPENAI, check_activation, usual_pixels
+from corpus.source import CONFIGS, find
 
 ONLINE = hub.HF_HUB_OFFLINE  # what is set, before anything is loaded
 
@@ -234,8 +234,43 @@ def test_pixels_that_nothing_tells_of_are_prepared_as_for_the_model_s_tags() -> 
         assert usual_pixels("ViT-H-14-378", path, ())["resize_mode"] == "squash"
         assert usual_pixels("ViT-B-16", path, ())["resize_mode"] == "shortest"
         assert usual_pixels("alt-mini", path, ()) == {}
+        assert usual_pixels("ViT-L-14", path, OPENAI) == {}  # of its tags one differs
     with pytest.warns(UserWarning, match=r"a\.safetensors: nothing .* laion2b_s32b_b82k$"):
         usual_pixels("ViT-L-14", path, ())
+
+
+def test_weights_fit_a_model_whose_text_tower_is_a_module_of_its_own(
+    mini: Backbone, state: dict[str, torch.Tensor], tmp_path: Path, add_config: Callable[..., None]
+) -> None:
+    save_file(state, tmp_path / "a.safetensors")
+    add_config("apart", custom_text=True)
+    made = load("apart", str(tmp_path / "a.safetensors"))
+    torch.testing.assert_close(made.encode_text(["a ball"]), mini.encode_text(["a ball"]))
+
+
+def test_weights_come_with_the_pixels_of_their_tag_or_of_their_model_s_tags(
+    state: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(state, path)
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda known: str(path))
+    for tag in ("datacomp1b", str(path)):
+        assert find("ViT-L-14-CLIPA", tag).pixels == {
+            "mean": (0.485, 0.456, 0.406),
+            "std": (0.229, 0.224, 0.225),
+            "interpolation": "bilinear",
+            "resize_mode": "squash",
+        }
+
+
+def test_weights_are_known_by_their_digest_whatever_they_are_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = open_clip.get_pretrained_cfg("ViT-B-16", "openai")["url"]
+    monkeypatch.setattr("corpus.origin.sha256", lambda path: url.split("/")[-2])
+    check_activation("ViT-B-16-quickgelu", Path("mine.pt"), ())
+    with pytest.raises(BadInput, match=r"trained with QuickGELU \(it is ViT-B-16/openai\)"):
+        check_activation("ViT-B-16", Path("mine.pt"), ())
 
 
 def test_a_tag_that_needs_quick_gelu_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,8 +467,14 @@ def test_weights_of_another_input_size_are_stretched_with_a_warning(
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_file(state, path)
-    add_config("larger", {"image_size": 144})
+    text = open_clip.get_model_config("alt-mini")["text_cfg"] | {"context_length": 50}
+    add_config("larger", {"image_size": 144}, text_cfg=text)
     there, here = (1 + (size // 12) ** 2 for size in (120, 144))
-    said = f"has {there} places, larger has {here}; it is stretched .* use --model alt-mini$"
-    with pytest.warns(UserWarning, match=said):
-        assert len(load("larger", str(path)).model.visual.positional_embedding) == here
+    with pytest.warns(UserWarning, match="it is stretched .* use --model alt-mini$") as told:
+        made = load("larger", str(path)).model
+    assert (len(made.visual.positional_embedding), len(made.positional_embedding)) == (here, 50)
+    said = [str(one.message).split(": ")[1].split(";")[0] for one in told]
+    assert said == [
+        "positional_embedding has 40 places, larger has 50",
+        f"visual.positional_embedding has {there} places, larger has {here}",
+    ]

@@ -42,6 +42,12 @@ def test_weights_are_found_where_training_programs_put_them(
     assert all(torch.equal(found[name], weight) for name, weight in WEIGHTS.items())
 
 
+def test_weights_of_two_models_are_not_mixed(tmp_path: Path) -> None:
+    both = led("ema.") | WEIGHTS
+    torch.save(both, tmp_path / "a.pt")
+    assert read(tmp_path / "a.pt").keys() == both.keys()
+
+
 class Tower(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +74,7 @@ class Both(nn.Module):
 def archived(path: Path) -> dict[str, torch.Tensor]:
     model = Both().half()
     model.visual.blocks[0].weight.data = model.visual.blocks[0].weight.data.T.contiguous().T
+    model.visual.blocks[1].weight.data = torch.arange(9.0).half()[3:].reshape(2, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(model), path)

@@ -192,12 +192,13 @@ def test_a_list_s_full_paths_are_found_through_links_of_the_root_or_of_theirs(tm
     (tmp_path / "videos").symlink_to("disk/data/clips")
     lines = [f"{tmp_path}/{part}/a.mp4,x\n" for part in ("data", "disk/data")]
     lines += [f"{tmp_path}/{part}/more/b.mp4,x\n" for part in ("data", "disk/data")]
-    lines += [f"{tmp_path}/videos/c.mp4,x\n"]
+    lines += [f"{tmp_path}/{part}/c.mp4,x\n" for part in ("videos", "far/../data/clips")]
     for root in (tmp_path / "data", tmp_path / "disk/data"):
-        for line, video in zip(lines, ["a", "a", "more/b", "more/b", "clips/c"], strict=True):
+        found = ("a", "a", "more/b", "more/b", "clips/c", "clips/c")
+        for line, video in zip(lines, found, strict=True):
             (tmp_path / "disk/data/list.csv").write_text(line)
             assert rows(open_dataset("csv", root)) == [(f"{video}.mp4", 0, "all")]
-        for path in ("far/deep/b.mp4", "data/../far/b.mp4", "data/../../far/b.mp4", "a.mp4"):
+        for path in ("far/deep/b.mp4", "data/../far/b.mp4", "data/../../far/b.mp4", "data2/a.mp4"):
             (tmp_path / "disk/data/list.csv").write_text(f"{tmp_path}/{path},x\n")
             with pytest.raises(BadInput, match="is not a path under"):
                 open_dataset("csv", root)

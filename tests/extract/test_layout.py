@@ -76,6 +76,16 @@ def test_what_is_no_dataset_is_missing(cause, name: str):
 
 
 @pytest.mark.parametrize(
+    ("name", "other"), [("regions", "f4"), ("region_size", "u1"), ("timestamps", "f8")]
+)
+def test_tensors_are_of_the_type_that_readers_take_them_for(cause, name: str, other: str):
+    def changed(file: h5py.File) -> None:
+        put(name, data=file[name][()].astype(other))(file)
+
+    assert f"dataset {name} is not" in cause(changed)
+
+
+@pytest.mark.parametrize(
     "numbers", [np.arange(3), np.full(3, np.nan), np.zeros(3, [("a", "i4")])], ids=str
 )
 def test_words_are_text(cause, numbers: np.ndarray):
@@ -117,6 +127,12 @@ def test_a_row_that_was_never_written_is_not_read_as_what_the_file_begins_with(
 def test_columns_that_were_never_written_are_not_taken_for_zeros(cause):
     for chunks in (None, (1,)):
         assert "label was not written" in cause(put("label", shape=3, dtype="i8", chunks=chunks))
+
+    def begun(file: h5py.File) -> None:
+        put("label", shape=3, dtype="i8", chunks=(1,))(file)
+        file["label"][0] = 1
+
+    assert "label was not written" in cause(begun)
 
 
 def test_a_part_is_a_number_of_numbers(cause):

@@ -26,6 +26,7 @@ def test_ucf101_is_read_by_its_official_lists(tmp_path: Path):
         ]
     everything = open_dataset("ucf101", tmp_path)
     assert [clip.split for clip in everything.clips] == ["train", "train", "test"]
+    assert everything.clips[2].video == "UCF-101/Archery/v_3.avi"  # of list 1, as those before it
 
 
 def test_ucf101_s_lists_and_labels_must_agree(tmp_path: Path):
@@ -175,6 +176,7 @@ def test_lists_may_lie_in_other_folders(tmp_path: Path, name: str, lists: str, f
     listed = rows(open_dataset(name, {"ucf101": ucf, "hmdb51": hmdb}[name](tmp_path)))
     (tmp_path / folder).parent.mkdir(exist_ok=True)
     (tmp_path / lists).rename(tmp_path / folder)
+    (tmp_path / lists).mkdir()  # one without lists is not taken for theirs
     assert rows(open_dataset(name, tmp_path)) == listed
 
 
@@ -249,9 +251,9 @@ def test_an_empty_file_is_no_video_where_another_of_its_name_is_one(tmp_path: Pa
     videos = [clip.video for clip in open_dataset("k400", tmp_path, "train").clips]
     assert videos == ["train/a_000000_000010.mp4", "train/b_000000_000010.avi"]
     ucf(tmp_path / "ucf")
-    (tmp_path / "ucf/UCF-101/Archery/v_1.mp4").write_bytes(b"video")
+    (tmp_path / "ucf/UCF-101/Archery/v_1.3gp").write_bytes(b"video")
     clips = open_dataset("ucf101", tmp_path / "ucf", "train").clips
-    assert clips[0].video == "UCF-101/Archery/v_1.mp4"
+    assert clips[0].video == "UCF-101/Archery/v_1.3gp"
     (tmp_path / "ucf/UCF-101/Archery/v_1.avi").write_bytes(b"video")  # as the list has it
     clips = open_dataset("ucf101", tmp_path / "ucf", "train").clips
     assert clips[0].video == "UCF-101/Archery/v_1.avi"

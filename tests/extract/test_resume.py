@@ -457,6 +457,23 @@ def test_what_a_kill_left_half_done_is_removed_when_the_work_goes_on(tmp_path: P
     assert left == ["000000-ab.shard", "job.json", "lock"]
 
 
+def test_what_shards_are_of_is_known_until_they_are_gone(tmp_path: Path, monkeypatch):
+    target, job = tmp_path / "feats.h5", {"frames": 8}
+    with Shards(target, job) as shards:
+        for name in ("0.shard", "1.shard"):
+            (shards.folder / name).touch()
+    gone, unlink = [], Path.unlink
+
+    def noted(path: Path, **how: bool) -> None:
+        gone.append(path.name)
+        unlink(path, **how)
+
+    monkeypatch.setattr(Path, "unlink", noted)
+    shards.sweep()
+    assert (sorted(gone[:2]), gone[2:]) == (["0.shard", "1.shard"], ["job.json", "lock"])
+    assert not shards.folder.exists()
+
+
 def test_what_a_kill_left_before_there_was_a_job_is_removed(
     whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path
 ):

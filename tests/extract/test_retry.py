@@ -4,6 +4,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -207,9 +208,12 @@ def test_what_a_kill_leaves_beside_goes_and_what_is_another_s_stays(
     shutil.copy(out, beside)
     retry(listed, mini, out, RUN)  # there is nothing to try
     assert not beside.exists()
-    own = {name: tmp_path / f"{name}.h5" for name in ("text", "cache", "damaged", "others")}
+    names = ("text", "cache", "damaged", "others", "other backbone")
+    own = {name: tmp_path / f"{name}.h5" for name in names}
     own["text"].write_text("my own")
     write_cache(own["cache"], manifest)
+    with h5py.File(shutil.copy(out, own["other backbone"]), "r+") as file:
+        file.attrs["fingerprint"] = "e" * 32
     own["damaged"].write_bytes(out.read_bytes()[:-9])
     shutil.copy(tmp_path / "0.mp4", tmp_path / "9.mp4")
     clips = (dataclasses.replace(listed.clips[0], video="9.mp4"),)

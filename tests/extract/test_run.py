@@ -228,6 +228,8 @@ def test_a_slow_tower_is_timed_on_a_few_frames(
     dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr("extract.estimate._TIMED", 0.0)  # as if a round took longer
+    monkeypatch.setattr("extract.estimate._SAMPLED", 2)
+    monkeypatch.setattr("extract.estimate._seconds", lambda work: (work(), 6.0)[1])
     options = dataclasses.replace(OPTIONS, batch=64)
     task = Task(dataset, mini, tmp_path / "a.h5", options, overwrite=False)
     encode, seen = task.encoder._encode, []
@@ -239,7 +241,9 @@ def test_a_slow_tower_is_timed_on_a_few_frames(
     monkeypatch.setattr(task.encoder, "_encode", noted)
     cost = estimate(task, task.left(), workers=1)
     assert seen == [8] * (2 * task.encoder.lanes)  # a round to warm up, and one that counts
-    assert cost.encode_seconds > 0
+    # Two videos of seven, and eight frames to a lane of 28, took six seconds each.
+    assert cost.decode_seconds == pytest.approx(6 * 7 / 2)
+    assert cost.encode_seconds == pytest.approx(6 * 28 / (8 * task.encoder.lanes))
 
 
 def test_videos_that_are_all_missing_cost_nothing(dataset: Dataset, mini: Backbone, tmp_path: Path):

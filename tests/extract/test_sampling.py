@@ -85,6 +85,9 @@ def test_a_variable_frame_rate_is_sampled_by_time():
     # A still of eight seconds, then ten frames in one: 8 of 9 segments see the still.
     still_first = np.concatenate([[0], 8 + np.arange(10) / 10])
     assert at(centre(11, 9), still_first).tolist() == [[0, 0, 0, 0, 0, 0, 0, 0, 6]]
+    # Half of the time at half the rate.
+    halved = np.concatenate([np.arange(20), 20 + 2 * np.arange(10)])
+    assert at(centre(30, 2), halved, 2).tolist() == [[10, 25]]
     # Most frames a second apart, and a burst of four in less than half of one.
     burst = np.array([0, 1, 2, 3, 4, 5, 5.1, 5.2, 5.3])
     assert at(centre(9, 3), burst).tolist() == [[1, 3, 7]]

@@ -12,7 +12,7 @@ from extract.datasets.splits import part_of
         ),
         (
             "validation",
-            ["val", "valid", "Validation", "val1", "dev", "base_val", "novel-val", "eval"],
+            ["val", "valid", "Validation", "val1", "dev2", "base_val", "novel-val", "eval"],
         ),
         (
             "test",

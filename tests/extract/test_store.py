@@ -19,8 +19,10 @@ from corpus.errors import BadInput
 from extract.manifest import OF_PART
 from extract.quantise import quantise
 from extract.rows import dequantised
+from extract.seal import PIECE
 from extract.store import CacheManifest, CacheWriter, Entry, FeatureCache
 from extract.verify import verify
+from tests.extract.conftest import random_features
 
 
 def test_a_file_that_took_another_s_place_is_told_and_never_read_as_that(
@@ -93,9 +95,9 @@ def test_the_file_follows_schema_v1(tmp_path: Path, manifest: CacheManifest, wri
         assert set(CacheManifest.model_fields) - set(OF_PART) == set(file.attrs)
     head = (tmp_path / "a.h5").read_bytes()
     said = head[:512].split(b": ")[1].split(b"\n")[0].decode()
-    pieces = [head[at : at + 2**20] for at in range(512, len(head), 2**20)]
+    pieces = [head[at : at + PIECE] for at in range(512, len(head), PIECE)]
     whole = hashlib.sha256(b"".join(hashlib.sha256(piece).digest() for piece in pieces))
-    assert said == whole.hexdigest()
+    assert (said, PIECE) == (whole.hexdigest(), 2**20)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
@@ -114,14 +116,19 @@ def test_every_encoding_gives_the_same_bytes_twice(
 
 
 def test_the_content_hash_changes_with_any_row(tmp_path: Path, manifest: CacheManifest):
-    hashes = set()
-    for changed in (None, 0, 1, 2):
-        path = tmp_path / f"{changed}.h5"
-        writer = CacheWriter(path, manifest.model_copy(update={"clips": 3}))
-        for row in range(3):
-            writer.append(Entry(f"{row}.mp4", int(row == changed), "all", "failed", "x"), None)
-        hashes.add(writer.close().content_hash)
-    assert len(hashes) == 4
+    def content_hash(
+        labels: tuple[int, ...] = (0, 0, 0), seeds: tuple[int, ...] = (0, 1, 2)
+    ) -> str:
+        writer = CacheWriter(tmp_path / "a.h5", manifest)
+        for row, (label, seed) in enumerate(zip(labels, seeds, strict=True)):
+            entry = Entry(f"{row}.mp4", label, "all", "ok")
+            writer.append(entry, random_features(manifest, seed)[0])
+        return writer.close().content_hash
+
+    labels, seeds = ((1, 0, 0), (0, 1, 0), (0, 0, 1)), ((9, 1, 2), (0, 9, 2), (0, 1, 9))
+    hashes = {content_hash(labels=some) for some in labels}
+    hashes |= {content_hash(seeds=some) for some in seeds}
+    assert len(hashes | {content_hash()}) == 7
 
 
 def test_a_cache_crosses_a_pickle_and_a_fork(tmp_path: Path, manifest: CacheManifest, write_cache):
@@ -286,10 +293,9 @@ def test_int8_keeps_values_so_small_that_their_scale_is_rounded_much():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 70000])
 def test_values_float16_cannot_hold_are_refused(value: float):
-    assert quantise(torch.tensor([[[1, value]], [[1, 2]]]), "float16").fits.tolist() == [
-        False,
-        True,
-    ]
+    frames = torch.tensor([[[1, value], [1, 2]], [[1, 2], [3, 4]]])  # a value in a token of one
+    for dtype in ("float16", "int8"):
+        assert quantise(frames, dtype).fits.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("limit", [1, 600, 1500, 3000, 6000, 9000, 12000])

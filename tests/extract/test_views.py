@@ -100,5 +100,9 @@ def test_a_random_view_is_half_to_all_of_a_frame_and_little_longer_than_wide():
     assert 1.1 < max(ratios) < 1.36
 
 
-def test_a_random_view_has_the_tower_s_height_and_width():
-    assert Framing((32, 48)).random_view(photo(90, 70), [0]).shape == (1, 32, 48, 3)
+def test_a_random_view_has_the_tower_s_height_and_width_and_its_interpolation():
+    bicubic, bilinear = (
+        Framing((32, 48), name).random_view(photo(90, 70), [0]) for name in ("bicubic", "bilinear")
+    )
+    assert bicubic.shape == bilinear.shape == (1, 32, 48, 3)
+    assert (bicubic != bilinear).any()
