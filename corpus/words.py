@@ -36,13 +36,17 @@ def named(items: Sequence[str], most: int = NAMED) -> str:
     return f"{shown.decode()}{rest}"
 
 
-def by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+def by_reason(told: Iterable[tuple[str, str]], most: int = 20) -> list[str]:
     """Say why of things, all of one reason in a line, however many: "a, b and 3 more: gone".
 
     Args:
         told: each one's name, and the reason.
+        most: of the reasons so many have a line, the commonest, and the last line counts the rest.
     """
     things: dict[str, list[str]] = {}
     for name, reason in told:
         things.setdefault(reason, []).append(name)
-    return [f"{named(names)}: {reason}" for reason, names in things.items()]
+    ranked = sorted(things, key=lambda reason: -len(things[reason]))
+    lines = [f"{named(things[reason])}: {reason}" for reason in ranked[:most]]
+    rest = sum(len(things[reason]) for reason in ranked[most:])
+    return [*lines, f"and {rest} more, of other reasons"] if rest else lines

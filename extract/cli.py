@@ -266,11 +266,15 @@ def _tell(report: Any, retried: bool) -> None:
         f"{report.path}: {counted(manifest.clips, 'video')}{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
     )
-    for kind, entries in (("failed", report.failed), ("note  ", report.noted)):
+    listing = {
+        "failed": (report.failed, f"alt-features info {report.path} lists all that failed"),
+        "note  ": (report.noted, "the same command lists all notes when --json is added"),
+    }
+    for kind, (entries, where) in listing.items():
         for line in by_reason((entry.video, entry.error) for entry in entries):
             notes.print(f"  {kind}  {line}")
-    if len(report.failed) > NAMED:
-        notes.print(f"  alt-features info {report.path} lists all that failed")
+        if len(entries) > NAMED:
+            notes.print(f"  {where}")
 
 
 def main() -> None:

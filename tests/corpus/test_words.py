@@ -24,6 +24,15 @@ def test_all_that_has_one_reason_is_told_in_one_line():
     ]
 
 
+def test_things_of_rare_reasons_are_counted_where_reasons_are_many():
+    told = [(f"{number}.mp4", f"ends at {number} s") for number in range(9)]
+    assert by_reason([*told, ("a.mp4", "gone"), ("b.mp4", "gone")], most=2) == [
+        "a.mp4, b.mp4: gone",
+        "0.mp4: ends at 0 s",
+        "and 8 more, of other reasons",
+    ]
+
+
 def test_a_time_is_told_in_the_unit_that_suits_it():
     times = [lasting(seconds) for seconds in (0.2, 20, 89, 204, 5399, 7560)]
     assert times == ["0 s", "20 s", "89 s", "3.4 minutes", "90.0 minutes", "2.1 hours"]
