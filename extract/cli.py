@@ -222,7 +222,8 @@ def extract(
 
     with Progress(len(data.clips)) as progress:
         make = retry if retry_failed else partial(work.extract, overwrite=overwrite)
-        report = make(data, backbone, target, options, watch=progress.watch, engine=crew)
+        watch, joined = progress.watch, progress.joined
+        report = make(data, backbone, target, options, watch=watch, joined=joined, engine=crew)
     if json:
         print_json(work.facts(report))
     else:
