@@ -202,6 +202,7 @@ def extract(
         # Whatever the device: the parts of a machine without a GPU must fit those of the others.
         data = data.shard(shard, checkpoint or usual_checkpoint("cuda"))
     if dry_run:
+        from corpus.tally import shown
         from extract.estimate import estimate
         from extract.retry import to_try
         from extract.task import Task
@@ -210,7 +211,8 @@ def extract(
         todo, whole = task.left(), task.finished()
         if retry_failed and whole is not None:
             todo = tuple(data.clips[index] for index in to_try(data, whole))
-        cost = estimate(task, todo, workers, timeout)
+        with shown("looking for files") as tally:
+            cost = estimate(task, todo, workers, timeout, tally)
         if json:
             print_json(asdict(cost))
         else:
