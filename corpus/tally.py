@@ -11,7 +11,12 @@ Item = TypeVar("Item")
 
 
 def tallied(items: Iterable[Item], total: int, tally: Tally | None) -> Iterator[Item]:
-    """Pass items on, and tell with each how many that makes."""
+    """Pass items on, and tell with each how many that makes.
+
+    Of none is told too, before the first, which may take long to come.
+    """
+    if tally:
+        tally(0, total)
     for done, item in enumerate(items, 1):
         if tally:
             tally(done, total)

@@ -43,18 +43,17 @@ def first_of(lines: Sequence[str]) -> list[str]:
     return [*lines[:LINES], *more]
 
 
-def by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+def by_reason(told: Iterable[tuple[str, str]], most: int = LINES) -> list[str]:
     """Say why of things, all of one reason in a line, however many: "a, b and 3 more: gone".
 
     Args:
         told: each one's name, and the reason.
-
-    Returns:
-        The lines of the first reasons, and how many things have others.
+        most: of the reasons so many have a line, the commonest, and the last line counts the rest.
     """
     things: dict[str, list[str]] = {}
     for name, reason in told:
         things.setdefault(reason, []).append(name)
-    lines = [f"{named(names)}: {reason}" for reason, names in things.items()]
-    others = [name for names in list(things.values())[LINES:] for name in names]
-    return lines[:LINES] + ([f"{named(others)}: other reasons"] if others else [])
+    ranked = sorted(things, key=lambda reason: -len(things[reason]))
+    lines = [f"{named(things[reason])}: {reason}" for reason in ranked[:most]]
+    rest = sum(len(things[reason]) for reason in ranked[most:])
+    return [*lines, f"and {rest} more, of other reasons"] if rest else lines

@@ -202,6 +202,7 @@ def extract(
         # Whatever the device: the parts of a machine without a GPU must fit those of the others.
         data = data.shard(shard, checkpoint or usual_checkpoint("cuda"))
     if dry_run:
+        from corpus.tally import shown
         from extract.estimate import estimate
         from extract.retry import to_try
         from extract.task import Task
@@ -210,7 +211,8 @@ def extract(
         todo, whole = task.left(), task.finished()
         if retry_failed and whole is not None:
             todo = tuple(data.clips[index] for index in to_try(data, whole))
-        cost = estimate(task, todo, workers, timeout)
+        with shown("looking for files") as tally:
+            cost = estimate(task, todo, workers, timeout, tally)
         if json:
             print_json(asdict(cost))
         else:
@@ -222,7 +224,8 @@ def extract(
 
     with Progress(len(data.clips)) as progress:
         make = retry if retry_failed else partial(work.extract, overwrite=overwrite)
-        report = make(data, backbone, target, options, watch=progress.watch, engine=crew)
+        watch, joined = progress.watch, progress.joined
+        report = make(data, backbone, target, options, watch=watch, joined=joined, engine=crew)
     if json:
         print_json(work.facts(report))
     else:
@@ -266,11 +269,15 @@ def _tell(report: Any, retried: bool) -> None:
         f"{report.path}: {counted(manifest.clips, 'video')}{resumed}, "
         f"{manifest.failed} failed, {size:.1f} MB, {report.seconds:.1f} s{rate}",
     )
-    for kind, entries in (("failed", report.failed), ("note  ", report.noted)):
+    listing = {
+        "failed": (report.failed, f"alt-features info {report.path} lists all that failed"),
+        "note  ": (report.noted, "the same command lists all notes when --json is added"),
+    }
+    for kind, (entries, where) in listing.items():
         for line in by_reason((entry.video, entry.error) for entry in entries):
             notes.print(f"  {kind}  {line}")
-    if len(report.failed) > NAMED:
-        notes.print(f"  alt-features info {report.path} lists all that failed")
+        if len(entries) > NAMED:
+            notes.print(f"  {where}")
 
 
 def main() -> None:

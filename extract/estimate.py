@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from corpus.tally import Tally, tallied
 from extract.clip import Pixels
 from extract.cores import cores
 from extract.datasets import Clip
@@ -44,7 +45,11 @@ class Estimate:
 
 
 def estimate(
-    task: Task, left: Sequence[Clip], workers: int | None = None, timeout: float = 120.0
+    task: Task,
+    left: Sequence[Clip],
+    workers: int | None = None,
+    timeout: float = 120.0,
+    tally: Tally | None = None,
 ) -> Estimate:
     """Count, and measure the rates on a few videos spread over those that are left.
 
@@ -52,9 +57,10 @@ def estimate(
         task: what is to be made.
         left: its videos that are yet to be encoded.
         workers, timeout: as for `extract`.
+        tally: called with each video whose file is looked for.
     """
     dataset, encoder, backbone = task.dataset, task.encoder, task.encoder.backbone
-    there = [clip for clip in left if dataset.has(clip)]
+    there = [clip for clip in tallied(left, len(left), tally) if dataset.has(clip)]
     counts = Estimate(len(dataset.clips), len(left), len(left) - len(there))
     if not there:
         return counts

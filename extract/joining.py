@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from corpus.errors import BadInput, RunFailed
+from corpus.tally import Tally
 from extract import beside
 from extract.drafts import GOES_ON, Draft, Row
 from extract.manifest import CacheManifest
@@ -60,6 +61,7 @@ class Joiner:
     Args:
         join: what to join.
         apart: in a process of its own rather than in a thread, which starts at once.
+        tally: told, once all shards are made, how many rows are joined, and of how many.
 
     Attributes:
         seconds: spent on writing, known at the end.
@@ -68,8 +70,8 @@ class Joiner:
         RunFailed: the target cannot be written, or it or a shard is not what it was.
     """
 
-    def __init__(self, join: Join, apart: bool) -> None:
-        self._join, self._apart, self.seconds = join, apart, 0.0
+    def __init__(self, join: Join, apart: bool, tally: Tally | None = None) -> None:
+        self._join, self._apart, self._tally, self.seconds = join, apart, tally, 0.0
 
     def __enter__(self) -> "Joiner":
         if self._apart:
@@ -109,7 +111,9 @@ class Joiner:
 
     def _answer(self) -> float:
         try:
-            answer = self._pipe.recv()
+            while isinstance(answer := self._pipe.recv(), int):  # rows, and not yet seconds
+                if self._tally:
+                    self._tally(answer, self._join.manifest.clips)
         except (EOFError, OSError) as error:
             cause = f"joining its parts ended early ({self._ending()})"
             raise RunFailed(self._join.target, cause, GOES_ON) from error
@@ -137,9 +141,21 @@ class _Caller:
         if self._pipe.poll(seconds):
             self.done = self._pipe.recv()
 
+    def tell(self, rows: int) -> None:
+        """Say how many rows are joined, to one who does nothing any more but wait.
+
+        Raises:
+            ConnectionError: they are gone.
+        """
+        if self.done:
+            self._pipe.send(rows)
+
 
 def serve(pipe: Connection) -> None:
-    """Do the `Join` that comes first, and answer with the seconds of writing or a `RunFailed`."""
+    """Do the `Join` that comes first, and answer with the seconds of writing or a `RunFailed`.
+
+    Before that come numbers of rows; see `_Caller.tell`.
+    """
     try:
         join: Join = pipe.recv()
         caller = _Caller(pipe)
@@ -173,17 +189,21 @@ def _rows(caller: _Caller, join: Join) -> Iterator[Row]:
     A shard that has changed since it was written ends the run, and goes. A target that is not the
     one which is to be replaced ends it, and stays.
     """
+    rows = 0
     for path in join.shards:
         caller.listen(0)
         while not caller.done and not path.exists():
             caller.listen(_LOOK)
         try:
-            yield from Shard(path).rows(join.manifest)
+            shard = Shard(path)
+            yield from shard.rows(join.manifest)
         except BadInput as error:
             path.unlink(missing_ok=True)
             mend = "run the same command again: it makes this part anew"
             cause = f"is damaged ({error.cause}), and is removed"
             raise RunFailed(path, cause, mend) from error
+        rows += len(shard.entries)
+        caller.tell(rows)
     while not caller.done:
         caller.listen(None)
     if stamp(join.target) not in ((), join.before):

@@ -1,6 +1,7 @@
 """Feature caches joined into one: parts of a dataset, or datasets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from corpus.atomic import atomic_file
 from corpus.errors import BadInput
 from corpus.tally import Tally, tallied
+from corpus.words import named
 from extract.ahead import in_order
 from extract.drafts import BEHIND, Row, writing
 from extract.manifest import OF_PART, CacheManifest
@@ -60,13 +62,14 @@ def merge(
         caches = _in_order(caches)
     else:
         _check_videos(caches, several=len(names) > 1)
-    classes = tuple(dict.fromkeys(name for cache in caches for name in cache.manifest.classes))
+    classes = dict.fromkeys(name for cache in caches for name in cache.manifest.classes)
+    labels = {name: label for label, name in enumerate(classes)}
     splits = dict.fromkeys(name for cache in caches for name in cache.manifest.split.split("+"))
     manifest = first.model_copy(
         update={
             "dataset": "+".join(names),
             "split": "+".join(splits),
-            "classes": classes,
+            "classes": tuple(classes),
             "clips": sum(len(cache) for cache in caches),
             "part": "",
             "start": 0,
@@ -77,7 +80,7 @@ def merge(
 
     def rows() -> Iterator[Row]:
         for cache in caches:
-            yield from _renamed(cache, classes, several=len(names) > 1)
+            yield from _renamed(cache, labels, several=len(names) > 1)
         _check_absent(out)  # which took its time
 
     return write(out, manifest, tallied(rows(), manifest.clips, tally))
@@ -118,11 +121,12 @@ def _in_order(caches: list[FeatureCache]) -> list[FeatureCache]:
     """Parts 1/n … n/n, all there, and together the one list that they were cut from."""
     parts = {cache.manifest.part: cache for cache in caches}
     count = int(next(part for part in parts if part).split("/")[1])
-    wanted = [f"{number}/{count}" for number in range(1, len(caches) + 1)]
-    if len(caches) != count or parts.keys() != set(wanted):
-        have = ", ".join(sorted(cache.manifest.part or "a whole" for cache in caches))
-        cause = f"{count} parts make the whole, and these are {have}"
-        raise BadInput("merge", cause, "give each part once")
+    wanted = [f"{number}/{count}" for number in range(1, count + 1)]
+    have, whole = Counter(cache.manifest.part or "a whole" for cache in caches), Counter(wanted)
+    odd = {"not given": [*whole - have], "too much": [*have - whole]}
+    told = "".join(f"; {how}: {named(some)}" for how, some in odd.items() if some)
+    if told:
+        raise BadInput("merge", f"{count} parts make the whole{told}", "give each part once")
     ordered = [parts[part] for part in wanted]
     _check_whole(ordered)
     return ordered
@@ -150,11 +154,11 @@ def _check_whole(parts: list[FeatureCache]) -> None:
         raise BadInput(parts[-1].path, cause, mend)
 
 
-def _renamed(cache: FeatureCache, classes: tuple[str, ...], several: bool) -> Iterator[Row]:
-    """A cache's rows as they are called in the joined one, which has these classes."""
-    labels = [classes.index(name) for name in cache.manifest.classes]
+def _renamed(cache: FeatureCache, labels: Mapping[str, int], several: bool) -> Iterator[Row]:
+    """A cache's rows as they are called in the joined one, which has its classes so labelled."""
+    own = [labels[name] for name in cache.manifest.classes]
     for entry, features, digest in cache.rows():
-        label = labels[entry.label] if entry.label >= 0 else -1
+        label = own[entry.label] if entry.label >= 0 else -1
         renamed = replace(entry, label=label, video=_name(cache, entry.video, several))
         yield (entry, features, digest) if renamed == entry else (renamed, features)
     cache.close()  # a cluster's parts may be more than there may be open files

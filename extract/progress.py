@@ -1,4 +1,4 @@
-"""A line on the terminal that says how far an extraction is."""
+"""Lines on the terminal that say how far an extraction is."""
 
 from rich import progress
 
@@ -7,7 +7,7 @@ from extract.rows import Entry
 
 
 class Progress:
-    """Shows videos done, failures, frames per second and the time left; for use as `watch`.
+    """Shows videos done, failures, frames per second and the time left; for `watch` and `joined`.
 
     Args:
         total: videos in all.
@@ -15,7 +15,7 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self._bar = progress.Progress(
-            progress.TextColumn("[bold]extract"),
+            progress.TextColumn("[bold]{task.description}"),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TextColumn("{task.fields[rate]}"),
@@ -25,7 +25,8 @@ class Progress:
             progress.TimeRemainingColumn(),
             console=notes,
         )
-        self._task = self._bar.add_task("", total=total, rate="", failed="")
+        self._task = self._bar.add_task("extract", total=total, rate="", failed="")
+        self._join = self._bar.add_task("join", start=False, visible=False, rate="", failed="")
         self._frames, self._failed = 0, 0
 
     def watch(self, entry: Entry, frames: int) -> None:
@@ -36,6 +37,11 @@ class Progress:
         rate = f"{self._frames / seconds:.1f} frames/s" if self._frames and seconds else ""
         failed = f"[red]{self._failed} failed" if self._failed else ""
         self._bar.update(self._task, advance=1, rate=rate, failed=failed)
+
+    def joined(self, done: int, total: int) -> None:
+        """Show how much of the file is written, while some is left."""
+        self._bar.start_task(self._join)
+        self._bar.update(self._join, completed=done, total=total, visible=done < total)
 
     def __enter__(self) -> "Progress":
         self._bar.start()

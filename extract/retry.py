@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
+from corpus.tally import Tally, tallied
 from extract.datasets import Dataset
 from extract.drafts import Row
 from extract.merge import write
@@ -23,6 +25,7 @@ def retry(
     options: Options | None = None,
     *,
     watch: Watch | None = None,
+    joined: Tally | None = None,
     engine: Engine | None = None,
 ) -> Report:
     """Encode again what failed for a while: files that were missing, a disk that did not answer.
@@ -34,7 +37,7 @@ def retry(
         dataset, backbone, out, options: as for `extract`, and as they were.
         watch: called for each video, those that are kept included; not at all where there is
             nothing to try again.
-        engine: as for `extract`.
+        joined, engine: as for `extract`.
 
     Returns:
         The report of the whole cache; `resumed` counts the rows that were kept.
@@ -45,7 +48,8 @@ def retry(
             while, is another file.
     """
     began, out = time.monotonic(), Path(out)
-    before = extract(dataset, backbone, out, options, watch=watch, engine=engine)
+    make = partial(extract, watch=watch, joined=joined, engine=engine)
+    before = make(dataset, backbone, out, options)
     cache = FeatureCache(out)
     was = cache.manifest.content_hash
     beside = out.with_name(f"{out.name}.again")
@@ -60,7 +64,7 @@ def retry(
         for index in sorted(set(range(len(cache))) - set(again)):
             watch(cache.entry(index), 0)
     some = replace(dataset, clips=tuple(dataset.clips[index] for index in again))
-    tried = extract(some, backbone, beside, options, overwrite=True, watch=watch, engine=engine)
+    tried = make(some, backbone, beside, options, overwrite=True)
     new = FeatureCache(beside)
 
     def check_same() -> None:
@@ -78,7 +82,7 @@ def retry(
             raise
         check_same()
 
-    write(out, cache.manifest, rows())
+    write(out, cache.manifest, tallied(rows(), len(cache), joined))
     beside.unlink()
     return report_of(out, FeatureCache(out), len(cache) - len(again), began, tried.spent)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput, RunFailed
+from corpus.tally import Tally
 from extract.clip import Pixels, Plan
 from extract.cores import cores
 from extract.datasets import Dataset
@@ -75,6 +76,7 @@ def extract(
     timeout: float = 120.0,
     overwrite: bool = False,
     watch: Watch | None = None,
+    joined: Tally | None = None,
     engine: Engine | None = None,
 ) -> Report:
     """Encode a dataset's videos into a feature cache.
@@ -94,6 +96,8 @@ def extract(
             was to replace one itself in the same way: that goes on, with or without this.
         watch: called after each video, those of an earlier run included; not at all where the
             cache is finished already.
+        joined: called with how many rows of the cache are written, and of how many, while after
+            the last video some are left.
         engine: by default `Local(workers, timeout)`; `RayEngine` uses a cluster.
 
     Raises:
@@ -122,7 +126,7 @@ def extract(
                     tell(watch, path, 0)
         resumed = len(dataset.clips) - sum(len(piece.clips) for piece in todo)
         engine = engine or Local(workers, timeout)
-        with shards.assembling(manifest, paths, backbone.device.type != "cpu") as joiner:
+        with shards.assembling(manifest, paths, joined, backbone.device.type != "cpu") as joiner:
 
             def watched(entry: Entry, frames: int) -> None:
                 joiner.check()

@@ -17,6 +17,7 @@ from typing import Any
 
 from corpus.atomic import write_json
 from corpus.errors import BadInput
+from corpus.tally import Tally
 from extract.drafts import GOES_ON, Draft, writing
 from extract.joining import Join, Joiner, stamp
 from extract.manifest import CacheManifest
@@ -127,7 +128,7 @@ class Shards:
 
     @contextmanager
     def assembling(
-        self, manifest: CacheManifest, shards: Sequence[Path], apart: bool
+        self, manifest: CacheManifest, shards: Sequence[Path], tally: Tally | None, apart: bool
     ) -> Iterator[Joiner]:
         """Join shards into the target, in their order, while in the `with` the rest is made.
 
@@ -139,14 +140,14 @@ class Shards:
         Args:
             manifest: the target's facts.
             shards: where each is, or will be once it is made.
-            apart: see `Joiner`.
+            tally, apart: see `Joiner`.
 
         Raises:
             RunFailed: the target cannot be written, or it or a shard is not what it was.
         """
         draft = self._draft(self.target)
         join = Join(self.target, draft, manifest, tuple(shards), stamp(self.target))
-        with Joiner(join, apart) as joiner:
+        with Joiner(join, apart, tally) as joiner:
             yield joiner
         self._discard()
 

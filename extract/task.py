@@ -1,11 +1,14 @@
 """What is to be made of a dataset, and how much of it is there already."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count, repeat
 from pathlib import Path
 
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.clip import Plan
+from extract.cores import cores
 from extract.datasets import Clip, Dataset
 from extract.encode import Encoder, lanes
 from extract.manifest import OF_PART, CacheManifest, check_rows, list_hash
@@ -78,8 +81,9 @@ class Task:
     def pieces(self) -> list[Piece]:
         """The work, cut into shards."""
         clips, size = self.dataset.clips, self.options.checkpoint
-        starts = range(0, len(clips), size)
-        return [Piece(n, self.dataset, clips[at : at + size]) for n, at in enumerate(starts)]
+        cuts = (clips[at : at + size] for at in range(0, len(clips), size))
+        with ThreadPoolExecutor(cores()) as crew:  # a far disk lets each look at a file wait
+            return list(crew.map(Piece, count(), repeat(self.dataset), cuts))
 
     def work(self) -> Work:
         """What those who make the pieces need to know; the clips are in the pieces."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from corpus.words import counted
-from extract.datasets.base import VIDEO_SUFFIXES, Clip, Dataset, existing_folder, utf8, walk
+from extract.datasets.base import Clip, Dataset, existing_folder, is_video, utf8, walk
 from extract.datasets.repeats import once
 
 Find = Callable[[str], str | None]
@@ -147,10 +147,8 @@ def by_path(folder: Path) -> Find:
         if above not in looked:
             real = _real(folder, above)
             known: dict[str, list[str]] = {}
-            for file in _names(folder / real):
-                stem, suffix = os.path.splitext(file)
-                if suffix.lower() in VIDEO_SUFFIXES:
-                    known.setdefault(stem.casefold(), []).append(file)
+            for file in filter(is_video, _names(folder / real)):
+                known.setdefault(os.path.splitext(file)[0].casefold(), []).append(file)
             looked[above] = real, known
         real, known = looked[above]
         stem, _ = os.path.splitext(last)
@@ -165,12 +163,8 @@ def by_path(folder: Path) -> Find:
 def by_stem(folder: Path) -> Find:
     """Find a folder's videos by their names without suffix, at any depth."""
     known: dict[str, list[str]] = {}
-    inner = len((folder / "_").as_posix()) - 1  # `relative_to` takes seconds for 100,000 files
-    for path in walk(folder):
-        name = path.as_posix()[inner:]
-        stem, suffix = os.path.splitext(name.rpartition("/")[2])
-        if suffix.lower() in VIDEO_SUFFIXES:
-            known.setdefault(stem, []).append(name)
+    for name in filter(is_video, walk(folder)):
+        known.setdefault(os.path.splitext(name.rpartition("/")[2])[0], []).append(name)
     return lambda name: _first_filled(folder, known.get(os.path.splitext(name)[0], []))
 
 

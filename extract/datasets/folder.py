@@ -6,13 +6,13 @@ from pathlib import Path
 from corpus.errors import BadInput
 from corpus.words import counted, some
 from extract.datasets.base import (
-    VIDEO_SUFFIXES,
     Classes,
     Clip,
     Dataset,
     existing_folder,
     inside,
     is_aside,
+    is_video,
     utf8,
     walk,
 )
@@ -37,35 +37,35 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
             subfolders that are splits rather than classes, or one that `labels` does not name.
     """
     existing_folder(root, "videos")
-    base = root
+    base, before = root, ""
     if split != "all":
-        part = root / inside(root, split, f"--split {split}")
-        base = existing_folder(part, "videos", "mend --split, which is a folder in --root")
-    files = sorted(walk(base), key=lambda path: path.relative_to(root).parts)
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+        before = inside(root, split, f"--split {split}") + "/"
+        base = existing_folder(root / before, "videos", "mend --split, which is a folder in --root")
+    files = list(walk(base))
+    videos = list(filter(is_video, files))
     if not videos:
         cause = "empty folder" if not files else f"no video among its {counted(len(files), 'file')}"
         raise BadInput(base, cause, "give a folder with a subfolder of videos for each class")
-    names = sorted({_class_name(path, base) for path in videos} - {""})
+    names = sorted(utf8(name, base) for name in {*map(_class_name, videos)} - {""})
     folders = sorted(path.name for path in base.iterdir() if path.is_dir())
     folders = [name for name in folders if not is_aside(name)]
     _check_classes(base, names, folders, videos, labels or ())
     classes = Classes(labels if labels is not None else names, "--labels")
-    clips = []
-    for path in videos:
-        name = _class_name(path, base)
-        label = classes.label(name, path.parent) if name else -1
-        clips.append(Clip(utf8(path.relative_to(root).as_posix(), root), label, split))
-    others = [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES]
+    index = {"": -1} | {name: classes.label(name, base / name) for name in names}
+    clips = [Clip(utf8(before + path, root), index[_class_name(path)], split) for path in videos]
     told = (
-        (_names(root, others), "file is no video", "files are no videos"),
+        (
+            [before + path for path in files if not is_video(path)],
+            "file is no video",
+            "files are no videos",
+        ),
         (
             [name for name in folders if name not in names],
             "folder holds no video, and is no class",
             "folders hold no video, and are no classes",
         ),
         (
-            _names(root, [path for path in videos if path.parent == base]),
+            [before + path for path in videos if not _class_name(path)],
             "video lies in no class's folder, and gets no label",
             "videos lie in no class's folder, and get no label",
         ),
@@ -74,12 +74,8 @@ def read(root: Path, split: str, labels: tuple[str, ...] | None) -> Dataset:
     return Dataset("folder", root, split, classes.names, tuple(clips), notes)
 
 
-def _names(root: Path, paths: list[Path]) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in paths]
-
-
 def _check_classes(
-    base: Path, names: list[str], folders: list[str], videos: list[Path], labels: tuple[str, ...]
+    base: Path, names: list[str], folders: list[str], videos: list[str], labels: tuple[str, ...]
 ) -> None:
     """Refuse classes that are splits by their names; an action may be a training, or a test, too.
 
@@ -90,13 +86,13 @@ def _check_classes(
         base: the folder they are in.
         names: the classes, as it seems.
         folders: all folders there are, with videos or without.
-        videos: what is in them.
+        videos: what is in them, by paths in `base`.
         labels: what the user says are classes.
 
     Raises:
         BadInput: they are splits.
     """
-    flat = {path.parent.name for path in videos if path.parent.parent == base}
+    flat = {_class_name(path) for path in videos if path.count("/") == 1}
     splits = {name: _split(name) for name in folders if _split(name) and name not in labels}
     filled = [name for name in names if name in splits]
     deep = [name for name in filled if name not in flat]
@@ -118,6 +114,6 @@ def _split(name: str) -> str:
     return next((part for word in words for part in WORDS if word in WORDS[part]), "")
 
 
-def _class_name(path: Path, base: Path) -> str:
-    parts = path.relative_to(base).parts
-    return utf8(parts[0], base) if len(parts) > 1 else ""
+def _class_name(path: str) -> str:
+    """The outermost folder that a video is in, or ""."""
+    return path.partition("/")[0] if "/" in path else ""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from corpus.errors import BadInput
 from extract.datasets.base import (
-    VIDEO_SUFFIXES,
     Dataset,
     existing_folder,
+    is_video,
     official,
     read_lines,
     walk,
@@ -105,7 +105,7 @@ def _left_out(root: Path, part: str) -> list[str]:
     """A note where a split without annotations has videos."""
     for folder in _folders(part):
         files = walk(root / folder) if (root / folder).is_dir() else iter(())
-        if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):
+        if any(map(is_video, files)):
             without = f"and no annotations, such as {part}.csv, are there: it is left out"
             return [f"{part} has videos in {folder}/, {without}"]
     return []

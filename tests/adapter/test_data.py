@@ -26,9 +26,9 @@ def test_each_clip_that_is_read_into_memory_is_told_of(write_cache) -> None:
     told: list[tuple[int, int]] = []
     path = write_cache(failed=2)
     open_clips([path], in_memory=True, tally=lambda *done: told.append(done))
-    assert told == [(n, 16) for n in range(1, 17)]
+    assert told == [(n, 16) for n in range(17)]
     open_clips([path], in_memory=False, tally=lambda *done: told.append(done))
-    assert len(told) == 16
+    assert len(told) == 17
 
 
 def test_a_video_that_could_not_be_decoded_is_a_clip_where_clips_are_scored(write_cache) -> None:

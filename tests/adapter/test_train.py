@@ -68,7 +68,7 @@ def test_each_batch_of_an_epoch_and_of_its_validation_is_told_of(clips: ClipSet)
     epochs = fit(Watched(), clips, LABELS, QUIET, clips, tally=lambda *done: told.append(done))
     next(epochs)
     assert len(clips) == 16  # of two views, each scored
-    assert told == [(n, 3) for n in (1, 2, 3)] + [(n, 6) for n in (1, 2, 3, 4, 5, 6)]
+    assert told == [(n, 3) for n in range(4)] + [(n, 6) for n in range(7)]
 
 
 def saved(progress: Progress) -> Progress:

@@ -9,7 +9,7 @@ from corpus.tally import shown, stages, tallied
 def test_items_pass_unchanged_and_each_is_told_of_with_the_total() -> None:
     told: list[tuple[int, int]] = []
     assert [*tallied("abc", 3, lambda *done: told.append(done))] == [*"abc"]
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert [*tallied(iter("ab"), 2, None)] == [*"ab"]
 
 

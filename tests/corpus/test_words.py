@@ -24,11 +24,16 @@ def test_all_that_has_one_reason_is_told_in_one_line():
     ]
 
 
-def test_however_many_reasons_there_are_no_more_lines_are_told_than_are_read():
-    assert by_reason((f"{number}.mp4", f"byte {number}") for number in range(33))[19:] == [
-        "19.mp4: byte 19",
-        "20.mp4, 21.mp4, 22.mp4, 23.mp4, 24.mp4 and 8 more: other reasons",
+def test_things_of_rare_reasons_are_counted_where_reasons_are_many():
+    told = [(f"{number}.mp4", f"ends at {number} s") for number in range(9)]
+    assert by_reason([*told, ("a.mp4", "gone"), ("b.mp4", "gone")], most=2) == [
+        "a.mp4, b.mp4: gone",
+        "0.mp4: ends at 0 s",
+        "and 8 more, of other reasons",
     ]
+
+
+def test_a_list_is_told_by_its_first_lines():
     assert first_of(list("ab" * 10)) == list("ab" * 10)
     assert first_of(list("ab" * 11))[19:] == ["b", "and 2 more, which --json lists"]
 

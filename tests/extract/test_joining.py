@@ -6,6 +6,7 @@ import sys
 import time
 from functools import partial
 from itertools import count
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from corpus.backbone import Backbone
 from corpus.errors import RunFailed
 from extract import beside
 from extract.datasets import Dataset
-from extract.joining import Join, Joiner
+from extract.joining import Join, Joiner, serve
 from extract.manifest import CacheManifest
 from extract.rows import Entry
 from extract.run import extract as extract_by_many
@@ -102,6 +103,38 @@ def test_there_is_no_target_when_a_run_fails_with_all_its_shards_made(
     assert FeatureCache(out).videos == ["0.mp4", "1.mp4", "2.mp4"]
 
 
+def _shard(path: Path, manifest: CacheManifest, seed: int) -> Path:
+    writer = ShardWriter(path)
+    writer.append(Entry(f"{seed}.mp4", 0, "all", "ok"), random_features(manifest, seed)[0])
+    writer.close()
+    return path
+
+
+def test_how_far_it_is_is_told_once_all_shards_are_made(
+    manifest: CacheManifest, tmp_path: Path, monkeypatch
+):
+    shards = tuple(_shard(tmp_path / f"{seed}.shard", manifest, seed) for seed in range(3))
+    join = Join(tmp_path / "feats.h5", tmp_path / "draft", manifest, shards)
+    ours, theirs = Pipe()
+    for message in (join, True):
+        ours.send(message)
+    serve(theirs)
+    answers = [ours.recv() for _ in range(4)]
+    assert answers[:3] == [1, 2, 3]
+
+    def scripted(pipe) -> None:
+        assert (pipe.recv(), pipe.recv()) == (join, True)
+        for answer in answers:
+            pipe.send(answer)
+
+    monkeypatch.setattr("extract.joining.serve", scripted)
+    told: list[tuple[int, int]] = []
+    with Joiner(join, False, lambda *rows: told.append(rows)) as joiner:
+        pass
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert joiner.seconds == answers[3] > 0
+
+
 def test_a_shard_that_changes_while_a_run_goes_on_is_told_and_never_joined(
     whole: Path, dataset: Dataset, mini: Backbone, tmp_path: Path, monkeypatch
 ):
@@ -167,7 +200,7 @@ RUN = """if True:
     import sys, time
     from pathlib import Path
     from extract import beside
-    from extract.joining import Join, Joiner
+    from extract.joining import Join, Joiner, serve
     from extract.manifest import CacheManifest
 
     start = beside.start

@@ -65,10 +65,10 @@ def test_parts_made_on_many_machines_merge_to_the_bytes_of_one(
     shuffled = [parts[2], parts[0], parts[1]]
     merge(shuffled, tmp_path / "merged.h5", lambda *rows: told.append(rows))
     assert (tmp_path / "merged.h5").read_bytes() == whole.read_bytes()
-    assert told == [(row, 7) for row in range(1, 8)]
-    with pytest.raises(BadInput, match="3 parts make the whole, and these are 1/3, 3/3"):
+    assert told == [(row, 7) for row in range(8)]
+    with pytest.raises(BadInput, match="3 parts make the whole; not given: 2/3; give each"):
         merge([parts[2], parts[0]], tmp_path / "less.h5")
-    with pytest.raises(BadInput, match="1/3, 1/3, 2/3"):
+    with pytest.raises(BadInput, match="not given: 3/3; too much: 1/3; give each"):
         merge([parts[0], parts[0], parts[1]], tmp_path / "less.h5")
     assert not (tmp_path / "less.h5").exists()
 
@@ -284,11 +284,11 @@ def test_a_part_and_a_whole_are_not_joined(
         write_part(tmp_path / f"{number}.h5", manifest, dataset.shard(f"{number}/2", 2))
     write_part(tmp_path / "whole.h5", manifest, dataset)
     parts = [tmp_path / "1.h5", tmp_path / "2.h5"]
-    for paths, these in (
-        ([parts[0], tmp_path / "whole.h5"], "1/2, a whole"),
-        ([*parts, tmp_path / "whole.h5"], "1/2, 2/2, a whole"),
+    for paths, odd in (
+        ([parts[0], tmp_path / "whole.h5"], "not given: 2/2; too much: a whole"),
+        ([*parts, tmp_path / "whole.h5"], "too much: a whole"),
     ):
-        with pytest.raises(BadInput, match=f"2 parts make the whole, and these are {these}"):
+        with pytest.raises(BadInput, match=f"2 parts make the whole; {odd}; give each"):
             merge(paths, tmp_path / "out.h5")
 
 
