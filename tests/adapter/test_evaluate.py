@@ -34,7 +34,7 @@ def test_every_clip_is_scored_once_whatever_the_batch_size(write_cache) -> None:
         batches.clear()
         again = probabilities(model, clips, labels, size, lambda *done: batches.append(done))
         torch.testing.assert_close(again, whole)
-    assert batches == [(1, 3), (2, 3), (3, 3)]
+    assert batches == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert model.training  # as before
 
 
