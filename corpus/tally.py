@@ -47,7 +47,7 @@ def stages() -> Iterator[Step]:
 
         def step(stage: str, done: int, total: int) -> None:
             if stage != bar.tasks[0].description:  # how fast the last one was says nothing of it
-                bar.reset(task, description=stage)
+                bar.reset(task, total=total, description=stage)
             bar.update(task, completed=done, total=total, visible=done < total)
 
         yield step
