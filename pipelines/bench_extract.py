@@ -41,7 +41,7 @@ from extract.pool import ENVIRONMENT, Pool
 from extract.run import extract
 from extract.views import normalise
 from extract.worker import Job
-from pipelines.timing import machine, random_backbone
+from pipelines.timing import busy, machine, random_backbone, watched
 
 
 class Figures(BaseModel):
@@ -65,6 +65,8 @@ class Figures(BaseModel):
         beside_workers: the same with what the workers did take in place of `decoding`: how much of
             the rate is left where they and the lanes wait for each other's memory.
         over_one_by_one: one_by_one / whole.
+        busy: the share of an extraction, from its first batch to its last, in which the GPU was at
+            work, by nvidia-smi; None without one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +85,7 @@ class Figures(BaseModel):
     of_encoder: float
     beside_workers: float
     over_one_by_one: float
+    busy: float | None
 
 
 def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) -> Figures:
@@ -105,11 +108,13 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
     pixels = _read(jobs)
 
     spent: list[float] = []  # by the workers of each extraction
+    shares: list[list[float]] = []  # of each, those in which the GPU was at work
 
     def whole() -> None:
         before = _ended()
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, watched(backbone.device) as own:
             extract(dataset, backbone, Path(folder) / "feats.h5", options)
+        shares.append(own)
         spent.append(_ended() - before)
 
     # Decoding alone is done as the extraction's workers do it.
@@ -125,6 +130,8 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
             "one_by_one": _timed(lambda: _one_by_one(paths, pixels, backbone, plan)),
         }
         taken = [{name: way() for name, way in ways.items()} for _ in range(turns + 1)][1:]
+
+    at_work = [share for own in shares[1:] if (share := busy(own)) is not None]
 
     def left(decoding: str) -> float:
         """The median share of the encoder's rate that is left, `decoding` taken off."""
@@ -144,6 +151,7 @@ def measure(dataset: Dataset, backbone: Backbone, options: Options, turns: int) 
         of_encoder=left("decoding"),
         beside_workers=left("workers"),
         over_one_by_one=statistics.median(once["one_by_one"] / once["whole"] for once in taken),
+        busy=statistics.median(at_work) if at_work else None,
         **{name: statistics.median(once[name] for once in taken) for name in ways},
     )
 
@@ -228,6 +236,10 @@ def run(
     precision: Annotated[
         str, typer.Option(help="float32, bfloat16 or float16; of the regions only.")
     ] = "float32",
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a video.")] = 8,
+    keep_regions: Annotated[
+        int, typer.Option(min=0, help="Store only so many of the largest regions; 0 for all.")
+    ] = 0,
     turns: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 3,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Also write the figures, as JSON.")] = None,
@@ -246,7 +258,14 @@ def run(
     backbone = random_backbone(model, where)
     kind = backbone.device.type
     batch, checkpoint = usual_batch(kind), usual_checkpoint(kind)
-    options = Options(merge=merge, precision=precision, batch=batch, checkpoint=checkpoint)
+    options = Options(
+        frames=frames,
+        merge=merge,
+        keep_regions=keep_regions,
+        precision=precision,
+        batch=batch,
+        checkpoint=checkpoint,
+    )
     figures = measure(dataset, backbone, options, turns)
     if out:
         write_json(out, figures.model_dump())
@@ -259,7 +278,8 @@ def run(
         f"({figures.beside_workers:.2f} less that of the workers beside it), "
         f"{figures.over_one_by_one:.2f}x one video at a time"
     )
-    command.out.print(f"{figures.machine}, {figures.cores} cores")
+    at_work = "" if figures.busy is None else f", at work {100 * figures.busy:.0f} % of the time"
+    command.out.print(f"{figures.machine}{at_work}, {figures.cores} cores")
 
 
 def main() -> None:

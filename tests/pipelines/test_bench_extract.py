@@ -28,6 +28,7 @@ def test_the_benchmark_of_extraction_reports_its_ratios(tmp_path: Path, make_cli
         assert figures[share] == pytest.approx(left / figures["whole"])
     assert figures["workers"] > figures["decoding"]  # of three videos they mostly start
     assert "threads" in figures["machine"]
+    assert figures["busy"] is None  # without a GPU
 
 
 @pytest.mark.parametrize(
