@@ -1,4 +1,4 @@
-"""Which device encodes."""
+"""Which device encodes, and what it computes in."""
 
 import torch
 
@@ -21,3 +21,17 @@ def pick_device(device: str) -> str:
         cause = str(error).splitlines()[0][:120]
         raise BadInput(f"--device {device}", f"cannot be used ({cause})", "use auto") from error
     return device
+
+
+def imitates(precision: str) -> bool:
+    """Tell whether this machine's CPU has no instructions for a precision, which takes long then.
+
+    Args:
+        precision: "float32", "bfloat16" or "float16".
+    """
+    asked = {
+        "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported,
+        "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported,
+    }
+    known = torch.backends.mkldnn.is_available() and precision in asked
+    return known and not asked[precision]()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from torch import Tensor
 from corpus.backbone import Backbone
 from corpus.errors import BadInput
 from extract.clip import Pixels
+from extract.device import imitates
 from extract.manifest import Dtype, patch_dtype
 from extract.quantise import quantise
 from extract.regions import RegionEncoder, Regions
@@ -87,6 +89,9 @@ class Encoder:
         lanes: int = 1,
         compiled: bool = False,
     ) -> None:
+        if backbone.device.type == "cpu" and imitates(precision):
+            slow = "this processor has no instructions for it: float32 is several times as fast"
+            warnings.warn(f"--precision {precision}: {slow}", stacklevel=2)
         self.backbone, self.merge, self.precision = backbone, merge, precision
         self.dtype, self.batch, self.lanes = dtype, batch, lanes
         self.tower = RegionEncoder(backbone.model, merge, PRECISIONS[precision])

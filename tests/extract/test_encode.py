@@ -1,5 +1,6 @@
 import os
 import shutil
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -130,6 +131,23 @@ def test_a_group_s_features_depend_on_no_other_group(mini: Backbone):
     clips = [((group, key), pixels(3, key, side)) for group in range(2) for key in range(3)]
     list(encoder.features(clips, group=lambda key: key[0]))
     assert seen == [8, 1, 8, 1]
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked"),
+    [("bfloat16", "_is_mkldnn_bf16_supported"), ("float16", "_is_mkldnn_fp16_supported")],
+)
+def test_a_precision_that_a_processor_imitates_is_told_to_be_slow(
+    mini: Backbone, monkeypatch, precision: str, asked: str
+):
+    monkeypatch.setattr(torch.ops.mkldnn, asked, lambda: False)
+    with pytest.warns(UserWarning, match=rf"--precision {precision}: .* float32 is several times"):
+        Encoder(mini, precision=precision)
+    monkeypatch.setattr(torch.ops.mkldnn, asked, lambda: True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for at_home in ("float32", precision):
+            Encoder(mini, precision=at_home)
 
 
 @pytest.mark.skipif(
