@@ -200,7 +200,7 @@ RUN = """if True:
     import sys, time
     from pathlib import Path
     from extract import beside
-    from extract.joining import Join, Joiner, serve
+    from extract.joining import Join, Joiner
     from extract.manifest import CacheManifest
 
     start = beside.start
